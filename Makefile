@@ -1,0 +1,44 @@
+# Each target works from a bare clone with Python 3.11+ and make; running it again is quick.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: eval test test-fast lint fix wheel-check clean
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rebench needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.static: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt -e '.[static]'
+	@touch $@
+
+$(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.static
+
+eval: $(VENV)/.static   ## BM25 and a static embedder on the embedded task, then the leaderboard
+	$(BIN)/rebench eval --model bm25,wordllama --tasks stdlib
+	$(BIN)/rebench leaderboard --measured
+
+test: $(VENV)/.dev   ## the whole test suite
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-fast: $(VENV)/.dev   ## without the tests that load a neural model or kill processes
+	$(BIN)/python -m pytest tests/core tests/data tests/search tests/metrics tests/results tests/cli
+
+lint: $(VENV)/.dev   ## ruff and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+fix: $(VENV)/.dev   ## what ruff can mend by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+wheel-check: $(BIN)/python   ## the wheel, installed into an empty environment elsewhere
+	PYTHON=$(abspath $(BIN)/python) .ci/wheel-check
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

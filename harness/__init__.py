@@ -1,0 +1,1 @@
+"""Evaluation: tasks, cache, search, metrics, statistics, leaderboard, reports, command line."""

@@ -1,0 +1,1 @@
+"""The embedding store: immutable shards of vectors, and encoding through it."""

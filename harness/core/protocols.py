@@ -1,0 +1,74 @@
+"""What the harness asks of retrievers, embedders and progress displays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Protocol
+
+from harness.core.types import Json, Retrieved, Role, Task, VectorSpace, Wording
+
+if TYPE_CHECKING:
+    from harness.core.types import FloatMatrix, IntVector
+
+
+class Advance(Protocol):
+    """Moves one progress bar on."""
+
+    def __call__(self, done: int = 1, /, *, tokens: int = 0) -> None:
+        """Report `done` more units (and `tokens` more tokens) as finished."""
+
+
+class Reporter(Protocol):
+    """Where long work tells how far it is; the command line owns the real one."""
+
+    def bar(self, label: str, total: int, unit: str) -> AbstractContextManager[Advance]:
+        """Open a progress bar of `total` units; leaving the context closes it."""
+
+    def note(self, message: str) -> None:
+        """Say something in passing."""
+
+    def warn(self, message: str) -> None:
+        """Say something the user should look at."""
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors. Nothing but `encode` and `token_counts` may load weights."""
+
+    @property
+    def name(self) -> str:
+        """Return the name the entry carries."""
+
+    @property
+    def identity(self) -> Mapping[str, Json]:
+        """Return what makes this model's results its own (card, revision, backend, dtype …)."""
+
+    @property
+    def batch_tokens(self) -> int:
+        """Return the tokens one `encode` call should hold, padding included; 0: any number."""
+
+    def instruction(self, role: Role, wording: Wording) -> str:
+        """Return the text put before every input of that role in a task so worded."""
+
+    def space(self, role: Role, instruction: str) -> VectorSpace:
+        """Return the space that vectors of that role and instruction live in."""
+
+    def token_counts(self, texts: Sequence[str], role: Role, instruction: str) -> IntVector:
+        """Return the tokens of each text before truncation, instruction included: int64 `[n]`."""
+
+    def encode(self, texts: Sequence[str], *, role: Role, instruction: str) -> FloatMatrix:
+        """Return float32 `[n, d]` for one batch; raises `OutOfMemory` when it does not fit."""
+
+
+class Retriever(Protocol):
+    """Ranks a task's documents for its queries."""
+
+    @property
+    def name(self) -> str:
+        """Return the name the entry carries."""
+
+    def identity(self, task: Task) -> Mapping[str, Json]:
+        """Return all that changes the run on this task, without loading weights."""
+
+    def search(self, task: Task, k: int, reporter: Reporter) -> Retrieved:
+        """Return each query's best `k` documents, excluded ones masked before the cut."""

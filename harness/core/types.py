@@ -1,0 +1,150 @@
+"""Plain immutable types that cross folder borders: queries, corpora, tasks, rankings, runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    FloatVector: TypeAlias = NDArray[np.float32]
+    FloatMatrix: TypeAlias = NDArray[np.float32]
+    IntVector: TypeAlias = NDArray[np.int64]
+
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+Role: TypeAlias = Literal["query", "document"]
+Qrels: TypeAlias = Mapping[str, Mapping[str, int]]
+"""query id -> document id -> relevance (1 or more is relevant; 0 and below is not)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One query; `id` is unique within its task only (BRIGHT's collide across tasks)."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Documents as two parallel tuples; texts may repeat and may be empty.
+
+    Raises `ValueError` when the tuples differ in length.
+    """
+
+    ids: tuple[str, ...]
+    texts: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Check that ids and texts are parallel."""
+        if len(self.ids) != len(self.texts):
+            raise ValueError(f"{len(self.ids)} ids but {len(self.texts)} texts")
+
+    def __len__(self) -> int:
+        """Return the number of documents."""
+        return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """The words that a model's instruction is filled with for one task.
+
+    `slug` is the name as BRIGHT spells its splits (`earth_science`), `name` the pretty one
+    (`Earth Science`); `query_kind` is `Earth Science post`, `query_noun` is `post`,
+    `document_noun` is `passages`; `slug_kind` is the kind as BRIGHT's own scripts fill it in
+    (`earth_science post`; empty: the same as `query_kind`).
+    """
+
+    slug: str
+    name: str
+    query_kind: str
+    query_noun: str
+    document_noun: str
+    slug_kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One retrieval task with all that searching and scoring need.
+
+    `qrels` holds every judged query (graded relevance kept); `excluded` names, per query, the
+    documents that must never be ranked for it. `corpus` is `None` when only scoring is wanted.
+    `corpus_key` is non-empty where the corpus depends on the machine (the stdlib task), and is
+    then part of the fingerprint. `notes` are warnings worth keeping with a result.
+    """
+
+    name: str
+    group: str
+    revision: str
+    query_set: str
+    queries: tuple[Query, ...]
+    qrels: Qrels
+    excluded: Mapping[str, frozenset[str]]
+    head_metric: str
+    wording: Wording
+    corpus: Corpus | None = None
+    corpus_key: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The ranked documents of one query, best first.
+
+    `scores` is float32 `[n]`, finite, non-increasing; equal scores stand by document id
+    descending (code point order), as trec_eval ranks them.
+    """
+
+    doc_ids: tuple[str, ...]
+    scores: FloatVector
+
+    def __len__(self) -> int:
+        """Return the number of ranked documents."""
+        return len(self.doc_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Rankings by query id."""
+
+    rankings: Mapping[str, Ranking]
+
+
+@dataclass(frozen=True, slots=True)
+class VectorSpace:
+    """Everything that changes a vector; two spaces that differ in any field share nothing.
+
+    `weights` is a hub revision or a content hash, `instruction` the text put before the input,
+    `max_length` in tokens (0: no limit), `dimension` the number of components kept (0: all).
+    `options` holds what only one backend has (input types, prompt tokens left out of pooling).
+    """
+
+    model: str
+    weights: str
+    backend: str
+    pooling: str
+    normalize: bool
+    role: Role
+    instruction: str
+    max_length: int
+    dtype: str
+    truncation_side: str
+    tokenizer: str
+    dimension: int = 0
+    options: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """What a retriever returns: the run, seconds per phase, and facts worth keeping.
+
+    `timings` maps a phase (`index`, `encode_documents`, `search`, …) to seconds; `facts` holds
+    counts and rates (`documents`, `tokens`, `truncation_rate`, …).
+    """
+
+    run: Run
+    timings: Mapping[str, float]
+    facts: Mapping[str, Json]

@@ -1,0 +1,1 @@
+"""Tasks: BRIGHT, the embedded stdlib task, folders in BEIR layout, and run files."""

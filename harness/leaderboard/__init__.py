@@ -1,0 +1,1 @@
+"""The leaderboard: rows that stand on one ground, ranked, in several formats."""

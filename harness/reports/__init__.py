@@ -1,0 +1,1 @@
+"""Generated Markdown reports and figures."""

@@ -1,0 +1,1 @@
+"""Redapter: training that weighs each sample by its reasoning intensity."""

@@ -1,0 +1,1 @@
+"""ReMixer: synthesis of training data in which the source document is never the answer."""

@@ -1,0 +1,1 @@
+"""What is kept: published numbers with their sources, and measured entries."""

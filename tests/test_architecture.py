@@ -1,0 +1,149 @@
+"""The arrows between packages, no circles, file length, no print, and a light `--help`."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("harness", "models", "remixer", "redapter", "results")
+MAX_LINES = 400
+HEAVY = ("torch", "transformers", "numpy", "ranx", "matplotlib", "datasets")
+
+LEVEL_2 = {
+    "harness.data", "harness.cache", "harness.search", "harness.metrics", "harness.stats",
+}  # fmt: skip
+LEVEL_3 = {"harness.evaluate", "harness.retrieval", "harness.leaderboard"}
+ALLOWED: dict[str, set[str]] = {
+    "harness.core": set(),
+    **{unit: {"harness.core"} for unit in LEVEL_2},
+    "models": {"harness.core"},
+    "redapter": {"harness.core"},
+    "results": {"harness.core"},
+    "remixer": {"harness.core", "harness.data", "harness.search", "harness.cache"},
+    "harness.retrieval": {"harness.core", "harness.cache", "harness.search"},
+    "harness.evaluate": {"harness.core", *LEVEL_2, "results"},
+    "harness.leaderboard": {"harness.core", *LEVEL_2, "results"},
+    "harness.reports": {"harness.core", *LEVEL_2, *LEVEL_3, "results"},
+    "harness.ablation": {"harness.core", *LEVEL_2, *LEVEL_3, "harness.reports", "results"},
+    "harness.cli": {
+        "harness.core", *LEVEL_2, *LEVEL_3, "harness.reports", "harness.ablation", "models",
+        "remixer", "redapter", "results",
+    },
+}  # fmt: skip
+"""What each unit may import besides itself: design section 3, as data."""
+
+
+def sources() -> list[Path]:
+    """Return every source file of the five packages."""
+    return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def module_name(path: Path) -> str:
+    """Return the dotted name of a source file."""
+    parts = list(path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def unit_of(module: str) -> str:
+    """Return the unit a module belongs to: `harness.X` within harness, else the package."""
+    parts = module.split(".")
+    return ".".join(parts[:2]) if parts[0] == "harness" and len(parts) > 1 else parts[0]
+
+
+def imports_of(path: Path) -> set[str]:
+    """Return the modules of ours that a file imports, lazily or not."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add(node.module or "")
+    return {name for name in found if name.split(".")[0] in PACKAGES}
+
+
+def forbidden(edges: dict[str, set[str]]) -> list[str]:
+    """Return the arrows that the table does not allow."""
+    return [
+        f"{module} -> {target}"
+        for module, targets in edges.items()
+        for target in targets
+        if unit_of(target) != unit_of(module) and unit_of(target) not in ALLOWED[unit_of(module)]
+    ]
+
+
+def edges() -> dict[str, set[str]]:
+    """Return module -> imported modules, package roots left out."""
+    return {module_name(path): imports_of(path) for path in sources() if path.name != "__init__.py"}
+
+
+def test_arrows_point_down():
+    assert forbidden(edges()) == []
+
+
+def test_every_unit_has_its_arrows_written_down():
+    units = {unit_of(module) for module in edges()}
+    assert units <= set(ALLOWED)
+
+
+def test_a_planted_arrow_is_found():
+    planted = {"harness.search.x": {"models.registry"}, "models.y": {"harness.core.types"}}
+    assert forbidden(planted) == ["harness.search.x -> models.registry"]
+
+
+def test_there_is_no_circle():
+    order = list(graphlib.TopologicalSorter(edges()).static_order())
+    assert len(order) >= len(edges())
+
+
+def test_a_planted_circle_is_found():
+    with pytest.raises(graphlib.CycleError):
+        list(graphlib.TopologicalSorter({"a": {"b"}, "b": {"a"}}).static_order())
+
+
+def test_files_are_short():
+    long = {
+        module_name(path): lines
+        for path in sources()
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > MAX_LINES
+    }
+    assert long == {}
+
+
+def test_package_roots_hold_only_their_docstring():
+    for path in sources():
+        if path.name == "__init__.py":
+            body = ast.parse(path.read_text(encoding="utf-8")).body
+            assert [type(node) for node in body] == [ast.Expr], path
+
+
+def test_only_the_command_line_prints():
+    printing = [
+        module_name(path)
+        for path in sources()
+        if "cli" not in path.parts
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print"
+    ]
+    assert printing == []
+
+
+def test_help_imports_nothing_heavy():
+    probe = (
+        "import sys\n"
+        "from harness.cli.main import main\n"
+        "sys.argv = ['rebench', '--help']\n"
+        "try:\n    main()\nexcept SystemExit as stop:\n    assert not stop.code, stop.code\n"
+        f"print('heavy:', sorted(set({HEAVY!r}) & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert "leaderboard" in done.stdout
+    assert done.stdout.rstrip().endswith("heavy: []")
