@@ -1,0 +1,1 @@
+"""The embedded task: reasoning queries over the standard library's documentation."""
