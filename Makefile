@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: eval test test-fast lint fix wheel-check clean
+.PHONY: eval test test-fast lint fix readme wheel-check clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rebench needs Python 3.11 or newer")'
@@ -36,6 +36,9 @@ lint: $(VENV)/.dev   ## ruff and mypy --strict
 fix: $(VENV)/.dev   ## what ruff can mend by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+readme: $(VENV)/.dev   ## README.md's command output, made anew
+	$(BIN)/python tests/update_readme.py
 
 wheel-check: $(BIN)/python   ## the wheel, installed into an empty environment elsewhere
 	PYTHON=$(abspath $(BIN)/python) .ci/wheel-check

@@ -1,4 +1,4 @@
-"""Print how far writer and blind judge agreed on the stdlib task: python docs/stdlib/agreement.py."""
+"""Print how far writer and blind judge of the stdlib task agreed."""
 
 from __future__ import annotations
 
