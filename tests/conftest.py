@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A loaded machine is slow, not wrong: no test here is about time.
+settings.register_profile("rebench", deadline=None)
+settings.load_profile("rebench")
 
 ROOT = Path(__file__).resolve().parent.parent
 
