@@ -1,0 +1,180 @@
+"""Every task by name: groups, the table of `rebench tasks`, and loading, from one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.core.errors import BadInput, UnknownName
+from harness.core.progress import SilentReporter
+from harness.core.protocols import Reporter
+from harness.core.types import Task, Wording
+from harness.data import bright_tasks
+from harness.data.query_sets import is_query_file, with_query_file
+
+STDLIB = "stdlib"
+_LISTING = "`rebench tasks` lists them; a folder in BEIR layout is named by its path."
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOptions:
+    """How tasks are loaded.
+
+    `data_dir` is a local copy of BRIGHT (`None`: the hub); `query_set` is one of BRIGHT's or a
+    `.jsonl` file; `with_corpus` is false where runs are only scored.
+    """
+
+    data_dir: Path | None = None
+    query_set: str = bright_tasks.ORIGINAL
+    with_corpus: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """One line of the table of tasks; `documents` is `None` where the interpreter decides."""
+
+    name: str
+    group: str
+    queries: int
+    documents: int | None
+    head_metric: str
+    source: str
+    licence: str
+
+
+def task_rows() -> tuple[TaskRow, ...]:
+    """Return the table of named tasks, in order: BRIGHT's, then the embedded one."""
+    from harness.data.stdlib.task import read_rows
+
+    embedded = TaskRow(
+        name=STDLIB,
+        group=STDLIB,
+        queries=len(read_rows()),
+        documents=None,
+        head_metric="ndcg@10",
+        source="embedded: docstrings of the running Python",
+        licence="PSF-2.0",
+    )
+    return (*map(_bright_row, bright_tasks.TASKS.values()), embedded)
+
+
+def _bright_row(task: bright_tasks.BrightTask) -> TaskRow:
+    """Return the line of one BRIGHT task."""
+    return TaskRow(
+        name=task.name,
+        group=task.group,
+        queries=task.counts.queries,
+        documents=task.counts.documents,
+        head_metric=task.head_metric,
+        source=f"hub: {bright_tasks.REPOSITORY} @ {bright_tasks.REVISION[:7]}",
+        licence=bright_tasks.LICENCE,
+    )
+
+
+def task_wordings() -> dict[str, Wording]:
+    """Return named task -> the words that instructions are filled with."""
+    from harness.data.stdlib.task import WORDING
+
+    found = {name: task.wording for name, task in bright_tasks.TASKS.items()}
+    return {**found, STDLIB: WORDING}
+
+
+def groups() -> dict[str, tuple[str, ...]]:
+    """Return group -> its tasks, both in the table's order."""
+    found: dict[str, tuple[str, ...]] = {}
+    for task in bright_tasks.TASKS.values():
+        found[task.group] = (*found.get(task.group, ()), task.name)
+    return {**found, STDLIB: (STDLIB,)}
+
+
+def group_members(group: str) -> tuple[str, ...]:
+    """Return the tasks of a group; raises `UnknownName`."""
+    known = groups()
+    if group not in known:
+        raise UnknownName("task group", group, known, listing=f"Groups: {', '.join(known)}.")
+    return known[group]
+
+
+def resolve_tasks(spec: str) -> tuple[str, ...]:
+    """Return the tasks that a comma-separated list names, each once, in its order.
+
+    A part is a task, a group or the path of a folder in BEIR layout; names come before paths.
+    Raises `UnknownName`, or `BadInput` for an empty list or a folder that holds no corpus.
+    """
+    known = groups()
+    names = [*bright_tasks.TASKS, STDLIB]
+    found: dict[str, None] = {}
+    for part in filter(None, (part.strip() for part in spec.split(","))):
+        if part in known:
+            found.update(dict.fromkeys(known[part]))
+        elif part in names or _is_folder(part):
+            found[part] = None
+        else:
+            raise UnknownName("task", part, [*known, *names], listing=_LISTING)
+    if not found:
+        raise BadInput(f"no task is named in {spec!r}", fix=_LISTING)
+    return tuple(found)
+
+
+def load_task(name: str, options: TaskOptions, reporter: Reporter | None = None) -> Task:
+    """Load a task that `resolve_tasks` gave.
+
+    Raises `UnknownName` for a task or query set, `BadInput` for data that cannot be used or a
+    query set that the task does not have, `DataUnavailable` when there is nothing to read.
+    """
+    reporter = reporter or SilentReporter()
+    query_set = options.query_set
+    file = Path(query_set) if is_query_file(query_set) else None
+    if file is None and query_set not in bright_tasks.QUERY_SETS:
+        raise UnknownName(
+            "query set",
+            query_set,
+            bright_tasks.QUERY_SETS,
+            listing=f"Known: {', '.join(bright_tasks.QUERY_SETS)}, or a file ending in .jsonl.",
+        )
+    own = bright_tasks.ORIGINAL if file is not None else query_set
+    if name not in bright_tasks.TASKS and own != bright_tasks.ORIGINAL:
+        raise BadInput(
+            f"task {name!r} has no query set {query_set!r}; only BRIGHT has it",
+            fix="Leave it out, or give the queries as FILE.jsonl.",
+        )
+    task = _load(name, options, own, reporter)
+    return task if file is None else with_query_file(task, file)
+
+
+def _load(name: str, options: TaskOptions, query_set: str, reporter: Reporter) -> Task:
+    """Load a task with one of its own query sets."""
+    if name in bright_tasks.TASKS:
+        from harness.data.bright import load_bright
+
+        return load_bright(
+            name,
+            data_dir=options.data_dir,
+            query_set=query_set,
+            with_corpus=options.with_corpus,
+            reporter=reporter,
+        )
+    if name == STDLIB:
+        from harness.data.stdlib.task import load_stdlib
+
+        return load_stdlib()
+    if _is_folder(name):
+        from harness.data.beir import load_beir
+
+        return load_beir(Path(name), with_corpus=options.with_corpus, reporter=reporter)
+    raise UnknownName("task", name, [*bright_tasks.TASKS, STDLIB], listing=_LISTING)
+
+
+def _is_folder(part: str) -> bool:
+    """Tell whether a part is a folder in BEIR layout; raises `BadInput` for another folder."""
+    from harness.data.beir import is_beir_folder
+
+    folder = Path(part)
+    if not folder.is_dir():
+        return False
+    if not is_beir_folder(folder):
+        raise BadInput(
+            f"{folder} holds no corpus.jsonl or corpus.jsonl.gz",
+            fix="A task folder in BEIR layout holds corpus.jsonl, queries.jsonl, qrels/test.tsv.",
+        )
+    return True
