@@ -1,0 +1,110 @@
+"""Metrics by name: one table of families from which every spelling of a metric is derived."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from harness.core.errors import UnknownName
+
+_CUT = re.compile(r"[1-9][0-9]{0,8}")
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A kind of metric in its four spellings.
+
+    `name` is ours, `measure` trec_eval's, `bright_key` the one in BRIGHT's `results.json`
+    (facts of its `retrievers.py`: `NDCG@k MAP@k Recall@k P@k MRR`), `label` the one in prose.
+    `cut` tells whether the metric looks at the first k documents only and so needs a cutoff.
+    """
+
+    name: str
+    measure: str
+    bright_key: str
+    label: str
+    cut: bool
+
+
+FAMILIES = (
+    Family("ndcg", "ndcg_cut", "NDCG", "nDCG", cut=True),
+    Family("map", "map_cut", "MAP", "MAP", cut=True),
+    Family("recall", "recall", "Recall", "Recall", cut=True),
+    Family("p", "P", "P", "P", cut=True),
+    Family("mrr", "recip_rank", "MRR", "MRR", cut=False),
+)
+OFFICIAL_CUTOFFS = (1, 5, 10, 25, 50, 100)
+_BY_NAME = {family.name: family for family in FAMILIES}
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric, such as nDCG over the first 10 documents; `str()` is its one name.
+
+    `cutoff` is 1 to 999,999,999 documents, or `None` for a metric over the whole ranking.
+    Raises `UnknownName` for a family or cutoff that does not exist.
+    """
+
+    name: str
+    cutoff: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check the name, and that a cutoff stands where one belongs."""
+        family = _BY_NAME.get(self.name)
+        has_cutoff = self.cutoff is not None
+        if family is None or family.cut != has_cutoff:
+            raise _unknown(str(self))
+        if has_cutoff and not _CUT.fullmatch(str(self.cutoff)):
+            raise _unknown(str(self))
+
+    def __str__(self) -> str:
+        """Return `ndcg@10`, or `mrr` where there is no cutoff."""
+        return self.name if self.cutoff is None else f"{self.name}@{self.cutoff}"
+
+
+def parse_metric(text: str) -> Metric:
+    """Return the metric that a text names; `str()` of it is the text in lower case.
+
+    BRIGHT's keys (`NDCG@10`, `MRR`) differ from ours in case only and are read too.
+    Raises `UnknownName` for another family, a cutoff that is missing, misplaced, not positive
+    or written with leading zeros.
+    """
+    name, at, cutoff = text.lower().partition("@")
+    if at and not _CUT.fullmatch(cutoff):
+        raise _unknown(text)
+    return Metric(name, int(cutoff) if at else None)
+
+
+def measure_key(metric: Metric) -> str:
+    """Return trec_eval's name of a metric's values, such as `ndcg_cut_10` or `recip_rank`."""
+    return _spelled(_BY_NAME[metric.name].measure, "_", metric)
+
+
+def bright_key(metric: Metric) -> str:
+    """Return the key in BRIGHT's `results.json`, such as `NDCG@10` or `MRR`."""
+    return _spelled(_BY_NAME[metric.name].bright_key, "@", metric)
+
+
+def label(metric: Metric) -> str:
+    """Return the name for table heads and prose, such as `nDCG@10`."""
+    return _spelled(_BY_NAME[metric.name].label, "@", metric)
+
+
+def _spelled(stem: str, joint: str, metric: Metric) -> str:
+    """Join a stem and the cutoff, where there is one."""
+    return stem if metric.cutoff is None else f"{stem}{joint}{metric.cutoff}"
+
+
+def _unknown(text: str) -> UnknownName:
+    """Return the error for a text that names no metric."""
+    forms = ", ".join(f"{family.name}@K" if family.cut else family.name for family in FAMILIES)
+    known = (str(metric) for metric in OFFICIAL)
+    return UnknownName("metric", text, known, listing=f"Metrics are {forms}, with K from 1.")
+
+
+OFFICIAL = tuple(
+    Metric(family.name, cutoff)
+    for family in FAMILIES
+    for cutoff in (OFFICIAL_CUTOFFS if family.cut else (None,))
+)
+"""BRIGHT's 25 measures: nDCG, MAP, recall and P at six cutoffs each, and MRR."""
