@@ -173,11 +173,12 @@ def _from_lines(path: Path, text: str) -> dict[str, list[_Scored]]:
     """Return the scored documents of a TREC run by query, in the file's order."""
     scored: dict[str, list[_Scored]] = {}
     for number, line in enumerate(text.split("\n"), start=1):
-        fields: Sequence[str] = line.removesuffix("\r").split("\t")
+        whole = line.removesuffix("\r")
+        fields: Sequence[str] = whole.split("\t")
         if len(fields) != 6:
-            if not line.strip():
+            if not whole.strip():
                 continue
-            fields = _spaced(path, number, line)
+            fields = _spaced(path, number, whole)
         qid, _, doc_id, _, score, _ = fields
         try:
             value = float(score)
@@ -197,10 +198,10 @@ def _from_lines(path: Path, text: str) -> dict[str, list[_Scored]]:
 
 def _spaced(path: Path, number: int, line: str) -> Sequence[str]:
     """Return the six fields of a line that is not parted by five single tabs."""
-    fields = line.removesuffix("\r").split(" ")
+    fields = line.split(" ")
     if len(fields) == 6 and all(fields) and "\t" not in line:
         return fields  # nearly every line, without the cost of the expression below
-    match = _LINE.fullmatch(line.removesuffix("\r"))
+    match = _LINE.fullmatch(line)
     if match is None:
         raise BadInput(
             f"{path}, line {number}: {len(line.split())} fields, expected {_FIELDS}: {line[:80]!r}",

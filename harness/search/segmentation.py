@@ -104,6 +104,8 @@ def _tokenize_any(text: str) -> list[str]:
 def _scan(text: str, classes: bytes, position: int, tokens: list[str]) -> int:
     """Append tokens up to the first that is too long, cut that one, and return where it ends."""
     for match in _grammar().finditer(classes, position):
+        if match.lastindex:  # connectors with no word behind them
+            continue
         start, end = match.span()
         # No character takes more than two units, so half the limit needs no counting.
         if end - start > MAX_TOKEN // 2 and _units(text[start:end]) > MAX_TOKEN:
@@ -117,7 +119,7 @@ def _scan_windows(text: str, classes: bytes, span: tuple[int, int], tokens: list
     position, end = span
     while position < end:
         match = _grammar().match(classes, position, _window_end(text, position))
-        if match is None:
+        if match is None or match.lastindex:
             position += 1
         else:
             tokens.append(text[position : match.end()])
@@ -143,7 +145,10 @@ def _window_end(text: str, start: int) -> int:
 
 @cache
 def _grammar() -> re.Pattern[bytes]:
-    """Compile the grammar over class letters; every match is the longest one at its place."""
+    """Compile the grammar over class letters; every match is the longest one at its place.
+
+    Group 1 is no token but connectors to skip.
+    """
     mark = "xzfvydDms"  # what joins anything it follows (WB4)
     plain = "[xzydDms]*"  # the same without the two presentation selectors
     m = f"[{mark}]*"
@@ -164,7 +169,10 @@ def _grammar() -> re.Pattern[bytes]:
     # A letter that is a pictograph too starts the longer emoji only if a pure pictograph follows.
     both = f"(?=i[i{mark}]*e)i{plain}f?(?:{joined}i{plain}f?)*{joined}e{plain}f?{more}"
     rest = f"#{plain}f?y{plain}|r{m}r{m}|[ts][t{mark}]*|c{m}|g{m}"
-    return re.compile("|".join((both, word, emoji, rest)).encode())
+    # Lucene skips connectors that lead to no word one by one; taken together they cost one look.
+    # Only in a window may a later one of them reach a word, so there they are skipped singly.
+    skipped = "(_+)"
+    return re.compile("|".join((both, word, emoji, rest, skipped)).encode())
 
 
 @cache

@@ -50,17 +50,14 @@ def top_k(
     if scores.dtype != np.float32 or scores.shape != order.shape:
         raise ValueError(f"scores are {scores.dtype} {scores.shape}, order is {order.shape}")
     check_finite(scores)
-    rows = _kept_rows(len(scores), excluded_rows)
-    kept = scores if rows is None else scores[rows]
-    if k < len(kept):
-        # Everything at the cut's score stays a candidate, so that ties there are settled by id.
-        candidates = np.flatnonzero(kept >= np.partition(kept, len(kept) - k)[len(kept) - k])
-    else:
-        candidates = np.arange(len(kept))
-    if rows is not None:
-        candidates = rows[candidates]
-    candidates = _best_of_ties(candidates, scores, order, k)
-    return candidates[np.lexsort((order[candidates], -scores[candidates]))][:k]
+    kept, excluded = _without(scores, excluded_rows)
+    places = min(k, len(scores) - excluded)
+    if places == 0:
+        return np.empty(0, dtype=np.intp)
+    # Everything at the cut's score stays a candidate, so that ties there are settled by id.
+    cut = np.partition(kept, len(kept) - places)[len(kept) - places]
+    candidates = _best_of_ties(np.flatnonzero(kept >= cut), kept, order, places)
+    return candidates[np.lexsort((order[candidates], -kept[candidates]))]
 
 
 def check_finite(scores: NDArray[np.floating]) -> None:
@@ -74,13 +71,16 @@ def check_finite(scores: NDArray[np.floating]) -> None:
         )
 
 
-def _kept_rows(n: int, excluded_rows: IntRows | None) -> IntRows | None:
-    """Return the rows that may be ranked, or `None` where all of them may."""
+def _without(scores: FloatVector, excluded_rows: IntRows | None) -> tuple[FloatVector, int]:
+    """Return scores in which excluded rows are below every finite one, and how many they are.
+
+    A copy with holes is several times cheaper than gathering the rows that stay.
+    """
     if excluded_rows is None or len(excluded_rows) == 0:
-        return None
-    keep = np.ones(n, dtype=bool)
-    keep[excluded_rows] = False
-    return np.flatnonzero(keep)
+        return scores, 0
+    masked = scores.copy()
+    masked[excluded_rows] = -np.inf
+    return masked, int(np.count_nonzero(np.isneginf(masked)))
 
 
 def _best_of_ties(candidates: IntRows, scores: FloatVector, order: IntVector, k: int) -> IntRows:

@@ -64,6 +64,11 @@ def test_a_document_id_may_hold_spaces(tmp_path, line):
     assert plain(read(tmp_path, line)) == {"q": [("Memory Management_5_0.txt", 2.5)]}
 
 
+def test_a_query_id_may_begin_as_json_does(tmp_path):
+    run = run_of({'{"q"': [("a", 1.0)]})
+    assert plain(read(tmp_path, write_run(run, "tag"))) == plain(run)
+
+
 def test_ranks_are_ignored_and_ties_stand_by_id_descending(tmp_path):
     lines = ["q Q0 a 1 1 t", "q Q0 é 2 1 t", "q Q0 b 3 1 t", "q Q0 z 4 0.5 t", "q Q0 c 5 9 t"]
     assert read(tmp_path, "\n".join(lines)).rankings["q"].doc_ids == ("c", "é", "b", "a", "z")
@@ -137,6 +142,7 @@ def test_ids_that_no_line_can_hold_are_not_written(value):
     ("text", "message"),
     [
         ("q Q0 a 1 1 t\nq Q0 b 2 t\n", "line 2: 5 fields, expected query id"),
+        ("q Q0 a 1 1 \r\n", "line 1: 5 fields"),
         ("q Q0 a 1 1 t\nq Q0 b 2 high t\n", "line 2: score 'high' is no number"),
         ("q Q0 a 1 nan t\n", "line 1: score nan is not a finite number"),
         ("q Q0 a 1 -inf t\n", "line 1: score -inf is not"),

@@ -71,3 +71,9 @@ def test_k_and_shapes_are_checked():
         top_k(np.zeros(2), order, 1)
     with pytest.raises(ValueError, match=r"\(3,\)"):
         top_k(np.zeros(3, np.float32), order, 1)
+
+
+def test_the_scores_handed_in_stay_as_they_are():
+    scores = np.arange(5, dtype=np.float32)
+    top_k(scores, id_order("abcde"), 2, np.array([4]))
+    assert scores.tolist() == [0, 1, 2, 3, 4]

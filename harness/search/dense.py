@@ -1,0 +1,113 @@
+"""Exact dense search: inner products, excluded documents masked before the cut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import repeat
+from operator import itemgetter
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from harness.core.errors import BadInput, ModelError
+from harness.core.types import Ranking, Run
+from harness.search.topk import id_order, top_k
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from harness.core.types import FloatMatrix
+
+SCORE_BYTES = 256 * 1024 * 1024
+"""Memory for one block of scores; a block holds whole rows of at least one query."""
+
+ENGINES = ("auto", "numpy", "torch")
+"""Who multiplies: `auto` takes torch where it is installed, else NumPy."""
+
+Asked: TypeAlias = tuple[str, frozenset[str]]
+"""A query's id and the documents that must not be ranked for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DenseSearch:
+    """How a search is run.
+
+    `engine` is one of `ENGINES`; `device` is torch's (`cpu`, `cuda:0`; empty: the first GPU, or
+    the CPU). Products are accumulated in float32 whatever the device.
+    """
+
+    engine: str = "auto"
+    device: str = ""
+
+
+def search_dense(
+    query_vectors: FloatMatrix,
+    document_vectors: FloatMatrix,
+    document_ids: Sequence[str],
+    queries: Sequence[Asked],
+    k: int,
+    how: DenseSearch | None = None,
+) -> Run:
+    """Rank all documents for each query by inner product; keep the best `k`.
+
+    `query_vectors` is float32 `[q, d]`, `document_vectors` float32 `[n, d]`. Excluded ids that
+    the corpus lacks are ignored. The score matrix never needs to fit: it is made in blocks of
+    `SCORE_BYTES`. Raises `ModelError` when dimensions differ or a score is not finite.
+    """
+    if query_vectors.shape[1] != document_vectors.shape[1]:
+        raise ModelError(
+            f"queries have {query_vectors.shape[1]} components, documents "
+            f"{document_vectors.shape[1]}",
+            fix="Queries and documents must be embedded by the same model.",
+        )
+    multiply = _multiplier(document_vectors, how or DenseSearch())
+    rows = RowLookup.of(document_ids)
+    order = id_order(document_ids)
+    step = max(1, SCORE_BYTES // (4 * max(1, len(document_ids))))
+    rankings: dict[str, Ranking] = {}
+    for start in range(0, len(queries), step):
+        block = multiply(query_vectors[start : start + step])
+        for scores, (qid, excluded) in zip(block, queries[start : start + step], strict=True):
+            best = top_k(scores, order, k, rows.of_ids(excluded))
+            ids = tuple(map(document_ids.__getitem__, best.tolist()))
+            rankings[qid] = Ranking(ids, scores[best])
+    return Run(rankings)
+
+
+@dataclass(frozen=True, slots=True)
+class RowLookup:
+    """Document id -> row of the corpus."""
+
+    row_of: dict[str, int]
+
+    @staticmethod
+    def of(document_ids: Sequence[str]) -> RowLookup:
+        """Return the lookup of a corpus' ids."""
+        return RowLookup({key: row for row, key in enumerate(document_ids)})
+
+    def of_ids(self, ids: frozenset[str]) -> NDArray[np.intp]:
+        """Return the rows of those ids that the corpus has: intp, in no order."""
+        if len(ids) < 2:
+            return np.array([self.row_of[key] for key in ids if key in self.row_of], dtype=np.intp)
+        try:
+            # One call in C for all ids: half the time of a loop, and aops excludes 622,653.
+            return np.array(itemgetter(*ids)(self.row_of), dtype=np.intp)
+        except KeyError:
+            rows = np.fromiter(map(self.row_of.get, ids, repeat(-1)), np.intp, count=len(ids))
+            return rows[rows >= 0]
+
+
+def _multiplier(
+    document_vectors: FloatMatrix, how: DenseSearch
+) -> Callable[[FloatMatrix], FloatMatrix]:
+    """Return what turns query vectors `[b, d]` into scores, float32 `[b, n]`."""
+    if how.engine not in ENGINES:
+        raise BadInput(f"search engine {how.engine!r}", fix=f"Choose one of {', '.join(ENGINES)}.")
+    with_torch = find_spec("torch") is not None
+    if how.engine == "torch" or (how.engine == "auto" and with_torch):
+        from harness.search.dense_torch import torch_multiplier
+
+        return torch_multiplier(document_vectors, how.device)
+    return lambda queries: queries @ document_vectors.T
