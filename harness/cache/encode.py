@@ -1,0 +1,224 @@
+"""Texts to a matrix: what is stored is read, what is missing is encoded once and stored."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import numpy as np
+
+from harness.cache.keys import Distinct, distinct_texts
+from harness.cache.lookup import Lookup
+from harness.cache.matrix import RowMatrix
+from harness.cache.plan import Batch, plan_batches
+from harness.cache.runner import BatchEncoder, Feed, Input, count_tokens, encode_here
+from harness.cache.store import EmbeddingStore, SpaceFolder
+from harness.cache.workers import Workers
+from harness.cache.writer import ShardWriter
+from harness.core.errors import BadInput, ModelError, StoreError
+from harness.core.protocols import Embedder, Reporter
+from harness.core.types import Role
+
+if TYPE_CHECKING:
+    from harness.core.types import FloatMatrix, IntVector
+
+ROUNDS = 3
+"""Tries at reading back what was written, before the disk is blamed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Vectors `[n, d]` (float32, one row a text) and what it took to get them.
+
+    Of the distinct texts `encoded` went through the model here and `reused` did not; `tokens`
+    counts all n texts before truncation, instruction included, `truncated` those of the n that
+    were cut. `encoded_tokens` went through the model (after truncation) in `encode_seconds`,
+    loading of the weights included; `seconds` is the wall time of everything.
+    """
+
+    vectors: FloatMatrix
+    encoded: int
+    reused: int
+    tokens: int
+    truncated: int
+    seconds: float
+    encoded_tokens: int = 0
+    encode_seconds: float = 0.0
+
+
+def encode_texts(
+    embedder: Embedder,
+    texts: Sequence[str],
+    role: Role,
+    instruction: str,
+    store: EmbeddingStore | None,
+    reporter: Reporter,
+    workers: Workers | None = None,
+) -> Encoded:
+    """Return the vectors of texts; each distinct text that is not stored is encoded once.
+
+    Where all are stored neither model nor tokenizer is touched. With `workers` the encoding is
+    done by one process a device, which needs a store to hand vectors over. Raises `ModelError`
+    for unusable vectors and `StoreError` for a store that cannot be read or written; what was
+    finished by then is kept. `BadInput` for workers without a store.
+    """
+    start = time.perf_counter()
+    if not texts:
+        raise ModelError("there is no text to encode", fix="Check that the task is not empty.")
+    source = Input(role, instruction, embedder.space(role, instruction))
+    work = _Work(embedder, source, distinct_texts(texts), reporter)
+    if store is None and workers is not None:
+        raise BadInput(
+            "several devices hand their vectors over through the embedding cache",
+            fix="Use the cache, or name one device.",
+        )
+    if store is None:
+        work.encode_unstored()
+    else:
+        work.encode_stored(store.space(source.space), workers)
+    counts = work.counts[work.distinct.inverse]
+    limit = source.space.max_length
+    return Encoded(
+        vectors=work.matrix.finish(),
+        encoded=work.encoded,
+        reused=max(0, len(work.distinct) - work.encoded),
+        tokens=int(counts.sum()),
+        truncated=int((counts > limit).sum()) if limit > 0 else 0,
+        seconds=time.perf_counter() - start,
+        encoded_tokens=work.encoded_tokens,
+        encode_seconds=work.encode_seconds,
+    )
+
+
+class _Work:
+    """One call of `encode_texts`: the distinct texts and what is known of them so far.
+
+    `counts` is int64 `[m]`, tokens before truncation (-1: not known yet).
+    """
+
+    def __init__(
+        self, embedder: Embedder, source: Input, distinct: Distinct, reporter: Reporter
+    ) -> None:
+        self.embedder = embedder
+        self.source = source
+        self.distinct = distinct
+        self.reporter = reporter
+        self.matrix = RowMatrix(distinct, embedder.name)
+        self.counts: IntVector = np.full(len(distinct), -1, dtype=np.int64)
+        self.encoded = 0
+        self.encoded_tokens = 0
+        self.encode_seconds = 0.0
+
+    def encode_unstored(self) -> None:
+        """Encode everything and keep nothing."""
+        batches = self._plan()
+        with self._feed(len(self.distinct), lambda batch: batch) as feed:
+            encoder = BatchEncoder(self.embedder, self.source)
+            encode_here(encoder, batches, feed, self._put)
+
+    def encode_stored(self, folder: SpaceFolder, workers: Workers | None) -> None:
+        """Fill the matrix from the store, and store what it lacked."""
+        lookup = Lookup(folder, self.distinct.keys, self.reporter)
+        for _ in range(ROUNDS):
+            self._load(lookup)
+            if self.matrix.filled.all():
+                return
+            try:
+                folder.check_writable()
+                self._encode_missing(lookup, folder, workers)
+            except StoreError as error:
+                lookup.refresh()
+                raise self._stopped(error, int(lookup.stored.sum())) from error
+            if self.matrix.filled.all():
+                return
+        raise StoreError(
+            f"vectors written to {folder.shards_folder} are damaged when they are read back",
+            fix="Check that disk, or use another cache folder (REBENCH_CACHE).",
+        )
+
+    def _load(self, lookup: Lookup) -> None:
+        """Take over what is stored and not in the matrix yet."""
+        lookup.refresh()
+        self.counts[lookup.stored] = lookup.tokens[lookup.stored]
+        rows = np.flatnonzero(lookup.stored & ~self.matrix.filled)
+        if not len(rows):
+            return
+        with self.reporter.bar("reading stored vectors", len(rows), "texts") as advance:
+
+            def put(some: IntVector, vectors: FloatMatrix) -> None:
+                self.matrix.put(some, vectors)
+                advance(len(some))
+
+            lookup.load(rows, put)
+
+    def _plan(self) -> list[Batch]:
+        """Return the batches of all distinct texts; tokens are counted where they are unknown."""
+        unknown = np.flatnonzero(self.counts < 0)
+        texts = [self.distinct.texts[row] for row in unknown]
+        self.counts[unknown] = count_tokens(self.embedder, texts, self.source, self.reporter)
+        limit = self.source.space.max_length
+        return plan_batches(self.distinct, self.counts, limit, self.embedder.batch_tokens)
+
+    def _encode_missing(self, lookup: Lookup, folder: SpaceFolder, workers: Workers | None) -> None:
+        """Encode and store what is not stored, batch by batch of the whole plan."""
+
+        def remaining(batch: Batch) -> Batch | None:
+            lookup.refresh()
+            missing = np.flatnonzero(~lookup.stored[batch.rows])
+            return batch.take(missing) if len(missing) else None
+
+        batches = [todo for batch in self._plan() if (todo := remaining(batch)) is not None]
+        batches = _in_turn(batches, from_the_longest=folder.created)
+        with self._feed(sum(len(batch) for batch in batches), remaining) as feed:
+            if workers is not None:
+                workers.encode(self.source, folder, batches, feed)
+                return
+            with ShardWriter(folder) as writer:
+
+                def keep(batch: Batch, vectors: FloatMatrix) -> None:
+                    self._put(batch, vectors)
+                    writer.add(batch, vectors)
+
+                encode_here(BatchEncoder(self.embedder, self.source), batches, feed, keep)
+
+    def _put(self, batch: Batch, vectors: FloatMatrix) -> None:
+        """Take a batch's vectors into the matrix."""
+        self.matrix.put(batch.rows, vectors)
+
+    @contextmanager
+    def _feed(self, total: int, remaining: Callable[[Batch], Batch | None]) -> Iterator[Feed]:
+        """Yield a feed that counts and shows what is finished, and time its use."""
+        start = time.perf_counter()
+        with self.reporter.bar(f"encoding {self.source.role}s", total, "texts") as advance:
+
+            def finished(texts: int, tokens: int, encoded: bool) -> None:
+                if encoded:
+                    self.encoded += texts
+                    self.encoded_tokens += tokens
+                advance(texts, tokens=tokens)
+
+            yield Feed(remaining, finished)
+        self.encode_seconds += time.perf_counter() - start
+
+    def _stopped(self, error: StoreError, stored: int) -> StoreError:
+        """Return a store's error with what is kept and how to go on."""
+        return StoreError(
+            f"{error.message}; {stored:,} of {len(self.distinct):,} texts are encoded and kept",
+            fix=f"{error.fix} The same command then goes on where it stopped; REBENCH_CACHE names "
+            "another cache folder.",
+        )
+
+
+def _in_turn(batches: list[Batch], *, from_the_longest: bool) -> list[Batch]:
+    """Return the batches in the order to encode them.
+
+    The process that made the space begins with the longest, where memory runs out first if it
+    does. One that comes later begins anywhere: of several at once each then does another part,
+    and each skips what it finds stored on its way round.
+    """
+    start = 0 if from_the_longest or not batches else uuid4().int % len(batches)
+    return batches[start:] + batches[:start]

@@ -1,0 +1,182 @@
+"""The embedding store on disk: one folder a vector space, immutable shards within."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+from uuid import uuid4
+
+from harness.cache.shard import shard_bytes
+from harness.core.errors import StoreError
+from harness.core.files import write_atomic
+from harness.core.hashing import canonical_json, sha256_json, space_fingerprint
+from harness.core.types import VectorSpace
+
+if TYPE_CHECKING:
+    from harness.cache.keys import KeyMatrix
+    from harness.core.types import FloatMatrix, IntVector
+
+SPACE_SCHEMA = 1
+SPACE_FILE = "space.json"
+SHARD_SUFFIX = ".shard"
+PART_SUFFIX = ".part"
+
+
+class EmbeddingStore:
+    """All spaces under `cache_dir/embeddings`.
+
+    Several processes and machines may read and write at once without locks: shards have unique
+    names, appear whole by a rename, and never change.
+    """
+
+    def __init__(self, cache_dir: Path) -> None:
+        self.folder = cache_dir / "embeddings"
+
+    def space(self, space: VectorSpace) -> SpaceFolder:
+        """Return the folder of a space, its `space.json` written or compared.
+
+        Raises `StoreError` if the folder cannot be written or describes another space.
+        """
+        folder = SpaceFolder(self.folder / space_fingerprint(space))
+        folder.describe(space)
+        return folder
+
+    def spaces(self) -> tuple[SpaceFolder, ...]:
+        """Return the folders of all spaces that are there, in name order."""
+        if not self.folder.is_dir():
+            return ()
+        return tuple(
+            SpaceFolder(path)
+            for path in sorted(self.folder.iterdir())
+            if path.is_dir() and not path.name.startswith(".")
+        )
+
+
+class SpaceFolder:
+    """One space's `space.json`, `shards/` and `served/`; `created` if this object made it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.created = False
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the hash of the space: the folder's name."""
+        return self.folder.name
+
+    @property
+    def shards_folder(self) -> Path:
+        """Return where the shards lie."""
+        return self.folder / "shards"
+
+    def describe(self, space: VectorSpace) -> None:
+        """Write `space.json`, or compare it with `space` if it is there."""
+        if not (self.folder / SPACE_FILE).exists():
+            self.created = self._make_folder()
+            text = json.dumps(
+                {"schema": SPACE_SCHEMA, "space": asdict(space)}, indent=1, ensure_ascii=False
+            )
+            write_atomic(self.folder / SPACE_FILE, text.encode("utf-8", "surrogatepass"))
+        elif canonical_json(self.description()) != canonical_json(asdict(space)):
+            raise _space_error(self.folder, "describes another space than the one asked for")
+
+    def description(self) -> Mapping[str, Any]:
+        """Return the fields of `space.json`, checked against the folder's name.
+
+        Raises `StoreError` if it is absent, unreadable, of a later schema, or does not have the
+        folder's hash.
+        """
+        try:
+            data = (self.folder / SPACE_FILE).read_bytes()
+            value = json.loads(data.decode("utf-8", "surrogatepass"))
+            schema, space = int(value["schema"]), dict(value["space"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise _space_error(self.folder, f"cannot be read: {error!r}") from error
+        if schema > SPACE_SCHEMA:
+            raise StoreError(
+                f"{self.folder / SPACE_FILE} has schema {schema}; this rebench reads up to "
+                f"{SPACE_SCHEMA}",
+                fix="Upgrade rebench, or use another cache folder (REBENCH_CACHE).",
+            )
+        if sha256_json(space)[:32] != self.fingerprint:
+            raise _space_error(self.folder, "does not have the hash that names its folder")
+        return space
+
+    def shard_paths(self) -> list[Path]:
+        """Return the shards in name order: oldest first."""
+        try:
+            found = [p for p in self.shards_folder.iterdir() if p.name.endswith(SHARD_SUFFIX)]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StoreError(
+                f"cannot list {self.shards_folder}: {error.strerror or error}",
+                fix="Make it readable, or use another cache folder (REBENCH_CACHE).",
+            ) from error
+        return sorted(path for path in found if not path.name.startswith("."))
+
+    def write_shard(self, keys: KeyMatrix, tokens: IntVector, vectors: FloatMatrix) -> Path:
+        """Write one shard whole under a name of its own; raises `StoreError` when it cannot."""
+        name = f"{time.time_ns():016x}-{uuid4().hex[:16]}{SHARD_SUFFIX}"
+        path = self.shards_folder / name
+        write_atomic(path, shard_bytes(self.fingerprint, keys, tokens, vectors))
+        return path
+
+    def check_writable(self) -> None:
+        """Raise `StoreError` unless a file can be written here, before costly work starts."""
+        probe = self.shards_folder / f".probe-{uuid4().hex}{PART_SUFFIX}"
+        write_atomic(probe, b"")
+        with contextlib.suppress(OSError):
+            probe.unlink()
+
+    def record_use(self, task: str, model: str, texts: int) -> None:
+        """Note that a task used this space; what cannot be written is left out."""
+        path = self.folder / "served" / f"{quote(task, safe='')}.json"
+        row: dict[str, Any] = {
+            "task": task,
+            "model": model,
+            "texts": texts,
+            "last_used": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        # A read-only cache still serves; only the note of its use is missing then.
+        with contextlib.suppress(StoreError):
+            write_atomic(path, (json.dumps(row, ensure_ascii=False) + "\n").encode())
+
+    def uses(self) -> list[dict[str, Any]]:
+        """Return the notes of use, in task order; a note that cannot be read is left out."""
+        rows = []
+        for path in sorted((self.folder / "served").glob("*.json")):
+            with contextlib.suppress(OSError, ValueError):
+                row = json.loads(path.read_text(encoding="utf-8"))
+                if isinstance(row, dict) and {"task", "model", "last_used"} <= row.keys():
+                    rows.append(row)
+        return rows
+
+    def _make_folder(self) -> bool:
+        """Make the folder; exactly one of several processes is told that it was the first."""
+        try:
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir()
+        except FileExistsError:
+            return False
+        except OSError as error:
+            raise StoreError(
+                f"cannot make the cache folder {self.folder}: {error.strerror or error}",
+                fix="Make the folder writable, or choose another (REBENCH_CACHE).",
+            ) from error
+        return True
+
+
+def _space_error(folder: Path, problem: str) -> StoreError:
+    """Return the error for a `space.json` that cannot be trusted."""
+    return StoreError(
+        f"{folder / SPACE_FILE} {problem}",
+        fix="`rebench cache verify --repair` drops a damaged one; the next run writes it again.",
+    )

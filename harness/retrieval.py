@@ -1,0 +1,120 @@
+"""The dense retriever: an embedder, its vectors through the store, and exact search."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from harness.cache.encode import Encoded, encode_texts
+from harness.cache.store import EmbeddingStore
+from harness.cache.workers import Workers
+from harness.core.errors import BadInput
+from harness.core.protocols import Embedder, Reporter
+from harness.core.types import Json, Retrieved, Role, Task
+from harness.search.approximate import recall_of, search_approximate
+from harness.search.dense import search_dense
+
+
+class DenseRetriever:
+    """Ranks by inner product of an embedder's vectors (cosine where they are normalised).
+
+    With a `store` each text is encoded once however many tasks hold it, and a task whose texts
+    are all stored loads no model. `workers` spreads encoding over several devices. `index` is a
+    FAISS factory string (empty: exact search); its recall against exact search is then measured
+    on the same queries and kept with the facts.
+    """
+
+    def __init__(
+        self,
+        embedder: Embedder,
+        store: EmbeddingStore | None = None,
+        workers: Workers | None = None,
+        index: str = "",
+    ) -> None:
+        self.index = index
+        self.embedder = embedder
+        self.store = store
+        self.workers = workers
+
+    @property
+    def name(self) -> str:
+        """Return the embedder's name."""
+        return self.embedder.name
+
+    def identity(self, task: Task) -> Mapping[str, Json]:
+        """Return the model's identity and the two vector spaces it uses on this task."""
+        roles: tuple[Role, Role] = ("query", "document")
+        spaces: dict[str, Json] = {}
+        for role in roles:
+            instruction = self.embedder.instruction(role, task.wording)
+            spaces[role] = asdict(self.embedder.space(role, instruction))
+        return {"model": self.embedder.identity, "spaces": spaces, "search": self.index or "exact"}
+
+    def search(self, task: Task, k: int, reporter: Reporter) -> Retrieved:
+        """Encode documents and queries, then search exactly with exclusions masked."""
+        if task.corpus is None:
+            raise BadInput(f"task {task.name!r} was read without its documents", fix="Load them.")
+        # Queries first: they are few, and show within seconds whether the model works at all.
+        queries = self._encode("query", tuple(query.text for query in task.queries), task, reporter)
+        documents = self._encode("document", task.corpus.texts, task, reporter)
+        asked = [(query.id, task.excluded.get(query.id, frozenset())) for query in task.queries]
+        start = time.perf_counter()
+        vectors = (queries.vectors, documents.vectors)
+        if self.index:
+            run = search_approximate(*vectors, task.corpus.ids, asked, k, self.index)
+        else:
+            run = search_dense(*vectors, task.corpus.ids, asked, k)
+        seconds = time.perf_counter() - start
+        facts: dict[str, Json] = {
+            "documents": _facts(documents),
+            "queries": _facts(queries),
+            "dimension": int(documents.vectors.shape[1]),
+        }
+        if self.index:
+            exact = search_dense(*vectors, task.corpus.ids, asked, k)
+            recall = recall_of(run, exact)
+            facts["recall_against_exact"] = {str(depth): recall[depth] for depth in recall}
+        return Retrieved(
+            run=run,
+            timings={
+                "encode_documents": documents.seconds,
+                "encode_queries": queries.seconds,
+                "search": seconds,
+            },
+            facts=facts,
+        )
+
+    def _encode(
+        self, role: Role, texts: tuple[str, ...], task: Task, reporter: Reporter
+    ) -> Encoded:
+        """Return the vectors of texts of one role under the task's instruction."""
+        instruction = self.embedder.instruction(role, task.wording)
+        encoded = encode_texts(
+            self.embedder, texts, role, instruction, self.store, reporter, self.workers
+        )
+        if self.store is not None:
+            folder = self.store.space(self.embedder.space(role, instruction))
+            folder.record_use(task.name, self.embedder.name, len(texts))
+        return encoded
+
+
+def _facts(encoded: Encoded) -> dict[str, Json]:
+    """Return the counts worth keeping; rates are 0 where nothing was encoded.
+
+    `tokens` are those of all texts before truncation, `encoded_tokens` those that went through
+    the model after it; rates are per second of encoding, loading of the weights included.
+    """
+    texts = len(encoded.vectors)
+    rate = 1.0 / encoded.encode_seconds if encoded.encoded and encoded.encode_seconds > 0 else 0.0
+    return {
+        "texts": texts,
+        "encoded": encoded.encoded,
+        "reused": encoded.reused,
+        "tokens": encoded.tokens,
+        "encoded_tokens": encoded.encoded_tokens,
+        "truncated": encoded.truncated,
+        "truncation_rate": encoded.truncated / texts if texts else 0.0,
+        "texts_per_second": encoded.encoded * rate,
+        "tokens_per_second": encoded.encoded_tokens * rate,
+    }
