@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,18 +20,6 @@ if TYPE_CHECKING:
 RECALL_DEPTHS = (10, 100)
 SEED_ROWS = 262_144
 """Vectors an index is trained on at most: FAISS itself samples 256 per centroid."""
-
-
-@dataclass(frozen=True, slots=True)
-class Approximate:
-    """Approximate rankings, and the share of exact neighbours they hold at each depth.
-
-    `recall` maps depth to the mean over queries of |approximate ∩ exact| / |exact|, both cut at
-    that depth, between 0 and 1.
-    """
-
-    run: Run
-    recall: dict[int, float]
 
 
 def search_approximate(
@@ -62,7 +49,10 @@ def search_approximate(
 
 
 def recall_of(approximate: Run, exact: Run) -> dict[int, float]:
-    """Return the share of exact neighbours that an approximate run holds, by depth."""
+    """Return the share of exact neighbours that an approximate run holds, by depth.
+
+    The mean over queries of |approximate ∩ exact| / |exact|, both cut at 10 and at 100.
+    """
     recall = {}
     for depth in RECALL_DEPTHS:
         shares = []

@@ -104,7 +104,7 @@ def _tokenize_any(text: str) -> list[str]:
 def _scan(text: str, classes: bytes, position: int, tokens: list[str]) -> int:
     """Append tokens up to the first that is too long, cut that one, and return where it ends."""
     for match in _grammar().finditer(classes, position):
-        if match.lastindex:  # connectors with no word behind them
+        if match.lastindex:  # nothing but characters to skip
             continue
         start, end = match.span()
         # No character takes more than two units, so half the limit needs no counting.
@@ -134,20 +134,22 @@ def _units(text: str) -> int:
 
 def _window_end(text: str, start: int) -> int:
     """Return the end of the whole characters that fit into the window from `start`."""
-    end, room = start, MAX_TOKEN
-    while end < len(text):
-        room -= 2 if text[end] > "\uffff" else 1
+    window = text[start : start + MAX_TOKEN]
+    if max(window) <= "\uffff":
+        return start + len(window)
+    room = MAX_TOKEN
+    for offset, character in enumerate(window):
+        room -= 2 if character > "\uffff" else 1
         if room < 0:
-            break
-        end += 1
-    return end
+            return start + offset
+    return start + len(window)
 
 
 @cache
 def _grammar() -> re.Pattern[bytes]:
     """Compile the grammar over class letters; every match is the longest one at its place.
 
-    Group 1 is no token but connectors to skip.
+    Group 1 is no token but characters to skip.
     """
     mark = "xzfvydDms"  # what joins anything it follows (WB4)
     plain = "[xzydDms]*"  # the same without the two presentation selectors
@@ -160,18 +162,19 @@ def _grammar() -> re.Pattern[bytes]:
         f"|h{m}'{m}|h{m}q{m}h{m}|h{m}(?:[:.']{m}[ahi][ai{mark}]*)*)+"
     )
     unit = f"(?:{run}|k[k{mark}]*)"
-    joint = f"_[_{mark}]*"
+    joint = f"_[_{mark}]*+"
     word = f"(?:{joint})?{unit}(?:{joint}{unit})*(?:{joint})?"
     # Joined by a zero width joiner, which may already have been taken as a mark.
     joined = "(?:(?<=z)|(?<=f)z+)"
     more = f"(?:{joined}[ei]{plain}f?|(?<=f)zm{plain})*"
-    emoji = f"(?:z*[ei]{plain}fd+D|(?:z*[ei]{plain}f?|m{plain}){more})"
+    emoji = f"(?:z*+[ei]{plain}fd+D|(?:z*+[ei]{plain}f?|m{plain}){more})"
     # A letter that is a pictograph too starts the longer emoji only if a pure pictograph follows.
     both = f"(?=i[i{mark}]*e)i{plain}f?(?:{joined}i{plain}f?)*{joined}e{plain}f?{more}"
     rest = f"#{plain}f?y{plain}|r{m}r{m}|[ts][t{mark}]*|c{m}|g{m}"
-    # Lucene skips connectors that lead to no word one by one; taken together they cost one look.
-    # Only in a window may a later one of them reach a word, so there they are skipped singly.
-    skipped = "(_+)"
+    # Lucene skips connectors that lead to no word, and joiners that lead to no emoji, one by one;
+    # taken together they cost one look. In a window a later one of them may get there, so there
+    # they are skipped singly.
+    skipped = "(_+|z+)"
     return re.compile("|".join((both, word, emoji, rest, skipped)).encode())
 
 

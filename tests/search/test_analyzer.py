@@ -61,6 +61,8 @@ CUTS = [
     ("a." * 200, [255, 143]),
     ("1" * 254 + ".5", [254, 1]),
     ("x" * 254 + "'s é", [254, 1, 1]),
+    ("é." + "_" * 300 + "a", [1, 255]),
+    ("\u200d" * 300 + "😀", [254]),
 ]
 
 # The grammar as it is stated, over class letters: a token is the longest that any rule matches.

@@ -1,0 +1,24 @@
+"""The command tree: one line per command, each command in a file of its own."""
+
+from __future__ import annotations
+
+import typer
+
+from harness.cli import cache, evaluate, leaderboard, listing, score, verify
+
+app = typer.Typer(
+    name="rebench",
+    help="Measure retrievers on reasoning-intensive retrieval, and say which differences are real.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+app.command("eval")(evaluate.run)
+app.command("score")(score.run)
+app.command("leaderboard")(leaderboard.run)
+app.command("verify")(verify.run)
+app.command("models")(listing.models)
+app.command("tasks")(listing.tasks)
+app.add_typer(cache.app, name="cache")

@@ -1,0 +1,84 @@
+"""Where a model's name becomes a retriever: the only place that knows all kinds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from harness.core.errors import BadInput
+from harness.core.protocols import Embedder, Retriever
+from harness.core.settings import Settings
+from models.card import ModelCard
+from models.registry import EMBEDDERS, LoadOptions, resolve_model
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How models are run: what is said of each, and what is said of the search.
+
+    `devices` holds more than one name where encoding is spread over processes; `index` is a
+    FAISS factory string (empty: exact search); `cached` keeps vectors in the embedding store.
+    """
+
+    load: LoadOptions = field(default_factory=LoadOptions)
+    devices: tuple[str, ...] = ()
+    index: str = ""
+    cached: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CardFactory:
+    """Makes a card's embedder for a device, in whatever process it is called."""
+
+    card: ModelCard
+    options: LoadOptions
+
+    def __call__(self, device: str) -> Embedder:
+        """Return the embedder on `device`."""
+        return EMBEDDERS.get(self.card.backend)(self.card, replace(self.options, device=device))
+
+
+def split_names(spec: str) -> list[str]:
+    """Return the names of a comma-separated list; raises `BadInput` when there is none."""
+    names = [name.strip() for name in spec.split(",") if name.strip()]
+    if not names:
+        raise BadInput("no model is named", fix="Name one: --model bm25")
+    return names
+
+
+def retriever(name: str, settings: Settings, options: RunOptions | None = None) -> Retriever:
+    """Return the retriever of a model's name, folder or hub id; nothing heavy is loaded yet.
+
+    Raises `UnknownName` with the nearest names, `MissingExtra` for a backend not installed.
+    """
+    how = options or RunOptions()
+    card = resolve_model(name, how.load, settings.models)
+    if card.backend == "bm25":
+        return _bm25(card)
+    from harness.cache.store import EmbeddingStore
+    from harness.cache.workers import Workers
+    from harness.retrieval import DenseRetriever
+
+    factory = CardFactory(card, how.load)
+    embedder = factory(how.devices[0] if how.devices else how.load.device)
+    return DenseRetriever(
+        embedder,
+        EmbeddingStore(settings.cache_dir) if how.cached else None,
+        Workers(factory, how.devices) if len(how.devices) > 1 else None,
+        how.index,
+    )
+
+
+def _bm25(card: ModelCard) -> Retriever:
+    """Return the BM25 that a card's options describe."""
+    from harness.search.bm25 import Bm25Retriever
+    from harness.search.bm25_index import Bm25Settings
+
+    weightings = {"weighted": True, "bag-of-words": False}
+    query = card.options.get("query")
+    k1, b = card.options.get("k1"), card.options.get("b")
+    if query not in weightings or not isinstance(k1, float) or not isinstance(b, float):
+        raise BadInput(
+            f"the card of {card.name!r} has options {dict(card.options)}",
+            fix='A BM25 card needs k1 and b as decimals and query = "weighted" or "bag-of-words".',
+        )
+    return Bm25Retriever(card.name, Bm25Settings(k1, b, weighted_query=weightings[str(query)]))

@@ -1,0 +1,165 @@
+"""The only place that prints results: tables, JSON, boards."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.evaluate import Outcome
+    from harness.leaderboard.build import Board
+    from models.card import ModelCard
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON on stdout; floats are unrounded."""
+    json.dump(value, sys.stdout, ensure_ascii=False, indent=1, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+def print_text(text: str) -> None:
+    """Print text as it is on stdout."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def print_table(title: str, rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    """Print rows with equal keys as a table, or as a JSON list of objects."""
+    if as_json:
+        print_json([dict(row) for row in rows])
+        return
+    if not rows:
+        print_text(f"no {title}")
+        return
+    from rich.table import Table
+
+    table = Table(title=None, box=None, pad_edge=False, header_style="bold")
+    for key in rows[0]:
+        numeric = all(isinstance(row[key], int | float) or row[key] is None for row in rows)
+        table.add_column(key, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(cell(value) for value in row.values()))
+    stdout_console().print(table)
+
+
+def stdout_console() -> Any:
+    """Return a rich console on stdout; away from a terminal it is wide and without colour."""
+    from rich.console import Console
+
+    if sys.stdout.isatty():
+        return Console()
+    return Console(width=200, no_color=True, highlight=False)
+
+
+def cell(value: object) -> str:
+    """Return a value as table text: numbers grouped, fractions to four places, None a dash."""
+    from rich.markup import escape
+
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return escape(str(value))
+
+
+def outcome_json(outcome: Outcome) -> dict[str, Any]:
+    """Return what `eval --json` and `score --json` say of one task; values are unrounded."""
+    entry = outcome.entry
+    return {
+        "model": entry.model,
+        "task": entry.task.name,
+        "group": entry.task.group,
+        "query_set": entry.task.query_set,
+        "n_queries": entry.task.n_queries,
+        "n_documents": entry.task.n_documents,
+        "k": entry.k,
+        "metrics": dict(entry.metrics),
+        "missing_queries": list(entry.missing_queries),
+        "timings": dict(entry.timings),
+        "facts": dict(entry.facts),
+        "task_fingerprint": entry.task.fingerprint,
+        "identity_hash": entry.identity_hash,
+        "reused": outcome.reused,
+    }
+
+
+def print_outcomes(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
+    """Print measured entries: one row a model and task, or the JSON list."""
+    if as_json:
+        print_json([outcome_json(outcome) for outcome in outcomes])
+        return
+    rows = [
+        {
+            "model": outcome.entry.model,
+            "task": outcome.entry.task.name,
+            "query set": outcome.entry.task.query_set,
+            "queries": outcome.entry.task.n_queries,
+            **{
+                name: outcome.entry.metrics[name]
+                for name in ("ndcg@10", "recall@1", "recall@100", "mrr")
+            },
+            "missing": len(outcome.entry.missing_queries),
+        }
+        for outcome in outcomes
+    ]
+    print_table("entries", rows, as_json=False)
+
+
+def print_card(card: ModelCard, rendered: Sequence[tuple[str, str]], *, as_json: bool) -> None:
+    """Print a model card and its rendered query for each task (task name, text)."""
+    values = asdict(card)
+    if as_json:
+        print_json({**values, "queries": dict(rendered)})
+        return
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            for inner, text in value.items():
+                table.add_row(f"{key}.{inner}", cell(text))
+        else:
+            shown = ", ".join(value) if isinstance(value, tuple) else value
+            table.add_row(key.replace("_", " "), cell(shown))
+    for task, text in rendered:
+        table.add_row(f"query on {task}", cell(text))
+    stdout_console().print(table)
+
+
+def print_board(board: Board) -> None:
+    """Print one board: rank, model, mean and one column per task, published rows marked."""
+    from rich.table import Table
+
+    from harness.leaderboard.formats import board_title, short_value, task_heads
+
+    console = stdout_console()
+    console.print(f"[bold]{cell(board_title(board))}[/bold]", soft_wrap=True)
+    table = Table(pad_edge=False, box=None, header_style="bold")
+    table.add_column("#", justify="right")
+    table.add_column("model", overflow="fold", min_width=16)
+    table.add_column("kind")
+    table.add_column("mean", justify="right")
+    for head in task_heads(board.tasks):
+        table.add_column(cell(head), justify="right", no_wrap=True)
+    for place, row in enumerate(board.rows, start=1):
+        measured = row.kind == "measured"
+        table.add_row(
+            str(place),
+            cell(row.model),
+            row.kind,
+            short_value(row.mean) + ("*" if row.printed_mean else ""),
+            *(short_value(row.values.get(task)) for task in board.tasks),
+            style="bold" if measured else "",
+        )
+    console.print(table)
+    if any(row.printed_mean for row in board.rows):
+        console.print("* as printed by its source, which gives no values by task")
+    console.print()

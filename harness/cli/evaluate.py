@@ -1,0 +1,110 @@
+"""`rebench eval`: from models' names to measured entries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli import options as opt
+
+if TYPE_CHECKING:
+    from harness.cli.build import RunOptions
+    from harness.core.settings import Settings
+    from harness.evaluate import EvalConfig, Outcome
+
+
+def run(
+    model: opt.ModelOption,
+    tasks: opt.TasksOption = "bright",
+    queries: opt.QueriesOption = "original",
+    k: Annotated[int, typer.Option("-k", help="Documents kept for each query.")] = 1000,
+    force: Annotated[bool, typer.Option("--force", help="Repeat what is measured.")] = False,
+    as_json: opt.JsonOption = False,
+    data: opt.DataOption = None,
+    results: opt.ResultsOption = None,
+    cache: opt.CacheOption = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Keep no vectors and use none that are kept.")
+    ] = False,
+    index: Annotated[
+        str,
+        typer.Option("--index", metavar="FACTORY", help="Search a FAISS index; recall is told."),
+    ] = "",
+    device: opt.DeviceOption = "",
+    backend: opt.BackendOption = "",
+    weights: opt.WeightsOption = "",
+    revision: opt.RevisionOption = "",
+    dtype: opt.DtypeOption = "",
+    max_length: opt.MaxLengthOption = 0,
+    pooling: opt.PoolingOption = "",
+    query_instruction: opt.QueryInstructionOption = None,
+    document_instruction: opt.DocumentInstructionOption = None,
+    batch_tokens: opt.BatchTokensOption = 0,
+    trust_remote_code: opt.TrustOption = False,
+) -> None:
+    """Evaluate models on tasks; what is already measured under the same identity is not repeated.
+
+    A model is a name of `rebench models`, a [models.NAME] table of rebench.toml, a folder, or a
+    hub id such as org/model; the options below say how it is run where its card does not.
+
+    Example: rebench eval --model bm25,wordllama --tasks stdlib
+    """
+    from harness.cli.build import RunOptions
+    from harness.cli.console import print_outcomes
+    from harness.evaluate import EvalConfig
+    from models.registry import LoadOptions
+
+    devices = tuple(name.strip() for name in device.split(",") if name.strip())
+    load = LoadOptions(
+        weights=weights,
+        device=devices[0] if devices else "",
+        dtype=dtype,
+        max_length=max_length,
+        trust_remote_code=trust_remote_code,
+        backend=backend,
+        revision=revision,
+        pooling=pooling,
+        query_instruction=query_instruction,
+        document_instruction=document_instruction,
+        batch_tokens=batch_tokens,
+    )
+    settings = opt.settings_from(results=results, data=data, cache=cache)
+    config = EvalConfig(k=k, force=force, command=opt.command_line())
+    how = RunOptions(load=load, devices=devices, index=index, cached=not no_cache)
+    outcomes = _evaluate_all((model, tasks, queries), settings, config, how)
+    print_outcomes(outcomes, as_json=as_json)
+
+
+def _evaluate_all(
+    named: tuple[str, str, str], settings: Settings, config: EvalConfig, how: RunOptions
+) -> list[Outcome]:
+    """Evaluate each model on each task; every name is checked before any work starts.
+
+    `named` is what the user typed for models, tasks and queries.
+    """
+    from harness.cli.build import retriever, split_names
+    from harness.cli.progress import reporter_for_stderr
+    from harness.data.registry import TaskOptions, load_task, resolve_tasks
+    from harness.evaluate import evaluate
+    from results.store import ResultStore
+
+    models, tasks, queries = named
+    reporter = reporter_for_stderr()
+    store = ResultStore(settings.results_dir)
+    retrievers = [retriever(name, settings, how) for name in split_names(models)]
+    task_names = resolve_tasks(tasks)
+    options = TaskOptions(data_dir=settings.data_dir, query_set=queries, with_corpus=True)
+    store.check_writable()
+    outcomes = []
+    for task_name in task_names:
+        task = load_task(task_name, options, reporter)
+        for each in retrievers:
+            outcome = evaluate(each, task, store, config, reporter)
+            state = "already measured" if outcome.reused else "measured"
+            head = task.head_metric
+            reporter.note(
+                f"{each.name} on {task.name}: {head} {outcome.entry.metrics[head]:.4f} ({state})"
+            )
+            outcomes.append(outcome)
+    return outcomes

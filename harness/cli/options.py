@@ -1,0 +1,107 @@
+"""Options that several commands share, and the settings they add up to."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from harness.core.settings import Settings
+
+ResultsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--results", metavar="DIR", help="Where measured entries are kept [env: REBENCH_RESULTS]."
+    ),
+]
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="BRIGHT in a local folder, DIR/<config>/<split>.parquet|.jsonl|.jsonl.gz "
+        "[env: REBENCH_DATA].",
+    ),
+]
+QueriesOption = Annotated[
+    str,
+    typer.Option(
+        "--queries",
+        metavar="SET",
+        help="original, gpt4, claude-3-opus, gemini-1.0, llama3-70b, grit, or a FILE.jsonl.",
+    ),
+]
+ModelOption = Annotated[
+    str, typer.Option("--model", "-m", metavar="NAME[,NAME…]", help="Models to evaluate.")
+]
+TasksOption = Annotated[
+    str,
+    typer.Option(
+        "--tasks",
+        "-t",
+        metavar="NAME[,NAME…]",
+        help="Tasks, the groups bright and bright-long, stdlib, or a folder in BEIR layout.",
+    ),
+]
+CacheOption = Annotated[
+    Path | None,
+    typer.Option("--cache", metavar="DIR", help="Where vectors are kept [env: REBENCH_CACHE]."),
+]
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        "--device", metavar="NAME[,NAME…]", help="cpu, cuda:0 …; several: one process each."
+    ),
+]
+BackendOption = Annotated[
+    str,
+    typer.Option("--backend", metavar="B", help="sentence-transformers, vllm, static or http."),
+]
+WeightsOption = Annotated[
+    str, typer.Option("--weights", metavar="DIR", help="Weights in a folder instead of the hub.")
+]
+RevisionOption = Annotated[
+    str, typer.Option("--revision", metavar="REV", help="Revision of the weights on the hub.")
+]
+DtypeOption = Annotated[
+    str, typer.Option("--dtype", metavar="T", help="float32, float16 or bfloat16.")
+]
+MaxLengthOption = Annotated[
+    int, typer.Option("--max-length", metavar="N", help="Tokens of queries and documents.")
+]
+PoolingOption = Annotated[
+    str, typer.Option("--pooling", metavar="P", help="mean, cls or last token.")
+]
+QueryInstructionOption = Annotated[
+    str | None,
+    typer.Option("--query-instruction", metavar="TEXT", help="Template put before queries."),
+]
+DocumentInstructionOption = Annotated[
+    str | None,
+    typer.Option("--document-instruction", metavar="TEXT", help="Template before documents."),
+]
+BatchTokensOption = Annotated[
+    int, typer.Option("--batch-tokens", metavar="N", help="Tokens of one batch, padding included.")
+]
+TrustOption = Annotated[
+    bool, typer.Option("--trust-remote-code", help="Run code that comes with the weights.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+
+
+def settings_from(
+    *, results: Path | None = None, data: Path | None = None, cache: Path | None = None
+) -> Settings:
+    """Return the settings of this invocation: flags, environment, `rebench.toml`, defaults."""
+    from harness.core.settings import load_settings
+
+    return load_settings(Path.cwd(), os.environ, results=results, data=data, cache=cache)
+
+
+def command_line() -> tuple[str, ...]:
+    """Return the command as typed, the program by its bare name (no path of this machine)."""
+    return ("rebench", *sys.argv[1:])

@@ -1,0 +1,191 @@
+"""From a retriever or a run and a task to a measured, stored entry."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.core.errors import BadInput
+from harness.core.hashing import (
+    corpus_fingerprint,
+    queries_fingerprint,
+    sha256_text,
+    task_fingerprint,
+)
+from harness.core.protocols import Reporter, Retriever
+from harness.core.types import Json, Retrieved, Run, Task
+from harness.data.trec import check_run, read_run, write_run
+from harness.metrics.names import parse_metric
+from harness.metrics.score import Scores, score
+from results.environment import environment
+from results.judgements import load_judgements, save_judgements
+from results.schema import Entry, TaskFacts, identity_hash
+from results.store import PerQuery, ResultStore
+from results.verify import Verdict, verify_entry
+
+DEFAULT_K = 1000
+"""Depth of a run: BRIGHT's scripts keep the first 1,000 documents of each query."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvalConfig:
+    """How an evaluation is run: depth `k` (1 or more), `force` repeats what is measured.
+
+    `command` is kept with the entry as its provenance. Raises `BadInput` for a `k` below 1.
+    """
+
+    k: int = DEFAULT_K
+    force: bool = False
+    command: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check the depth."""
+        if self.k < 1:
+            raise BadInput(f"k is {self.k}", fix="Ask for at least 1 document a query.")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An entry as stored, and whether it was there already."""
+
+    entry: Entry
+    reused: bool
+
+
+def evaluate(
+    retriever: Retriever,
+    task: Task,
+    store: ResultStore,
+    config: EvalConfig,
+    reporter: Reporter,
+) -> Outcome:
+    """Measure a retriever on a task, or return what is stored under the same identity.
+
+    The store is checked for writing before the work starts. Raises `StoreError` if it is not
+    writable, `BadInput` for a task without documents, and what the retriever raises.
+    """
+    _check_task(task)
+    facts = describe_task(task)
+    identity = retriever.identity(task)
+    found = store.find(retriever.name, task.name, identity_hash(identity, facts, config.k))
+    if found is not None and not config.force:
+        return Outcome(entry=found, reused=True)
+    store.check_writable()
+    retrieved = retriever.search(task, config.k, reporter)
+    scored = _entry(retriever.name, identity, task, retrieved, config)
+    return Outcome(entry=scored.stored_in(store), reused=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """An entry before it is stored, with what is stored beside it."""
+
+    entry: Entry
+    scores: Scores
+    run: Run
+    task: Task
+
+    def stored_in(self, store: ResultStore | None) -> Entry:
+        """Store the entry, its per-query values and its run; without a store, do nothing."""
+        if store is None:
+            return self.entry
+        save_judgements(store.root, self.task)
+        return store.save(self.entry, self.scores.per_query, write_run(self.run, self.entry.model))
+
+
+def _entry(
+    model: str,
+    identity: Mapping[str, Json],
+    task: Task,
+    retrieved: Retrieved,
+    config: EvalConfig,
+) -> _Scored:
+    """Score a run and describe how it came about."""
+    start = time.perf_counter()
+    scores = score(retrieved.run, task.qrels)
+    timings = {**retrieved.timings, "score": time.perf_counter() - start}
+    entry = Entry(
+        model=model,
+        identity=identity,
+        task=describe_task(task),
+        metrics=scores.means,
+        missing_queries=scores.missing,
+        k=config.k,
+        timings=timings,
+        facts=retrieved.facts,
+        environment=environment(),
+        command=config.command,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    return _Scored(entry, scores, retrieved.run, task)
+
+
+def verify_all(store: ResultStore, entries: Iterable[Entry]) -> Iterator[Verdict]:
+    """Yield, for each stored entry, whether its numbers follow from its run and judgements."""
+    grounds: dict[str, Task] = {}
+
+    def rescore(path: Path, entry: Entry) -> tuple[Mapping[str, float], PerQuery]:
+        ground = entry.task.fingerprint
+        if ground not in grounds:
+            grounds[ground] = load_judgements(store.root, ground)
+        run = read_run(path)
+        check_run(run, grounds[ground])
+        metrics = [parse_metric(name) for name in entry.metrics]
+        scores = score(run, grounds[ground].qrels, metrics)
+        return scores.means, scores.per_query
+
+    for entry in entries:
+        yield verify_entry(store, entry, rescore)
+
+
+def describe_task(task: Task) -> TaskFacts:
+    """Return what an entry keeps of a task, its fingerprints included."""
+    return TaskFacts(
+        name=task.name,
+        group=task.group,
+        revision=task.revision,
+        fingerprint=task_fingerprint(task),
+        corpus_fingerprint=corpus_fingerprint(task.corpus) if task.corpus is not None else None,
+        query_set=task.query_set,
+        queries_fingerprint=queries_fingerprint(task.queries),
+        head_metric=task.head_metric,
+        n_queries=len(task.qrels),
+        n_documents=len(task.corpus) if task.corpus is not None else None,
+        notes=task.notes,
+    )
+
+
+def score_external(
+    path: Path,
+    name: str,
+    task: Task,
+    store: ResultStore | None,
+    config: EvalConfig,
+    reporter: Reporter,
+) -> Outcome:
+    """Score somebody else's run by the same protocol, and keep it where a store is given.
+
+    The run's own content is its identity. Raises `BadInput` for a run that cannot be read, or
+    that ranks an excluded or unknown document; missing queries are reported and count 0.
+    """
+    run = read_run(path)
+    for note in check_run(run, task).notes:
+        reporter.warn(f"{path.name}: {note}")
+    identity: dict[str, Json] = {"external_run": sha256_text(write_run(run, name))}
+    deepest = max((len(ranking) for ranking in run.rankings.values()), default=1)
+    at_depth = replace(config, k=max(1, deepest))
+    entry = _entry(name, identity, task, Retrieved(run=run, timings={}, facts={}), at_depth)
+    return Outcome(entry=entry.stored_in(store), reused=False)
+
+
+def _check_task(task: Task) -> None:
+    """Refuse a task that has nothing to search or nobody who asks."""
+    if task.corpus is None or not len(task.corpus):
+        raise BadInput(
+            f"task {task.name!r} has no documents", fix="Check the folder that holds its corpus."
+        )
+    if not task.queries:
+        raise BadInput(f"task {task.name!r} has no queries", fix="Check its queries file.")

@@ -1,0 +1,135 @@
+"""Which ranks of a board are real: standings of its measured rows from stored per-query values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from harness.core.errors import StoreError
+from harness.leaderboard.rows import Board, Row, Standing, Statistics
+from results.schema import Entry
+
+SEED = 20_240_716
+"""Where the random numbers of every board start, so that the same entries give the same table."""
+
+ALPHA = 0.05
+LEVEL = 0.95
+RESAMPLES = 10_000
+LEAST_PERMUTATIONS = 10_000
+MOST_PERMUTATIONS = 200_000
+PERMUTATIONS_PER_PAIR = 40
+"""The smallest p of N permutations is 1 / (N + 1), which Holm multiplies by the number of pairs
+P: with fewer than P / alpha = 20 P permutations no difference could ever count. Twice that leaves
+room for one permutation that reaches the observed value."""
+
+
+class ReadValues(Protocol):
+    """Where per-query values come from."""
+
+    def __call__(self, entry: Entry, metric: str, /) -> Mapping[str, float]:
+        """Return query id -> value; raises `StoreError` where they cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryValues:
+    """Per-query values of a board's measured rows: `rows[place][task]` in the order of `queries`.
+
+    `place` counts all rows of the board from 0. `problems` names what could not be read; a row
+    of which any task is missing here has no standing.
+    """
+
+    queries: Mapping[str, tuple[str, ...]]
+    rows: Mapping[int, Mapping[str, tuple[float, ...]]]
+    problems: tuple[StoreError, ...] = ()
+
+
+def read_values(board: Board, read: ReadValues) -> QueryValues:
+    """Read the per-query values of all measured rows of a board."""
+    queries: dict[str, tuple[str, ...]] = {}
+    rows: dict[int, dict[str, tuple[float, ...]]] = {}
+    problems: list[StoreError] = []
+    for place, row in enumerate(board.rows):
+        for entry in row.entries:
+            try:
+                found = read(entry, board.metric)
+                ids = queries.setdefault(entry.task.name, tuple(found))
+                rows.setdefault(place, {})[entry.task.name] = _in_order(found, ids, entry)
+            except StoreError as error:
+                problems.append(error)
+    return QueryValues(queries, rows, tuple(problems))
+
+
+def _in_order(found: Mapping[str, float], ids: Sequence[str], entry: Entry) -> tuple[float, ...]:
+    """Return values in the order of ids; rows of one board were judged on the same queries."""
+    if len(found) != len(ids) or any(qid not in found for qid in ids):
+        raise StoreError(
+            f"the per-query values of {entry.model} on {entry.task.name} are for other queries "
+            "than its judgements name",
+            fix="Measure it again with --force.",
+        )
+    return tuple(found[qid] for qid in ids)
+
+
+def rank_board(board: Board, values: QueryValues, seed: int = SEED) -> Board:
+    """Return the board with the standings of its measured rows that cover all its members.
+
+    Every pair of them is tested by paired randomisation within tasks with the macro-mean as the
+    statistic, Holm-corrected over all pairs. Published and imported rows have no per-query
+    values and get nothing.
+    """
+    tested = [
+        place
+        for place, row in enumerate(board.rows)
+        if row.kind == "measured" and set(values.rows.get(place, ())) >= set(board.members)
+    ]
+    if not tested:
+        return board
+    matrix = [
+        [value for task in board.members for value in values.rows[place][task]] for place in tested
+    ]
+    tasks = [task for task in board.members for _ in values.queries[task]]
+    standings, statistics = _standings(matrix, tasks, seed)
+    found = dict(zip(tested, standings, strict=True))
+    rows: list[Row] = [
+        replace(row, standing=found.get(place)) for place, row in enumerate(board.rows)
+    ]
+    return replace(board, rows=tuple(rows), statistics=statistics)
+
+
+def _standings(
+    matrix: Sequence[Sequence[float]], tasks: Sequence[str], seed: int
+) -> tuple[list[Standing], Statistics]:
+    """Return the standing of each row of `[entries, queries]`, and how they were computed."""
+    import numpy as np
+
+    from harness.stats.bootstrap import mean_intervals
+    from harness.stats.holm import holm_pairs
+    from harness.stats.ranks import rank_groups, rank_intervals
+    from harness.stats.stratified import macro_mean, stratified_sign_flip_pairs
+
+    rows = np.asarray(matrix, dtype=np.float64)
+    pairs = len(rows) * (len(rows) - 1) // 2
+    permutations = min(
+        MOST_PERMUTATIONS, max(LEAST_PERMUTATIONS, PERMUTATIONS_PER_PAIR * pairs)
+    )
+    flips, resampling = (np.random.default_rng(each) for each in (seed, seed + 1))
+    p = stratified_sign_flip_pairs(rows, tasks, flips, permutations=permutations)
+    groups = rank_groups(macro_mean(rows, tasks), holm_pairs(p), alpha=ALPHA)
+    intervals = mean_intervals(rows, resampling, tasks=tasks, resamples=RESAMPLES, level=LEVEL)
+    ranks = rank_intervals(rows, resampling, tasks=tasks, resamples=RESAMPLES, level=LEVEL)
+    standings = [
+        Standing(group, best, worst, interval)
+        for group, (best, worst), interval in zip(groups, ranks, intervals, strict=True)
+    ]
+    statistics = Statistics(
+        entries=len(rows),
+        queries=rows.shape[1],
+        pairs=pairs,
+        permutations=permutations,
+        resamples=RESAMPLES,
+        seed=seed,
+        alpha=ALPHA,
+        level=LEVEL,
+    )
+    return standings, statistics

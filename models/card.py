@@ -1,0 +1,133 @@
+"""The model card: one TOML file per model, read into a frozen value and checked."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import BadInput
+from harness.core.hashing import sha256_json
+from harness.core.types import Json
+
+BACKENDS = ("bm25", "static", "sentence-transformers", "vllm", "http")
+POOLINGS = ("", "mean", "cls", "last")
+DTYPES = ("", "float32", "float16", "bfloat16")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What is known of a model and how its authors run it.
+
+    `query_instruction` and `document_instruction` are templates put before the text (fields:
+    see `models.prompts`). `parameters` counts all weights; lengths are in tokens (0: no limit,
+    or the model's own). `options` is what only its backend reads. `sources` names where each
+    fact comes from.
+    """
+
+    name: str
+    backend: str
+    title: str = ""
+    hub_id: str = ""
+    revision: str = ""
+    pooling: str = ""
+    normalize: bool = True
+    query_instruction: str = ""
+    document_instruction: str = ""
+    max_query_length: int = 0
+    max_document_length: int = 0
+    dtype: str = ""
+    parameters: int = 0
+    dimension: int = 0
+    licence: str = "unknown"
+    languages: tuple[str, ...] = ()
+    family: str = ""
+    trained_on_bright: bool | None = None
+    options: Mapping[str, Json] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the hash of the whole card, 16 hex digits."""
+        return sha256_json(card_json(self))[:16]
+
+
+def card_json(card: ModelCard) -> dict[str, Json]:
+    """Return the card as plain JSON values, in field order."""
+    values = {each.name: getattr(card, each.name) for each in fields(card)}
+    return {
+        key: list(value) if isinstance(value, tuple) else value for key, value in values.items()
+    }
+
+
+def card_from_mapping(values: Mapping[str, Any], where: str) -> ModelCard:
+    """Build a card from a TOML table; raises `BadInput` naming `where` and the field."""
+    known = {each.name: each for each in fields(ModelCard)}
+    for key in values:
+        if key not in known:
+            raise BadInput(
+                f"{where}: a model card has no field {key!r}",
+                fix=f"Known fields: {', '.join(known)}.",
+            )
+    for key, each in known.items():
+        required = each.default is MISSING and each.default_factory is MISSING
+        if required and key not in values:
+            raise BadInput(f"{where}: the field {key!r} is missing", fix=f'Add {key} = "…".')
+    for key, value in values.items():
+        _check_type(key, value, where)
+    if "languages" in values:
+        values = {**values, "languages": tuple(values["languages"])}
+    card = ModelCard(**values)
+    _check_choices(card, where)
+    return card
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read one card file; raises `BadInput` when it is absent, not TOML, or not a card."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BadInput(f"no model card at {path}", fix="Check the path.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} is not TOML: {error}", fix="Mend the file.") from error
+    return card_from_mapping(values, str(path))
+
+
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "normalize": (bool,),
+    "max_query_length": (int,),
+    "max_document_length": (int,),
+    "parameters": (int,),
+    "dimension": (int,),
+    "languages": (list, tuple),
+    "trained_on_bright": (bool,),
+    "options": (dict,),
+    "sources": (dict,),
+}
+
+
+def _check_type(key: str, value: object, where: str) -> None:
+    """Refuse a value whose TOML type is not the field's (a bool is not an integer here)."""
+    wanted = _TYPES.get(key, (str,))
+    if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
+        raise BadInput(
+            f"{where}: the field {key!r} is {value!r}",
+            fix=f"It must be of type {wanted[0].__name__}.",
+        )
+
+
+def _check_choices(card: ModelCard, where: str) -> None:
+    """Refuse a backend, pooling or dtype that does not exist."""
+    for key, value, choices in (
+        ("backend", card.backend, BACKENDS),
+        ("pooling", card.pooling, POOLINGS),
+        ("dtype", card.dtype, DTYPES),
+    ):
+        if value not in choices:
+            allowed = ", ".join(repr(choice) for choice in choices if choice)
+            raise BadInput(f"{where}: {key} = {value!r}", fix=f"Choose one of {allowed}.")
+    for key in ("max_query_length", "max_document_length", "parameters", "dimension"):
+        if getattr(card, key) < 0:
+            raise BadInput(f"{where}: {key} = {getattr(card, key)}", fix="It must be 0 or more.")

@@ -1,0 +1,136 @@
+"""What the settings files in a model's folder say, read without loading anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import BadInput
+
+POOLING_NAMES = {"mean": "mean", "cls": "cls", "lasttoken": "last"}
+"""sentence-transformers' names of the poolings that are supported -> ours."""
+LEGACY_POOLING = {
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_lasttoken": "lasttoken",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+}
+"""Older settings, one switch per pooling (sentence-transformers up to 5.3)."""
+NO_LIMIT = 10**9
+"""transformers writes a length of about 1e30 for a tokenizer that has none."""
+POSITIONS_BEFORE_TEXT = {"roberta": 2, "xlm-roberta": 2, "camembert": 2, "mpnet": 2}
+"""Rows of the position table that no token uses, by model type."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderFacts:
+    """What a model's folder says of itself.
+
+    `pooling` is one of ours, another of sentence-transformers' names, or empty where the folder
+    names none; `limit` the tokens it takes (0: unknown); `positions` those its position table
+    has (0: any number); `first_module` the sub-folder of tokenizer and transformer.
+    """
+
+    pooling: str = ""
+    include_prompt: bool = True
+    limit: int = 0
+    positions: int = 0
+    lower_case: bool = False
+    truncation_side: str = "right"
+    causal: bool = False
+    static: bool = False
+    first_module: str = ""
+
+
+def read_folder(folder: Path) -> FolderFacts:
+    """Return the facts of a sentence-transformers, transformers or model2vec folder.
+
+    Raises `BadInput` for a settings file that is not JSON.
+    """
+    modules = _read(folder / "modules.json")
+    listed = modules if isinstance(modules, list) else []
+    first = str(listed[0].get("path", "")) if listed else ""
+    base = folder / first
+    config, tokenizer = (
+        read_settings(base / "config.json"),
+        read_settings(base / "tokenizer_config.json"),
+    )
+    sentence = read_settings(base / "sentence_bert_config.json")
+    kinds = [str(module.get("type", "")).rsplit(".", 1)[-1] for module in listed]
+    pooling, include_prompt = _pooling(folder, listed)
+    positions = _positions(config)
+    return FolderFacts(
+        pooling=pooling,
+        include_prompt=include_prompt,
+        limit=_limit(sentence, tokenizer, positions or _number(config, "max_position_embeddings")),
+        positions=positions,
+        lower_case=bool(sentence.get("do_lower_case")),
+        truncation_side=str(tokenizer.get("truncation_side") or "right"),
+        causal=any(str(name).endswith("ForCausalLM") for name in config.get("architectures") or ()),
+        static=config.get("model_type") == "model2vec" or "StaticEmbedding" in kinds,
+        first_module=first,
+    )
+
+
+def is_model_folder(folder: Path) -> bool:
+    """Tell whether a folder looks like a model's: settings of a kind that can be loaded."""
+    return any((folder / name).is_file() for name in ("config.json", "modules.json"))
+
+
+def _pooling(folder: Path, modules: list[Mapping[str, Any]]) -> tuple[str, bool]:
+    """Return the pooling that the list of modules names (empty: none) and its prompt switch."""
+    for module in modules:
+        if str(module.get("type", "")).endswith(".Pooling"):
+            table = read_settings(folder / str(module.get("path", "")) / "config.json")
+            modes = table.get("pooling_mode")
+            if modes is None:
+                modes = [name for key, name in LEGACY_POOLING.items() if table.get(key)]
+            names = [modes] if isinstance(modes, str) else list(modes or ["mean"])
+            joined = "+".join(str(name) for name in names)
+            return POOLING_NAMES.get(joined, joined), bool(table.get("include_prompt", True))
+    return "", True
+
+
+def _positions(config: Mapping[str, Any]) -> int:
+    """Return the length of a table of absolute positions, 0 for models without one."""
+    kind = str(config.get("model_type", ""))
+    absolute = kind in POSITIONS_BEFORE_TEXT or kind in ("bert", "distilbert", "albert", "electra")
+    if not absolute:
+        return 0
+    rows = _number(config, "max_position_embeddings")
+    return max(0, rows - POSITIONS_BEFORE_TEXT.get(kind, 0))
+
+
+def _limit(sentence: Mapping[str, Any], tokenizer: Mapping[str, Any], positions: int) -> int:
+    """Return the tokens a folder's own settings allow, 0 where they name no limit."""
+    own = _number(sentence, "max_seq_length")
+    found = [own] if own else [_number(tokenizer, "model_max_length")]
+    known = [each for each in (*found, positions) if 0 < each < NO_LIMIT]
+    return min(known, default=0)
+
+
+def _number(table: Mapping[str, Any], key: str) -> int:
+    """Return a whole number of a settings table, 0 where it is absent."""
+    value = table.get(key)
+    return int(value) if isinstance(value, (int, float)) else 0
+
+
+def read_settings(path: Path) -> Mapping[str, Any]:
+    """Return a settings file's object, empty where there is none; raises `BadInput`."""
+    value = _read(path)
+    return value if isinstance(value, dict) else {}
+
+
+def _read(path: Path) -> Any:
+    """Return a JSON file's value, None where there is none."""
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} is not JSON: {error}", fix="Fetch the model again.") from error

@@ -1,0 +1,87 @@
+"""The token vectors of a model2vec model: a local folder or the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import MissingExtra, ModelError
+from models.card import ModelCard
+from models.weights import Weights, find_weights
+
+if TYPE_CHECKING:
+    from harness.core.types import FloatMatrix, IntVector
+
+
+DEFAULT_LIMIT = 512
+"""model2vec 0.10.0, model.py, DEFAULT_MAX_LENGTH."""
+
+
+class Model2VecTable:
+    """A model2vec model with its own tokenizer.
+
+    Unknown tokens are left out before averaging and, as model2vec does, only after the text is
+    cut to a limit. Raises `MissingExtra` without the package.
+    """
+
+    def __init__(self, card: ModelCard, weights: str) -> None:
+        if find_spec("model2vec") is None:
+            raise MissingExtra("model2vec", "static")
+        self._card = card
+        self._place = weights
+
+    @property
+    def weights(self) -> str:
+        """Return the hub's commit or the hash of the folder."""
+        return self._weights.identity
+
+    @property
+    def own_limit(self) -> int:
+        """Return the tokens the model's settings keep: model2vec's default where they say none."""
+        from models.folders import read_settings
+
+        settings = read_settings(self._weights.fetch(settings_only=True) / "config.json")
+        return int(settings.get("max_length", DEFAULT_LIMIT) or 0)
+
+    def counts(self, texts: Sequence[str]) -> IntVector:
+        """Return the known tokens of each text before truncation, int64 `[n]`."""
+        import numpy as np
+
+        self._model.max_length = None
+        return np.array([len(ids) for ids in self._model.tokenize(list(texts))], dtype=np.int64)
+
+    def means(self, texts: Sequence[str], limit: int) -> FloatMatrix:
+        """Return the mean over each text's tokens, float32 `[n, d]`."""
+        import numpy as np
+
+        raw = self._model.encode(
+            list(texts),
+            max_length=limit or None,
+            normalize=False,
+            batch_size=max(1, len(texts)),
+            use_multiprocessing=False,
+        )
+        vectors: FloatMatrix = np.asarray(raw, dtype=np.float32)
+        return vectors
+
+    @cached_property
+    def _weights(self) -> Weights:
+        """Return which weights these are."""
+        return find_weights(self._card, self._place)
+
+    @cached_property
+    def _model(self) -> Any:
+        """Load the table and its tokenizer."""
+        from model2vec import StaticModel
+
+        folder = self._weights.fetch()
+        try:
+            return StaticModel.from_pretrained(folder, force_download=False)
+        except (OSError, ValueError, KeyError) as error:
+            raise ModelError(
+                f"the model {self._card.name!r} cannot be loaded from {folder}: {error}",
+                fix="It must be a model2vec model: config.json, model.safetensors and "
+                "tokenizer.json.",
+            ) from error

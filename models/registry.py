@@ -1,0 +1,214 @@
+"""Names of models: cards that ship, users' own, other packages', folders and hub ids."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import BadInput, UnknownName
+from harness.core.protocols import Embedder
+from harness.core.registry import Registry
+from harness.core.types import Json
+from models.card import ModelCard, card_from_mapping, read_card
+from models.folders import is_model_folder, read_folder
+
+LISTING = "`rebench models` lists all names; a folder or a hub id such as org/model works too."
+ENTRY_POINTS = "rebench.models"
+"""Entry point group of other packages: a name -> a card's table, a card, or a card file's path."""
+CARD_FILES = ("rebench-card.toml", "card.toml")
+"""What a folder's own card may be called; `rebench train` writes the first."""
+DEFAULT_BACKEND = "sentence-transformers"
+
+EMBEDDERS: Registry[Callable[[ModelCard, LoadOptions], Embedder]] = Registry(
+    "backend",
+    {
+        "static": "models.static_backend:StaticEmbedder",
+        "sentence-transformers": "models.st_backend:SentenceTransformerEmbedder",
+        "vllm": "models.vllm_backend:VllmEmbedder",
+        "http": "models.http_backend:HttpEmbedder",
+    },
+    "Backends: static, sentence-transformers, vllm, http.",
+)
+"""Backend name -> the class that takes (card, options) and embeds; imported on use."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """What the command line may say about how a model is run; empty means the card's own.
+
+    `weights` is a folder; lengths are in tokens (`max_length` sets both); instructions are
+    templates as in a card, an empty text for none; `batch_tokens` counts padding and does not
+    change a vector.
+    """
+
+    weights: str = ""
+    device: str = ""
+    dtype: str = ""
+    max_length: int = 0
+    trust_remote_code: bool = False
+    backend: str = ""
+    revision: str = ""
+    pooling: str = ""
+    normalize: bool | None = None
+    query_instruction: str | None = None
+    document_instruction: str | None = None
+    max_query_length: int = 0
+    max_document_length: int = 0
+    truncation_side: str = ""
+    batch_tokens: int = 0
+
+
+def apply_options(card: ModelCard, options: LoadOptions) -> ModelCard:
+    """Return the card with what the command line says put over it.
+
+    Weights, device and dtype are left to the backend. Raises `BadInput` for a value that a card
+    could not have.
+    """
+    said: dict[str, Any] = {
+        "backend": options.backend or None,
+        "revision": options.revision or None,
+        "pooling": options.pooling or None,
+        "normalize": options.normalize,
+        "query_instruction": options.query_instruction,
+        "document_instruction": options.document_instruction,
+        "max_query_length": options.max_query_length or options.max_length or None,
+        "max_document_length": options.max_document_length or options.max_length or None,
+    }
+    if options.truncation_side:
+        if options.truncation_side not in ("left", "right"):
+            raise BadInput(
+                f"unknown side {options.truncation_side!r} to cut", fix="Choose left or right."
+            )
+        said["options"] = {**card.options, "truncation_side": options.truncation_side}
+    said = {key: value for key, value in said.items() if value is not None}
+    return card_from_mapping({**_fields(card), **said}, f"model {card.name!r}")
+
+
+@cache
+def shipped_cards() -> dict[str, ModelCard]:
+    """Return the cards that ship with rebench by name; the file's name is the model's."""
+    cards = {}
+    for entry in sorted(resources.files("models").joinpath("cards").iterdir(), key=str):
+        if not entry.name.endswith(".toml"):
+            continue
+        card = card_from_mapping(tomllib.loads(entry.read_text(encoding="utf-8")), entry.name)
+        if f"{card.name}.toml" != entry.name:
+            raise BadInput(f"the card {entry.name} is named {card.name!r}", fix="Rename one.")
+        cards[card.name] = card
+    return cards
+
+
+def find_card(name: str) -> ModelCard:
+    """Return the card of a model that ships; raises `UnknownName` with the nearest names."""
+    cards = shipped_cards()
+    if name not in cards:
+        raise UnknownName("model", name, cards, listing=LISTING)
+    return cards[name]
+
+
+def known_models(user_models: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return every name that needs no folder or hub id: the user's, other packages', ours."""
+    return tuple(sorted({*user_models, *_entry_points(), *shipped_cards()}))
+
+
+def resolve_model(
+    spec: str, options: LoadOptions, user_models: Mapping[str, Mapping[str, Any]]
+) -> ModelCard:
+    """Return the card that a model's name, folder or hub id stands for, `options` put over it.
+
+    Looked up in this order: a `[models.NAME]` table of the user's settings (whose `base` may
+    name a card to start from), a card that ships, an entry point of another package, a folder (its
+    own card, else what its settings files say), a hub id `org/model`. Nothing is downloaded.
+    Raises `UnknownName` with the nearest names, and `BadInput` for a table that is not a card.
+    """
+    return apply_options(_look_up(spec, user_models), options)
+
+
+def _look_up(spec: str, user_models: Mapping[str, Mapping[str, Any]]) -> ModelCard:
+    """Return the card of a name, folder or hub id."""
+    if spec in user_models:
+        return _user_card(spec, user_models[spec], user_models)
+    if spec in shipped_cards():
+        return shipped_cards()[spec]
+    if spec in _entry_points():
+        return _packaged_card(spec)
+    folder = Path(spec).expanduser()
+    if folder.is_dir():
+        return _folder_card(folder)
+    if spec.count("/") == 1 and not spec.startswith((".", "/", "~")):
+        return ModelCard(name=spec.split("/")[1], backend=DEFAULT_BACKEND, hub_id=spec,
+                         revision="main")  # fmt: skip
+    raise UnknownName("model", spec, known_models(user_models), listing=LISTING)
+
+
+def _user_card(
+    name: str, table: Mapping[str, Any], user_models: Mapping[str, Mapping[str, Any]]
+) -> ModelCard:
+    """Return the card of a `[models.NAME]` table, over the one that its `base` names."""
+    values = dict(table)
+    base = values.pop("base", None)
+    start: dict[str, Any] = {"backend": DEFAULT_BACKEND}
+    if base is not None:
+        # Without this table, so that it may refine the card of its own name and never itself.
+        others = {key: value for key, value in user_models.items() if key != name}
+        start = _fields(_look_up(str(base), others))
+    return card_from_mapping({**start, **values, "name": name}, f"[models.{name}]")
+
+
+def _folder_card(folder: Path) -> ModelCard:
+    """Return the card of a folder: its own, or one made from its settings files."""
+    folder = folder.resolve()
+    place: dict[str, Json] = {"folder": str(folder)}
+    for name in CARD_FILES:
+        if (folder / name).is_file():
+            card = read_card(folder / name)
+            own_weights = is_model_folder(folder) and not card.options.get("folder")
+            return replace(card, options={**card.options, **place}) if own_weights else card
+    if not is_model_folder(folder):
+        raise BadInput(
+            f"the folder {folder} holds no model",
+            fix=f"It needs a config.json, a modules.json, or a card named {CARD_FILES[0]}.",
+        )
+    if read_folder(folder).static:
+        return ModelCard(name=folder.name, backend="static",
+                         options={"loader": "model2vec", **place})  # fmt: skip
+    return ModelCard(name=folder.name, backend=DEFAULT_BACKEND, options=place)
+
+
+@cache
+def _entry_points() -> dict[str, metadata.EntryPoint]:
+    """Return the models that other installed packages offer."""
+    return {point.name: point for point in metadata.entry_points(group=ENTRY_POINTS)}
+
+
+def _packaged_card(name: str) -> ModelCard:
+    """Return the card behind an entry point; a relative path is seen from its package."""
+    point = _entry_points()[name]
+    offered = point.load()
+    offered = offered() if callable(offered) else offered
+    where = f"entry point {point.value}"
+    if isinstance(offered, ModelCard):
+        return offered
+    if isinstance(offered, Mapping):
+        return card_from_mapping({"name": name, **offered}, where)
+    if isinstance(offered, (str, Path)):
+        module = resources.files(point.module.split(".")[0])
+        return read_card(Path(str(module)) / offered)
+    raise BadInput(
+        f"{where} gives a {type(offered).__name__}",
+        fix="It must give a card's table or the path of a card file.",
+    )
+
+
+def _fields(card: ModelCard) -> dict[str, Any]:
+    """Return a card as the table it could be read from."""
+    values = {name: getattr(card, name) for name in card.__dataclass_fields__}
+    values["options"], values["sources"] = dict(card.options), dict(card.sources)
+    if card.trained_on_bright is None:
+        del values["trained_on_bright"]
+    return values

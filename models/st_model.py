@@ -1,0 +1,204 @@
+"""A sentence-transformers model in memory: loading it, and one batch through it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import BadInput, MissingExtra, ModelError, OutOfMemory
+from models.cpu_linear import limit_threads, speed_up
+from models.devices import CPU
+from models.pooling import pool
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from harness.core.types import FloatMatrix
+
+    Int64 = NDArray[Any]
+
+CAUSAL_TYPES = frozenset(("llama", "mistral", "phi3", "qwen2", "qwen3"))
+"""Model types of transformers in which a token sees only itself and those before it."""
+CPU_MEMORY_WORDS = ("can't allocate memory", "not enough memory", "DefaultCPUAllocator")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a folder's weights are run.
+
+    `bidirectional` lets every token of a decoder see all others; `normalize` scales the rows to
+    norm 1 in float32.
+    """
+
+    name: str
+    folder: Path
+    device: str
+    dtype: str
+    pooling: str
+    normalize: bool
+    bidirectional: bool = False
+    trust_remote_code: bool = False
+
+
+class LoadedModel:
+    """Weights in memory; `forward` takes one padded batch."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._recipe = recipe
+        modules = list(_load(recipe).children())
+        self._transformer, self._after = _split(modules, recipe.name)
+        network = self._transformer.model
+        self._both_ways = (
+            recipe.bidirectional or getattr(network.config, "is_causal", None) is False
+        )
+        if self._both_ways:
+            _see_both_ways(network)
+        self._pads_need_mask = self._both_ways or not _is_plain_decoder(network)
+        if recipe.device == CPU:
+            limit_threads()
+            speed_up(network)
+
+    @property
+    def hidden_size(self) -> int:
+        """Return the components of a token's vector."""
+        return int(self._transformer.get_embedding_dimension())
+
+    def forward(self, ids: Int64, mask: Int64, prompt: int) -> FloatMatrix:
+        """Return float32 `[n, d]` for ids and mask, int64 `[n, t]`, padded on the right.
+
+        The first `prompt` tokens are left out of a mean. Raises `OutOfMemory` where the batch
+        does not fit.
+        """
+        import torch
+
+        with torch.inference_mode(), _memory_told():
+            device = self._recipe.device
+            tokens = torch.from_numpy(ids).to(device)
+            real = torch.from_numpy(mask).to(device)
+            features = {"input_ids": tokens}
+            # What stands to the right of a decoder's text is not seen by it: without a mask the
+            # attention takes its fast causal path, and the real tokens come out the same.
+            if self._pads_need_mask:
+                features["attention_mask"] = real
+            hidden = self._transformer(features)["token_embeddings"]
+            vectors = self._finish(pool(hidden, real, self._recipe.pooling, prompt))
+            result: FloatMatrix = vectors.cpu().numpy()
+            return result
+
+    def _finish(self, vectors: Tensor) -> Tensor:
+        """Return the vectors after the modules behind the pooling, scaled if that is wanted."""
+        import torch
+
+        for module in self._after:
+            weight = next(module.parameters(), None)
+            vectors = vectors if weight is None else vectors.to(weight.dtype)
+            vectors = module({"sentence_embedding": vectors})["sentence_embedding"].float()
+        if self._recipe.normalize:
+            vectors = torch.nn.functional.normalize(vectors.float(), dim=1)
+        return vectors.float()
+
+
+def _load(recipe: Recipe) -> Any:
+    """Return the SentenceTransformer of a folder, in the format and on the device asked for."""
+    try:
+        import torch
+        from sentence_transformers import SentenceTransformer
+    except ImportError as error:
+        raise MissingExtra("sentence-transformers", "torch") from error
+    _check_device(recipe.device)
+    try:
+        with _quiet(), _memory_told():
+            model = SentenceTransformer(
+                str(recipe.folder),
+                device=recipe.device,
+                trust_remote_code=recipe.trust_remote_code,
+                local_files_only=True,
+                model_kwargs={"dtype": getattr(torch, recipe.dtype)},
+            )
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        raise ModelError(
+            f"the model {recipe.name!r} cannot be loaded from {recipe.folder}: {error}",
+            fix="Check the folder; if it needs code of its own, read it and then pass "
+            "--trust-remote-code.",
+        ) from error
+    return model.eval()
+
+
+def _check_device(device: str) -> None:
+    """Raise `BadInput` for a GPU that torch does not see."""
+    import torch
+
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise BadInput(
+            f"the device {device!r} is not there for torch {torch.__version__}",
+            fix="Pass --device cpu, or install a torch build that fits the driver.",
+        )
+
+
+def _split(modules: list[Any], name: str) -> tuple[Any, list[Any]]:
+    """Return the transformer and what follows the pooling, scaling left out (it is done here)."""
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
+
+    first, rest = modules[0], modules[1:]
+    if not hasattr(first, "model") or not hasattr(first, "get_embedding_dimension"):
+        raise ModelError(
+            f"the model {name!r} begins with a {type(first).__name__} and not a transformer",
+            fix='Static models have a card with backend = "static".',
+        )
+    after = [module for module in rest if not isinstance(module, (Pooling, Normalize))]
+    return first, after
+
+
+def _see_both_ways(network: Any) -> None:
+    """Let a decoder's tokens see all others.
+
+    transformers leaves the mask out where no text is padded, and its attention layers, whose
+    own switch stays on, would then be causal again: in that batch only.
+    """
+    network.config.is_causal = False
+    for module in network.modules():
+        if getattr(module, "is_causal", None) is True:
+            module.is_causal = False
+
+
+def _is_plain_decoder(network: Any) -> bool:
+    """Tell whether this is one of transformers' own causal models."""
+    own = type(network).__module__.startswith("transformers.")
+    return own and getattr(network.config, "model_type", "") in CAUSAL_TYPES
+
+
+@contextmanager
+def _memory_told() -> Iterator[None]:
+    """Turn a failed allocation, on a GPU or a CPU, into `OutOfMemory`."""
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        torch.cuda.empty_cache()
+        raise OutOfMemory(str(error)) from None
+    except RuntimeError as error:
+        if any(word in str(error) for word in CPU_MEMORY_WORDS):
+            raise OutOfMemory(str(error)) from None
+        raise
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers' own bars and notes off the terminal while weights are loaded."""
+    from transformers.utils import logging as transformers_logging
+
+    logging: Any = transformers_logging
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

@@ -1,0 +1,197 @@
+"""Texts to token ids: each text tokenised once, cut to a limit, special tokens kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.core.errors import BadInput, ModelError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from harness.core.types import IntVector
+
+    Ids = NDArray[np.int32]
+
+CHARACTERS_AT_ONCE = 2_000_000
+"""Texts given to the tokenizer in one call: its own result takes about 100 bytes a token."""
+KEPT_TOKENS = 2**25
+"""Token ids kept between counting and encoding (4 bytes each): 128 MiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSettings:
+    """How a tokenizer is used: the side that is cut, an end token, letters in lower case.
+
+    `append_eos` adds the tokenizer's end token where its own rules do not: models that are read
+    out there need it, and transformers 5 no longer follows `add_eos_token` of their settings.
+    """
+
+    truncation_side: str = "right"
+    append_eos: bool = False
+    lower_case: bool = False
+
+
+class Tokens:
+    """A tokenizer with a memory: what is counted for the plan is not tokenised again to encode.
+
+    `tokenizer` is one of transformers'. Texts are taken as they are, white space included.
+    """
+
+    def __init__(self, tokenizer: Any, settings: TokenSettings) -> None:
+        self._tokenizer = tokenizer
+        self._settings = settings
+        self._backend = _fast_backend(tokenizer, lower_case=settings.lower_case)
+        self._prefix, self._suffix = self._special()
+        self._kept: dict[tuple[str, int, str], Ids] = {}
+        self._kept_tokens = 0
+
+    @property
+    def padding_id(self) -> int:
+        """Return an id to fill up with; what it is does not matter behind the mask."""
+        for name in ("pad_token_id", "eos_token_id"):
+            found = getattr(self._tokenizer, name, None)
+            if found is not None:
+                return int(found)
+        return 0
+
+    def counts(self, texts: Sequence[str], instruction: str, limit: int) -> IntVector:
+        """Return the tokens of each text before truncation, instruction and specials included.
+
+        The ids, cut to `limit` (0: not cut), are kept for `take` as long as there is room.
+        """
+        counts = np.zeros(len(texts), dtype=np.int64)
+        for row, body in enumerate(self._bodies(texts, instruction)):
+            counts[row] = max(1, len(self._prefix) + len(body) + len(self._suffix))
+            ids = self._cut(body, limit)
+            if self._kept_tokens + len(ids) <= KEPT_TOKENS:
+                self._keep((instruction, limit, texts[row]), ids)
+        return counts
+
+    def take(self, texts: Sequence[str], instruction: str, limit: int) -> list[Ids]:
+        """Return the ids of each text, int32, cut to `limit`; never empty."""
+        found = [self._kept.get((instruction, limit, text)) for text in texts]
+        missing = [row for row, ids in enumerate(found) if ids is None]
+        bodies = self._bodies([texts[row] for row in missing], instruction)
+        for row, body in zip(missing, bodies, strict=True):
+            found[row] = self._cut(body, limit)
+        return [ids for ids in found if ids is not None]
+
+    def forget(self, texts: Sequence[str], instruction: str, limit: int) -> None:
+        """Drop the ids of texts that are encoded."""
+        for text in texts:
+            ids = self._kept.pop((instruction, limit, text), None)
+            if ids is not None:
+                self._kept_tokens -= len(ids)
+
+    def prompt_tokens(self, instruction: str) -> int:
+        """Return how many tokens stand before the text: specials and instruction."""
+        if not instruction:
+            return 0
+        return len(self._prefix) + len(next(self._bodies([instruction], "")))
+
+    def _keep(self, key: tuple[str, int, str], ids: Ids) -> None:
+        """Keep ids until they are taken."""
+        if key not in self._kept:
+            self._kept[key] = ids
+            self._kept_tokens += len(ids)
+
+    def _cut(self, body: Ids, limit: int) -> Ids:
+        """Return the ids with their specials, at most `limit` of them."""
+        room = limit - len(self._prefix) - len(self._suffix)
+        if limit and room <= 0:
+            raise BadInput(
+                f"a limit of {limit} tokens leaves no room for text",
+                fix=f"Allow at least {len(self._prefix) + len(self._suffix) + 1}.",
+            )
+        if limit and len(body) > room:
+            body = body[:room] if self._settings.truncation_side == "right" else body[-room:]
+        ids = np.concatenate((self._prefix, body, self._suffix))
+        # A text without any token still has to go through the model as something.
+        return ids if len(ids) else np.array([self.padding_id], dtype=np.int32)
+
+    def _bodies(self, texts: Sequence[str], instruction: str) -> Iterator[Ids]:
+        """Yield each text's ids without special tokens, int32, tokenising many at a time."""
+        start = 0
+        while start < len(texts):
+            stop, size = start, 0
+            while stop < len(texts) and (stop == start or size < CHARACTERS_AT_ONCE):
+                size += len(texts[stop])
+                stop += 1
+            yield from self._encode([instruction + text for text in texts[start:stop]])
+            start = stop
+
+    def _encode(self, texts: list[str]) -> list[Ids]:
+        """Return ids without special tokens for some texts."""
+        if self._backend is None:
+            listed = self._tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+            return [np.array(ids, dtype=np.int32) for ids in listed]
+        try:
+            encoded = self._backend.encode_batch_fast(texts, add_special_tokens=False)
+        except (TypeError, UnicodeEncodeError):
+            # Half of a surrogate pair cannot cross into the tokenizer; each becomes U+FFFD.
+            texts = [text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+                     for text in texts]  # fmt: skip
+            encoded = self._backend.encode_batch_fast(texts, add_special_tokens=False)
+        return [np.array(each.ids, dtype=np.int32) for each in encoded]
+
+    def _special(self) -> tuple[Ids, Ids]:
+        """Return the ids the tokenizer puts before and behind a text."""
+        probe = "a"
+        body = self._encode([probe])[0].tolist()
+        full = list(self._tokenizer(probe, add_special_tokens=True)["input_ids"])
+        starts = [at for at in range(len(full)) if full[at : at + len(body)] == body]
+        if not body or not starts:
+            raise ModelError(
+                f"the tokenizer adds special tokens in an unknown way: {body} became {full}",
+                fix="Run this model with another backend: --backend vllm",
+            )
+        prefix, suffix = full[: starts[0]], full[starts[0] + len(body) :]
+        end = getattr(self._tokenizer, "eos_token_id", None)
+        if self._settings.append_eos and end is not None and end not in suffix[-1:]:
+            suffix.append(end)
+        return np.array(prefix, dtype=np.int32), np.array(suffix, dtype=np.int32)
+
+
+def load_tokenizer(folder: Path, *, trust_remote_code: bool) -> Any:
+    """Return transformers' tokenizer of a folder; raises `ModelError` when it has none."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(
+            str(folder), trust_remote_code=trust_remote_code, local_files_only=True
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"no tokenizer can be loaded from {folder}: {error}",
+            fix="Check that the folder holds tokenizer.json and tokenizer_config.json.",
+        ) from error
+
+
+def padded(ids: Sequence[Ids], fill: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return ids and mask, int64 `[n, longest]`, each text from the left and then filled up."""
+    lengths = np.array([len(each) for each in ids], dtype=np.int64)
+    mask = np.arange(lengths.max(initial=1)) < lengths[:, None]
+    table = np.full(mask.shape, fill, dtype=np.int64)
+    table[mask] = np.concatenate(ids)
+    return table, mask.astype(np.int64)
+
+
+def _fast_backend(tokenizer: Any, *, lower_case: bool) -> Any:
+    """Return the compiled tokenizer without cutting and padding of its own, None without one."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        return None
+    backend.no_truncation()
+    backend.no_padding()
+    if lower_case:
+        from tokenizers import normalizers
+
+        own = [backend.normalizer] if backend.normalizer is not None else []
+        backend.normalizer = normalizers.Sequence([normalizers.Lowercase(), *own])
+    return backend

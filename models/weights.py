@@ -1,0 +1,145 @@
+"""Where a model's weights are and which ones they are, told without loading them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from harness.core.errors import BadInput
+from harness.core.hashing import sha256_file, sha256_parts
+from models.card import ModelCard
+from models.hub import download, resolve_revision, snapshot_folder
+
+HASHED_SUFFIXES = frozenset(
+    (".bin", ".jinja", ".json", ".model", ".pt", ".py", ".safetensors", ".tiktoken", ".txt")
+)
+"""Weights, tokenizer, settings, list of modules, and code that a model may bring along."""
+NEVER_LOADED = frozenset(
+    ("data_config.json", "optimizer.pt", "rng_state.pth", "scheduler.pt", "trainer_state.json",
+     "training_args.bin")
+)  # fmt: skip
+OTHER_RUNTIMES = frozenset(("onnx", "openvino", "coreml", "gguf", "original"))
+"""Folders with the same weights for other programs."""
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """One set of weights.
+
+    `identity` is `hub:COMMIT` or `sha256:` and the hash of all files that loading reads;
+    `folder` is where they lie, or None as long as they are only on the hub, at `hub_id`.
+    """
+
+    identity: str
+    folder: Path | None
+    hub_id: str = ""
+
+    @property
+    def commit(self) -> str:
+        """Return the hub's commit, or an empty text for a folder."""
+        return self.identity.removeprefix("hub:") if self.hub_id else ""
+
+    def fetch(self, *, settings_only: bool = False) -> Path:
+        """Return the folder, downloading what is missing from the hub.
+
+        With `settings_only` no weights are fetched. Raises `DataUnavailable` within seconds when
+        the hub cannot be reached.
+        """
+        if self.folder is not None:
+            return self.folder
+        return download(self.hub_id, self.commit, settings_only=settings_only)
+
+
+def find_weights(card: ModelCard, weights: str = "") -> Weights:
+    """Return which weights a card stands for: `weights` (a folder) over what the card names.
+
+    A card names, in this order, a `folder`, an installed Python `package` (both in its options)
+    or a hub id. Raises `BadInput` for a folder that does not exist or a card that names nothing,
+    and `DataUnavailable` when a branch of the hub can neither be asked for nor is here already.
+    """
+    folder = weights or str(card.options.get("folder") or "")
+    if folder:
+        return _in_folder(Path(folder).expanduser(), card.name)
+    package = package_folder(card)
+    if package is not None:
+        return _in_folder(package, card.name)
+    if not card.hub_id:
+        raise BadInput(
+            f"the card of {card.name!r} names no weights",
+            fix="Give it a hub_id, or pass --weights DIR.",
+        )
+    revision = card.revision or "main"
+    commit = revision if COMMIT.fullmatch(revision) else resolve_revision(card.hub_id, revision)
+    return Weights(f"hub:{commit}", snapshot_folder(card.hub_id, commit), card.hub_id)
+
+
+def package_folder(card: ModelCard) -> Path | None:
+    """Return the folder inside an installed package that holds the card's weights, or None.
+
+    The card's options name it: `package` as it is imported and `package_folder` within it.
+    """
+    package = str(card.options.get("package") or "")
+    spec = find_spec(package) if package else None
+    if spec is None or spec.origin is None:
+        return None
+    folder = Path(spec.origin).parent / str(card.options.get("package_folder") or "")
+    return folder if folder.is_dir() else None
+
+
+def folder_hash(folder: Path) -> str:
+    """Return the SHA-256 over names and contents of all files that loading a model reads.
+
+    Files are hashed several at once (the hash runs outside the interpreter's lock) and, within
+    this process, again only after their size or time changed.
+    """
+    files = list(_loaded_files(folder))
+    with ThreadPoolExecutor(4) as pool:
+        digests = list(pool.map(_hash_file, files))
+    names = [path.relative_to(folder).as_posix() for path in files]
+    return sha256_parts(part for pair in zip(names, digests, strict=True) for part in pair)
+
+
+def _in_folder(folder: Path, model: str) -> Weights:
+    """Return the weights in a folder; raises `BadInput` unless it holds any file to load."""
+    if not folder.is_dir() or not any(_loaded_files(folder)):
+        raise BadInput(
+            f"no weights of {model!r} in {folder}",
+            fix="Name the folder that holds config.json and the model's weights: --weights DIR",
+        )
+    return Weights(f"sha256:{folder_hash(folder)}", folder)
+
+
+def _loaded_files(folder: Path) -> Iterator[Path]:
+    """Yield, in order of name, the files that decide what a model computes.
+
+    A `.bin` beside a `.safetensors` is a second copy that is not read.
+    """
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(folder)
+        if path.suffix not in HASHED_SUFFIXES or path.name in NEVER_LOADED:
+            continue
+        if any(part in OTHER_RUNTIMES or part.startswith(".") for part in relative.parts):
+            continue
+        if path.suffix == ".bin" and any(path.parent.glob("*.safetensors")):
+            continue
+        if path.is_file():
+            yield path
+
+
+def _hash_file(path: Path) -> str:
+    """Return a file's hash, kept as long as its size and time stay the same."""
+    stat = path.stat()
+    return _hash_version(path.resolve(), stat.st_size, stat.st_mtime_ns)
+
+
+@cache
+def _hash_version(path: Path, size: int, changed: int) -> str:
+    """Return the hash of one version of a file; size and time only tell versions apart."""
+    del size, changed
+    return sha256_file(path)

@@ -1,0 +1,46 @@
+"""Tiny checkpoints made once a session, and embedders over them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tiny
+
+from models.registry import EMBEDDERS, LoadOptions, resolve_model
+
+
+@pytest.fixture(scope="session")
+def qwen3(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a tiny Qwen3 embedder's folder."""
+    return tiny.qwen3(tmp_path_factory.mktemp("qwen3"))
+
+
+@pytest.fixture(scope="session")
+def llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a tiny plain Llama's folder."""
+    return tiny.llama(tmp_path_factory.mktemp("llama"))
+
+
+@pytest.fixture(scope="session")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a tiny BERT embedder's folder."""
+    return tiny.bert(tmp_path_factory.mktemp("bert"))
+
+
+@pytest.fixture(scope="session")
+def model2vec(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a tiny model2vec model's folder."""
+    return tiny.model2vec(tmp_path_factory.mktemp("model2vec"))
+
+
+@pytest.fixture
+def make():
+    """Return a function that makes the embedder of a folder, name or hub id."""
+
+    def embedder(spec, **options):
+        chosen = LoadOptions(**{"device": "cpu", **options})
+        card = resolve_model(str(spec), chosen, {})
+        return EMBEDDERS.get(card.backend)(card, chosen)
+
+    return embedder

@@ -1,0 +1,260 @@
+"""HTTP embedders against a real local server that fails on request."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from embedding_server import (
+    DIMENSION,
+    Server,
+    changed,
+    expected,
+    half_a_body,
+    hang,
+    reset,
+    serving,
+    status,
+)
+from http_embedders import TEXTS, FakeClock, card, embedder, encode
+
+from harness.core.errors import ModelError
+from models.http_backend import HttpEmbedder
+from models.registry import LoadOptions
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with serving() as state:
+        yield state
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.mark.parametrize("code", [408, 409, 425, 429, 500, 502, 503, 504, 529])
+def test_passing_failures_are_repeated(server: Server, clock: FakeClock, code: int) -> None:
+    server.faults.extend([status(code)] * 3)
+    model = embedder(server, clock)
+    np.testing.assert_allclose(encode(model), expected(TEXTS), atol=1e-6)
+    assert clock.waits == [1, 2, 4]
+    assert (model.usage.requests, model.usage.retries) == (4, 3)
+
+
+def test_retry_after_in_seconds_is_waited_for(server: Server, clock: FakeClock) -> None:
+    server.faults.append(status(429, Retry_After="17"))
+    encode(embedder(server, clock))
+    assert clock.waits == [17]
+
+
+def test_retry_after_as_a_date_is_waited_for(server: Server, clock: FakeClock) -> None:
+    """The date is 25 s after the one the server sends with it (both of them fixed)."""
+    when = {"Retry_After": "Tue, 17 Mar 2026 12:00:25 GMT", "Date": "Tue, 17 Mar 2026 12:00:00 GMT"}
+    server.faults.append(lambda handler, body: _send_dated(handler, when))
+    encode(embedder(server, clock))
+    assert clock.waits == [25]
+
+
+def _send_dated(handler: Any, when: dict[str, str]) -> None:
+    handler.send_response_only(503)
+    for name, value in when.items():
+        handler.send_header(name.replace("_", "-"), value)
+    handler.send_header("Content-Length", "0")
+    handler.end_headers()
+
+
+def test_a_server_that_asks_for_hours_is_not_waited_for(server: Server, clock: FakeClock) -> None:
+    server.always = status(429, Retry_After="7200")
+    with pytest.raises(ModelError, match=r"asks to wait 7,200 s"):
+        encode(embedder(server, clock))
+    assert clock.waits == []
+    assert len(server.bodies) == 1
+
+
+def test_jitter_is_drawn_from_the_generator_passed_in(server: Server, clock: FakeClock) -> None:
+    server.faults.extend([status(500)] * 3)
+    model = HttpEmbedder(card(server), LoadOptions(), clock=clock, rng=np.random.default_rng(7))
+    encode(model)
+    draws = np.random.default_rng(7).random(3)
+    assert clock.waits == [
+        seconds * (1 - 0.5 * draw) for seconds, draw in zip([1, 2, 4], draws, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("fault", [reset, half_a_body], ids=["reset", "half a body"])
+def test_dropped_connections_are_repeated(server: Server, clock: FakeClock, fault: Any) -> None:
+    server.faults.extend([fault] * 2)
+    model = embedder(server, clock)
+    np.testing.assert_allclose(encode(model), expected(TEXTS), atol=1e-6)
+    assert model.usage.retries == 2
+
+
+def test_slow_replies_time_out_and_are_repeated(server: Server, clock: FakeClock) -> None:
+    server.faults.append(hang)
+    model = embedder(server, clock, options={"timeout": 0.3})
+    np.testing.assert_allclose(encode(model), expected(TEXTS), atol=1e-6)
+    assert model.usage.retries == 1
+
+
+def test_a_gateways_error_page_is_repeated(server: Server, clock: FakeClock) -> None:
+    server.faults.append(status(200, "<html>one moment"))
+    np.testing.assert_allclose(encode(embedder(server, clock)), expected(TEXTS), atol=1e-6)
+
+
+def test_many_threads_through_many_failures(server: Server, clock: FakeClock) -> None:
+    texts = [f"document {number}" for number in range(200)]
+    server.faults.extend([status(429, Retry_After="1"), status(500), reset, half_a_body] * 10)
+    options = {"batch_size": 4, "concurrency": 8, "attempts": 100}
+    model = embedder(server, clock, options=options, name="patient")
+    warm = model.encode(texts[:1], role="document", instruction="")
+    np.testing.assert_allclose(warm, expected(texts[:1]), atol=1e-6)
+    np.testing.assert_allclose(encode(model, texts), expected(texts), atol=1e-6)
+    assert model.usage.retries == 40
+    assert model.usage.requests == 51 + 40
+
+
+def test_tries_are_bounded(server: Server, clock: FakeClock) -> None:
+    server.always = status(503)
+    with pytest.raises(ModelError, match="answered 503: injected 503"):
+        encode(embedder(server, clock, options={"attempts": 4}))
+    assert len(server.bodies) == 4
+    assert clock.waits == [1, 2, 4]
+
+
+@pytest.mark.parametrize("code", [401, 402, 403, 404, 501])
+def test_permanent_failures_are_told_at_once(server: Server, clock: FakeClock, code: int) -> None:
+    server.always = status(code, {"error": {"message": "no such thing here"}})
+    with pytest.raises(ModelError, match=f"answered {code}: no such thing here") as caught:
+        encode(embedder(server, clock))
+    assert caught.value.fix
+    assert len(server.bodies) == 1
+
+
+def test_an_empty_account_is_not_waited_for(server: Server, clock: FakeClock) -> None:
+    server.always = status(
+        429, {"error": {"message": "You exceeded", "code": "insufficient_quota"}}
+    )
+    with pytest.raises(ModelError, match="You exceeded") as caught:
+        encode(embedder(server, clock))
+    assert "credit" in caught.value.fix
+    assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [
+        ({"error": {"message": "shape of OpenAI"}}, "shape of OpenAI"),
+        ({"message": "shape of TEI", "code": 413}, "shape of TEI"),
+        ({"error": "shape of Ollama"}, "shape of Ollama"),
+        ({"detail": "shape of FastAPI"}, "shape of FastAPI"),
+        ({"detail": [{"loc": ["body"]}]}, '{"loc": ["body"]}'),
+        ("plain words", "plain words"),
+        ("", "no reason given"),
+        (["odd"], '["odd"]'),
+    ],
+)
+def test_the_servers_own_words_reach_the_user(
+    server: Server, clock: FakeClock, payload: Any, said: str
+) -> None:
+    server.always = status(404, payload)
+    with pytest.raises(ModelError) as caught:
+        encode(embedder(server, clock))
+    assert said in caught.value.message
+
+
+def test_redirects_are_not_followed(server: Server, clock: FakeClock) -> None:
+    server.always = status(307, "", Location="http://elsewhere.example/v1/embeddings")
+    with pytest.raises(ModelError, match=r"redirects to http://elsewhere\.example"):
+        encode(embedder(server, clock))
+
+
+def test_a_refused_batch_is_halved_until_it_is_taken(server: Server, clock: FakeClock) -> None:
+    def at_most_three(handler: Any, body: dict[str, Any]) -> None:
+        if len(body["input"]) > 3:
+            handler.send(413, {"message": "batch size 10 > maximum allowed batch size 3"})
+        else:
+            changed(lambda reply: None)(handler, body)
+
+    server.always = at_most_three
+    np.testing.assert_allclose(encode(embedder(server, clock)), expected(TEXTS), atol=1e-6)
+
+
+@pytest.mark.parametrize("code", [400, 413, 422])
+def test_a_text_that_is_refused_is_named(server: Server, clock: FakeClock, code: int) -> None:
+    def not_the_seventh(handler: Any, body: dict[str, Any]) -> None:
+        if TEXTS[7] in body["input"]:
+            handler.send(code, {"error": {"message": "maximum context length is 8192 tokens"}})
+        else:
+            changed(lambda reply: None)(handler, body)
+
+    server.always = not_the_seventh
+    with pytest.raises(ModelError, match="maximum context length") as caught:
+        encode(embedder(server, clock))
+    assert repr(TEXTS[7]) in caught.value.message
+    assert "options.tokenizer" in caught.value.fix
+
+
+def test_what_is_not_json_stops_after_three_tries(server: Server, clock: FakeClock) -> None:
+    server.always = status(200, "<html>welcome")
+    with pytest.raises(ModelError, match="not JSON"):
+        encode(embedder(server, clock))
+    assert len(server.bodies) == 3
+
+
+def test_a_server_that_is_not_there(clock: FakeClock) -> None:
+    with serving() as gone:
+        url = gone.url
+    model = embedder(Server(url=url), clock)
+    with pytest.raises(ModelError, match="did not answer") as caught:
+        encode(model)
+    assert "base_url" in caught.value.fix
+    assert clock.waits == [1, 2]
+
+
+def test_after_a_failure_nothing_more_is_sent(server: Server, clock: FakeClock) -> None:
+    server.always = status(404)
+    with pytest.raises(ModelError):
+        encode(embedder(server, clock, options={"batch_size": 1, "concurrency": 1}))
+    assert len(server.bodies) <= 2  # one may be on its way when the first fails
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda reply: reply["data"].__delitem__(9), "9 vectors for 10 texts"),
+        (lambda reply: reply["data"].append(reply["data"][0]), "11 vectors for 10 texts"),
+        (lambda reply: reply["data"][3].update(index=4), "numbered"),
+        (lambda reply: reply["data"][3].update(embedding=[math.nan] * DIMENSION), "not finite"),
+        (lambda reply: reply["data"][3]["embedding"].__delitem__(0), "7 and 8 components"),
+        (lambda reply: {"error": {"message": "loading"}}, "loading"),
+        (lambda reply: [], "no list of vectors"),
+    ],
+)
+def test_unusable_replies_stop_the_run(
+    server: Server, clock: FakeClock, change: Any, said: str
+) -> None:
+    server.always = changed(change)
+    with pytest.raises(ModelError) as caught:
+        encode(embedder(server, clock))
+    assert said in caught.value.message
+    assert len(server.bodies) == 1
+
+
+def test_a_wrong_dimension_stops_the_run(server: Server, clock: FakeClock) -> None:
+    with pytest.raises(ModelError, match="vectors of 8 components; 16 was expected"):
+        encode(embedder(server, clock, dimension=16))
+
+
+def test_two_models_behind_one_name_are_noticed(server: Server, clock: FakeClock) -> None:
+    def shorter(reply: dict[str, Any]) -> None:
+        for item in reply["data"]:
+            item["embedding"].pop()
+
+    server.faults.append(changed(shorter))
+    with pytest.raises(ModelError, match="vectors of 7 and 8 components"):
+        encode(embedder(server, clock, options={"batch_size": 5}))
