@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -24,7 +25,12 @@ SCORE_BYTES = 256 * 1024 * 1024
 """Memory for one block of scores; a block holds whole rows of at least one query."""
 
 ENGINES = ("auto", "numpy", "torch")
-"""Who multiplies: `auto` takes torch where it is installed, else NumPy."""
+"""Who multiplies. `auto` takes torch where a model has loaded it, or where it is installed and the
+product is large enough to pay for loading it; else NumPy."""
+
+WORTH_LOADING = 2e11
+"""Multiplications and additions from which a GPU or a faster library outweighs the seconds that
+importing torch takes: some 2 s of NumPy on two cores."""
 
 Asked: TypeAlias = tuple[str, frozenset[str]]
 """A query's id and the documents that must not be ranked for it."""
@@ -62,7 +68,8 @@ def search_dense(
             f"{document_vectors.shape[1]}",
             fix="Queries and documents must be embedded by the same model.",
         )
-    multiply = _multiplier(document_vectors, how or DenseSearch())
+    work = 2.0 * len(queries) * document_vectors.size
+    multiply = _multiplier(document_vectors, how or DenseSearch(), work)
     rows = RowLookup.of(document_ids)
     order = id_order(document_ids)
     step = max(1, SCORE_BYTES // (4 * max(1, len(document_ids))))
@@ -100,13 +107,13 @@ class RowLookup:
 
 
 def _multiplier(
-    document_vectors: FloatMatrix, how: DenseSearch
+    document_vectors: FloatMatrix, how: DenseSearch, work: float
 ) -> Callable[[FloatMatrix], FloatMatrix]:
     """Return what turns query vectors `[b, d]` into scores, float32 `[b, n]`."""
     if how.engine not in ENGINES:
         raise BadInput(f"search engine {how.engine!r}", fix=f"Choose one of {', '.join(ENGINES)}.")
-    with_torch = find_spec("torch") is not None
-    if how.engine == "torch" or (how.engine == "auto" and with_torch):
+    worth = "torch" in sys.modules or (work >= WORTH_LOADING and find_spec("torch") is not None)
+    if how.engine == "torch" or (how.engine == "auto" and worth):
         from harness.search.dense_torch import torch_multiplier
 
         return torch_multiplier(document_vectors, how.device)
