@@ -151,6 +151,13 @@ def scores(ways: dict[str, Way], task: Task) -> tuple[list[str], list[str]]:
     return lines, missed
 
 
+def threads() -> int:
+    """Return the threads torch computes with."""
+    import torch
+
+    return torch.get_num_threads()
+
+
 def main() -> None:
     """Compare, print, write the table, and exit with 1 if a mark is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -174,9 +181,9 @@ def main() -> None:
         f"{f' --documents {arguments.documents}' if arguments.documents else ''} "
         f"--rounds {arguments.rounds}`",
         "",
-        f"{machine.get('cpu')}, {len(os.sched_getaffinity(0))} cores, load at the end "
-        f"{os.getloadavg()[0]:.1f}; torch {version('torch')}, sentence-transformers "
-        f"{version('sentence-transformers')}, transformers {version('transformers')}.",
+        f"{machine.get('cpu')}, {len(os.sched_getaffinity(0))} cores, {threads()} threads, load "
+        f"at the end {os.getloadavg()[0]:.1f} (this program included); torch "
+        f"{version('torch')}, sentence-transformers {version('sentence-transformers')}, transformers {version('transformers')}.",
         "",
     ]
     text = "\n".join([*head, *lines, "", *(f"MISSED: {line}" for line in missed)]).rstrip() + "\n"

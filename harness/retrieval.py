@@ -85,6 +85,11 @@ class DenseRetriever:
             facts=facts,
         )
 
+    def close(self) -> None:
+        """End the processes of several devices; the model itself goes with this object."""
+        if self.workers is not None:
+            self.workers.close()
+
     def _encode(
         self, role: Role, texts: tuple[str, ...], task: Task, reporter: Reporter
     ) -> Encoded:

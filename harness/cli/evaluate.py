@@ -10,6 +10,7 @@ from harness.cli import options as opt
 
 if TYPE_CHECKING:
     from harness.cli.build import RunOptions
+    from harness.core.protocols import Reporter
     from harness.core.settings import Settings
     from harness.evaluate import EvalConfig, Outcome
 
@@ -83,7 +84,7 @@ def _evaluate_all(
 
     `named` is what the user typed for models, tasks and queries.
     """
-    from harness.cli.build import retriever, split_names
+    from harness.cli.build import close, retriever, split_names
     from harness.cli.progress import reporter_for_stderr
     from harness.data.registry import TaskOptions, load_task, resolve_tasks
     from harness.evaluate import evaluate
@@ -96,15 +97,22 @@ def _evaluate_all(
     task_names = resolve_tasks(tasks)
     options = TaskOptions(data_dir=settings.data_dir, query_set=queries, with_corpus=True)
     store.check_writable()
-    outcomes = []
-    for task_name in task_names:
-        task = load_task(task_name, options, reporter)
-        for each in retrievers:
+    outcomes: list[Outcome] = []
+    while retrievers:
+        # One model at a time, and gone before the next is loaded: two may not fit.
+        each = retrievers.pop(0)
+        for task_name in task_names:
+            task = load_task(task_name, options, reporter)
             outcome = evaluate(each, task, store, config, reporter)
-            state = "already measured" if outcome.reused else "measured"
-            head = task.head_metric
-            reporter.note(
-                f"{each.name} on {task.name}: {head} {outcome.entry.metrics[head]:.4f} ({state})"
-            )
+            _say(outcome, reporter)
             outcomes.append(outcome)
+        close(each)
     return outcomes
+
+
+def _say(outcome: Outcome, reporter: Reporter) -> None:
+    """Tell what was measured, as soon as it is."""
+    entry = outcome.entry
+    state = "already measured" if outcome.reused else "measured"
+    head = entry.task.head_metric
+    reporter.note(f"{entry.model} on {entry.task.name}: {head} {entry.metrics[head]:.4f} ({state})")

@@ -54,11 +54,6 @@ class Watched(StaticEmbedder):
         return self.budget
 
     @property
-    def loaded(self) -> bool:
-        """Tell whether weights or tokenizer have been loaded."""
-        return "_model" in self.__dict__
-
-    @property
     def seen(self) -> list[str]:
         """Return all texts that went through the model."""
         return [text for call in self.calls for text in call]

@@ -75,7 +75,7 @@ from harness.cache.store import EmbeddingStore
 from harness.core.errors import StoreError
 
 watched = Watched()
-watched._model  # noqa: B018
+watched.encode(["to have all loaded"], role="document", instruction="")
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 writer.FLUSH_BYTES = 40_000
 real = writer.ShardWriter.add

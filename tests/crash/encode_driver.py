@@ -64,12 +64,12 @@ def slowed(model: str) -> Any:
         tell = -1
 
         def encode(self, texts, *, role, instruction):
-            if self.tell >= 0:
-                os.write(self.tell, b".")
             mine = {key.tobytes() for key in text_keys(texts)}
             row = {"pid": os.getpid(), "texts": texts, "again": len(mine & self.finished())}
             with (self.folder / "log").open("a", encoding="utf-8") as handle:
                 handle.write(json.dumps(row) + "\n")
+            if self.tell >= 0:
+                os.write(self.tell, b".")
             time.sleep(SLEEP)
             vectors = super().encode(texts, role=role, instruction=instruction)
             self.ended = time.time()
@@ -84,8 +84,7 @@ def slowed(model: str) -> Any:
             return found
 
     embedder = Slowed(card, LoadOptions())
-    for lazy in ("_model", "_tokens"):
-        getattr(embedder, lazy, None)
+    base.encode(embedder, ["to have all loaded"], role="document", instruction="")
     return embedder
 
 
@@ -148,11 +147,11 @@ def kills(embedder: Any, model: str, folder: Path, seed: int) -> dict[str, int]:
 
 def together(embedder: Any, model: str, folder: Path) -> None:
     """Run three at once, and kill the third once it has begun and there are shards."""
-    first, second = [start(embedder, model, folder, f"{number}.npy") for number in range(2)]
     heard, embedder.tell = os.pipe()
     third = start(embedder, model, folder)
     os.close(embedder.tell)
     embedder.tell = -1
+    first, second = [start(embedder, model, folder, f"{number}.npy") for number in range(2)]
     os.read(heard, 1)
     while not shards(folder):
         time.sleep(0.005)
