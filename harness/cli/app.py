@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from harness.cli import cache, evaluate, leaderboard, listing, score, verify
+from harness.cli import cache, doctor, evaluate, exchange, leaderboard, listing, score, verify
 
 app = typer.Typer(
     name="rebench",
@@ -19,6 +19,9 @@ app.command("eval")(evaluate.run)
 app.command("score")(score.run)
 app.command("leaderboard")(leaderboard.run)
 app.command("verify")(verify.run)
+app.command("import")(exchange.import_results)
+app.command("export")(exchange.export)
 app.command("models")(listing.models)
 app.command("tasks")(listing.tasks)
+app.command("doctor")(doctor.run)
 app.add_typer(cache.app, name="cache")

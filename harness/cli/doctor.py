@@ -1,0 +1,82 @@
+"""`rebench doctor`: what is installed, which devices there are, and what to install."""
+
+from __future__ import annotations
+
+import re
+from importlib import metadata
+from typing import Any
+
+from harness.cli.options import JsonOption
+
+
+def run(as_json: JsonOption = False) -> None:
+    """List each extra with what it lacks and the line that installs it, and the devices.
+
+    Nothing is imported for it but torch, if it is installed, to ask for GPUs.
+    """
+    from harness.cli.console import print_json, print_table
+
+    extras, devices = extra_rows(), device_rows()
+    if as_json:
+        print_json({"extras": extras, "devices": devices})
+        return
+    print_table("extras", extras, as_json=False)
+    print_table("devices", devices, as_json=False)
+
+
+def extra_rows() -> list[dict[str, Any]]:
+    """Return one row an extra of the installed rebench: what is there, what is missing."""
+    distribution = metadata.distribution("rebench")
+    extras = distribution.metadata.get_all("Provides-Extra") or []
+    rows = []
+    for extra in sorted(extras):
+        needed = sorted(_packages(distribution.requires or [], extra))
+        missing = [name for name in needed if _version(name) is None]
+        rows.append(
+            {
+                "extra": extra,
+                "installed": ", ".join(f"{n} {_version(n)}" for n in needed if n not in missing),
+                "missing": ", ".join(missing),
+                "install": f"pip install 'rebench[{extra}]'" if missing else "",
+            }
+        )
+    return rows
+
+
+def device_rows() -> list[dict[str, Any]]:
+    """Return one row a device that models can run on; memory in GiB (None: the machine's)."""
+    rows: list[dict[str, Any]] = [{"device": "cpu", "name": "processor", "memory GiB": None}]
+    if _version("torch") is None:
+        return rows
+    import torch
+
+    for number in range(torch.cuda.device_count()):
+        facts = torch.cuda.get_device_properties(number)
+        memory = round(facts.total_memory / 2**30, 1)
+        rows.append({"device": f"cuda:{number}", "name": facts.name, "memory GiB": memory})
+    return rows
+
+
+def _packages(requirements: list[str], extra: str) -> set[str]:
+    """Return the distributions an extra asks for, those of extras it names included."""
+    found: set[str] = set()
+    for requirement in requirements:
+        text, _, marker = requirement.partition(";")
+        if not re.search(rf"extra == ['\"]{re.escape(extra)}['\"]", marker):
+            continue
+        name = re.match(r"[A-Za-z0-9._-]+", text.strip())
+        nested = re.search(r"\[([^\]]*)\]", text)
+        if name and name[0] == "rebench" and nested:
+            for inner in nested[1].split(","):
+                found |= _packages(requirements, inner.strip())
+        elif name:
+            found.add(name[0])
+    return found
+
+
+def _version(name: str) -> str | None:
+    """Return the installed version of a distribution, or `None`."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
