@@ -183,7 +183,8 @@ def main() -> None:
         "",
         f"{machine.get('cpu')}, {len(os.sched_getaffinity(0))} cores, {threads()} threads, load "
         f"at the end {os.getloadavg()[0]:.1f} (this program included); torch "
-        f"{version('torch')}, sentence-transformers {version('sentence-transformers')}, transformers {version('transformers')}.",
+        f"{version('torch')}, sentence-transformers {version('sentence-transformers')}, "
+        f"transformers {version('transformers')}.",
         "",
     ]
     text = "\n".join([*head, *lines, "", *(f"MISSED: {line}" for line in missed)]).rstrip() + "\n"

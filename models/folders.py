@@ -21,6 +21,8 @@ LEGACY_POOLING = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
 }
 """Older settings, one switch per pooling (sentence-transformers up to 5.3)."""
+CAUSAL_TYPES = frozenset(("llama", "mistral", "phi3", "qwen2", "qwen3"))
+"""Model types of transformers in which a token sees only itself and those before it."""
 NO_LIMIT = 10**9
 """transformers writes a length of about 1e30 for a tokenizer that has none."""
 POSITIONS_BEFORE_TEXT = {"roberta": 2, "xlm-roberta": 2, "camembert": 2, "mpnet": 2}
@@ -71,7 +73,7 @@ def read_folder(folder: Path) -> FolderFacts:
         positions=positions,
         lower_case=bool(sentence.get("do_lower_case")),
         truncation_side=str(tokenizer.get("truncation_side") or "right"),
-        causal=any(str(name).endswith("ForCausalLM") for name in config.get("architectures") or ()),
+        causal=_is_causal(config),
         static=config.get("model_type") == "model2vec" or "StaticEmbedding" in kinds,
         first_module=first,
     )
@@ -94,6 +96,13 @@ def _pooling(folder: Path, modules: list[Mapping[str, Any]]) -> tuple[str, bool]
             joined = "+".join(str(name) for name in names)
             return POOLING_NAMES.get(joined, joined), bool(table.get("include_prompt", True))
     return "", True
+
+
+def _is_causal(config: Mapping[str, Any]) -> bool:
+    """Tell whether a transformer's settings are those of a decoder."""
+    named = any(str(name).endswith("ForCausalLM") for name in config.get("architectures") or ())
+    causal = named or config.get("model_type") in CAUSAL_TYPES
+    return causal and config.get("is_causal") is not False
 
 
 def _positions(config: Mapping[str, Any]) -> int:

@@ -16,13 +16,14 @@ from models.http_requests import EmbeddingRequests, HttpUsage
 from models.http_retry import Clock, SystemClock
 from models.http_tokens import open_tokens
 from models.prompts import render
-from models.registry import LoadOptions
+from models.registry import LoadOptions, apply_options
 
 if TYPE_CHECKING:
     import numpy as np
 
     from harness.core.types import FloatMatrix, IntVector
 
+BACKEND = "http"
 SPACE_OPTIONS = (
     "dimensions_field",
     "input_type_field",
@@ -53,11 +54,12 @@ class HttpEmbedder:
     ) -> None:
         import numpy as np
 
-        self.card = card
-        self._options = read_options(card)
-        self._max_length = options.max_length
         _check_load(card, options)
-        self._check_lengths()
+        self.card = apply_options(card, options)
+        self._options = read_options(self.card)
+        self._batch_tokens = options.batch_tokens
+        told = options.max_length or options.max_query_length or options.max_document_length
+        self._check_lengths(told=bool(told))
         self._tokens = open_tokens(self._options.tokenizer)
         self._client = EmbeddingsClient(
             self._options, clock or SystemClock(), rng or np.random.default_rng()
@@ -71,20 +73,28 @@ class HttpEmbedder:
 
     @cached_property
     def identity(self) -> Mapping[str, Json]:
-        """Return card, model, weights (see `space`), backend and dimensions."""
+        """Return card, weights (see `space`), and what is asked of the server."""
         return {
             "card": self.card.name,
             "model": self._options.model,
             "weights": self._weights,
-            "backend": "http",
+            "backend": BACKEND,
             "dtype": self.card.dtype,
+            "pooling": self.card.pooling,
+            "normalize": self.card.normalize,
+            "query_instruction": self.card.query_instruction,
+            "document_instruction": self.card.document_instruction,
+            "max_query_length": self._limit("query"),
+            "max_document_length": self._limit("document"),
+            "truncation_side": "right",
             "dimension": self._dimension,
+            "options": self._space_options,
         }
 
     @property
     def batch_tokens(self) -> int:
         """Return the tokens of one `encode` call: enough to keep all connections busy."""
-        return 4 * self._options.request_tokens * self._options.concurrency
+        return self._batch_tokens or 4 * self._options.request_tokens * self._options.concurrency
 
     @property
     def usage(self) -> HttpUsage:
@@ -101,13 +111,11 @@ class HttpEmbedder:
         The endpoint is part of it only where the card does not vouch for the weights with a
         `revision`: then nothing but the address tells two servers of one name apart.
         """
-        sent = asdict(self._options)
-        extra: dict[str, Json] = {key: sent[key] for key in SPACE_OPTIONS}
-        extra["input_type"] = self._options.input_type(role)
+        extra = {**self._space_options, "input_type": self._options.input_type(role)}
         return VectorSpace(
             model=self._options.model,
             weights=self._weights,
-            backend="http",
+            backend=BACKEND,
             pooling=self.card.pooling,
             normalize=self.card.normalize,
             role=role,
@@ -169,14 +177,23 @@ class HttpEmbedder:
         return self._tokens.cut(filled, limit) if limit and self._options.tokenizer else filled
 
     def _filled(self, text: str) -> str:
-        """Return the text, or what stands in for an empty one."""
+        """Return the text, or what stands in for an empty one; half a surrogate pair as U+FFFD."""
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return text or self._options.empty_text
 
     def _limit(self, role: Role) -> int:
         """Return the tokens a text of that role is cut to (0: no limit but the server's)."""
         card = self.card
-        own = card.max_query_length if role == "query" else card.max_document_length
-        return self._max_length or own
+        return card.max_query_length if role == "query" else card.max_document_length
+
+    @property
+    def _space_options(self) -> dict[str, Json]:
+        """Return the options that change vectors, whatever the role."""
+        said = asdict(self._options)
+        return {key: said[key] for key in SPACE_OPTIONS}
 
     @property
     def _dimension(self) -> int:
@@ -190,12 +207,12 @@ class HttpEmbedder:
             return self.card.revision
         return f"api:{self._options.model}@{self._options.host}"
 
-    def _check_lengths(self) -> None:
-        """Refuse a length that nothing would enforce."""
+    def _check_lengths(self, *, told: bool) -> None:
+        """Refuse a length that nothing would enforce; `told`: the command line names one."""
         lengths = {"query": self._limit("query"), "document": self._limit("document")}
         options = self._options
         # The length the server cuts at by itself is the card's, not one from the command line.
-        by_itself = options.server_truncates and not self._max_length
+        by_itself = options.server_truncates and not told
         if any(lengths.values()) and not (options.tokenizer or options.length_field or by_itself):
             raise BadInput(
                 f"model {self.card.name!r} has lengths {lengths} and nothing to cut texts with",
@@ -206,7 +223,11 @@ class HttpEmbedder:
 
 def _check_load(card: ModelCard, options: LoadOptions) -> None:
     """Refuse options that only the server could follow."""
-    for flag, value in (("--weights", options.weights), ("--dtype", options.dtype)):
+    for flag, value in (
+        ("--weights", options.weights),
+        ("--dtype", options.dtype),
+        ("--truncation-side", options.truncation_side),
+    ):
         if value:
             raise BadInput(
                 f"model {card.name!r} runs on a server, which {flag} {value} cannot reach",

@@ -76,14 +76,19 @@ class EmbeddingsClient:
         Raises `RequestRefused` where the server takes exception to the texts, and `ModelError`
         for every other failure, or once `stop` is set.
         """
-        content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        content = json.dumps(body, ensure_ascii=False).encode()
         failures = 0
         while True:
+            if stop.is_set():
+                raise ModelError(
+                    f"a request to {self.server} was not sent, as another one failed",
+                    fix="Mend what that one says.",
+                )
             outcome = self._once(content)
             if not isinstance(outcome, _Failure):
                 return outcome
             failures += 1
-            if stop.is_set() or failures >= min(outcome.attempts, self._policy.attempts):
+            if failures >= min(outcome.attempts, self._policy.attempts):
                 raise outcome.error
             self._wait(outcome, failures, stop)
 
@@ -104,8 +109,6 @@ class EmbeddingsClient:
             self.retries += 1
             draw = float(self._rng.random())
         self._clock.wait(self._policy.delay(failures, asked, draw), stop)
-        if stop.is_set():
-            raise failure.error
 
     def _once(self, content: bytes) -> Any:
         """Send the request once; return the decoded reply or a `_Failure`."""

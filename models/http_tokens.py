@@ -41,10 +41,7 @@ class EstimatedTokens:
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Return an estimate from each text's bytes."""
-        return [
-            math.ceil(len(text.encode("utf-8", "surrogatepass")) / BYTES_PER_TOKEN)
-            for text in texts
-        ]
+        return [math.ceil(len(text.encode()) / BYTES_PER_TOKEN) for text in texts]
 
     def cut(self, text: str, limit: int) -> str:
         """Return the text as it is."""
@@ -142,12 +139,15 @@ class TiktokenTokens:
         return [len(each) for each in encoded]
 
     def cut(self, text: str, limit: int) -> str:
-        """Return the text up to the last whole character of its first `limit` tokens."""
+        """Return the text up to the last whole character of its first `limit` tokens.
+
+        What is left may split into more tokens than it did within the whole: it is cut again.
+        """
         ids = self._encoding.encode(text, disallowed_special=())
-        if len(ids) <= limit:
-            return text
-        kept: str = self._encoding.decode_bytes(ids[:limit]).decode("utf-8", "ignore")
-        return kept
+        while len(ids) > limit:
+            text = self._encoding.decode_bytes(ids[:limit]).decode("utf-8", "ignore")
+            ids = self._encoding.encode(text, disallowed_special=())
+        return text
 
     @cached_property
     def _encoding(self) -> Any:

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.core.errors import DataUnavailable
+from harness.core.files import write_text
+
+if TYPE_CHECKING:
+    from huggingface_hub import ModelInfo
 
 TIMEOUT = 4.0
 """Seconds to wait for the hub before saying that it cannot be reached."""
 IGNORED = ("onnx/*", "openvino/*", "coreml/*", "gguf/*", "original/*", "*.gguf", "*.onnx", "*.h5",
            "*.msgpack", "*.ot", "*.tflite", "*.png", "*.jpg", "*.md", "*.pdf")  # fmt: skip
+SECOND_COPY = "pytorch_model*.bin"
+"""The same weights once more, where there are safetensors beside them."""
 SETTINGS = ("*.json", "*.jinja", "*.txt", "*.model", "*.py", "*.tiktoken")
 
 
@@ -24,7 +31,7 @@ def resolve_revision(hub_id: str, revision: str) -> str:
     known = _repository_folder(hub_id) / "refs" / revision
     if known.is_file():
         return known.read_text(encoding="ascii").strip()
-    return _ask(hub_id, revision)
+    return str(_ask(hub_id, revision).sha)
 
 
 def snapshot_folder(hub_id: str, commit: str) -> Path | None:
@@ -33,9 +40,10 @@ def snapshot_folder(hub_id: str, commit: str) -> Path | None:
     return folder if _is_complete(folder) else None
 
 
-def download(hub_id: str, commit: str, *, settings_only: bool) -> Path:
+def download(hub_id: str, commit: str, revision: str, *, settings_only: bool) -> Path:
     """Return the folder of a commit, fetching what is missing.
 
+    It is remembered as what `revision` is, as the hub's own client does for a branch.
     Raises `DataUnavailable` naming `--weights DIR`, within seconds if the hub does not answer.
     """
     from huggingface_hub import snapshot_download
@@ -44,21 +52,25 @@ def download(hub_id: str, commit: str, *, settings_only: bool) -> Path:
     here = _repository_folder(hub_id) / "snapshots" / commit
     if settings_only and (here / "config.json").is_file():
         return here
-    _ask(hub_id, commit)
+    names = [file.rfilename for file in _ask(hub_id, commit).siblings or ()]
+    ignored = list(IGNORED)
+    if any(name.endswith(".safetensors") and "/" not in name for name in names):
+        ignored.append(SECOND_COPY)
     with _told_as_unavailable(hub_id, commit):
-        return Path(
-            snapshot_download(
-                hub_id,
-                revision=commit,
-                allow_patterns=patterns,
-                ignore_patterns=list(IGNORED),
-                etag_timeout=TIMEOUT,
-            )
+        folder = snapshot_download(
+            hub_id,
+            revision=commit,
+            allow_patterns=patterns,
+            ignore_patterns=ignored,
+            etag_timeout=TIMEOUT,
         )
+    if revision != commit:
+        write_text(_repository_folder(hub_id) / "refs" / revision, commit)
+    return Path(folder)
 
 
-def _ask(hub_id: str, revision: str) -> str:
-    """Return the commit the hub knows a revision by; raises `DataUnavailable`."""
+def _ask(hub_id: str, revision: str) -> ModelInfo:
+    """Return what the hub knows of a revision; raises `DataUnavailable`."""
     from huggingface_hub import HfApi
 
     with _told_as_unavailable(hub_id, revision):
@@ -67,7 +79,7 @@ def _ask(hub_id: str, revision: str) -> str:
         raise DataUnavailable(
             f"the hub names no commit for {hub_id} at {revision!r}", fix="Pass --weights DIR."
         )
-    return str(info.sha)
+    return info
 
 
 @contextmanager

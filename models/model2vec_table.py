@@ -22,8 +22,9 @@ DEFAULT_LIMIT = 512
 class Model2VecTable:
     """A model2vec model with its own tokenizer.
 
-    Unknown tokens are left out before averaging and, as model2vec does, only after the text is
-    cut to a limit. Raises `MissingExtra` without the package.
+    Unknown tokens are left out before averaging. A limit cuts as model2vec does: first characters
+    (the limit times the median length of its tokens), then tokens, unknown ones among them.
+    Raises `MissingExtra` without the package.
     """
 
     def __init__(self, card: ModelCard, weights: str) -> None:
@@ -75,11 +76,12 @@ class Model2VecTable:
     def _model(self) -> Any:
         """Load the table and its tokenizer."""
         from model2vec import StaticModel
+        from safetensors import SafetensorError
 
         folder = self._weights.fetch()
         try:
             return StaticModel.from_pretrained(folder, force_download=False)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise ModelError(
                 f"the model {self._card.name!r} cannot be loaded from {folder}: {error}",
                 fix="It must be a model2vec model: config.json, model.safetensors and "

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import BadInput, MissingExtra, ModelError, OutOfMemory
-from models.cpu_linear import limit_threads, speed_up
+from models.cpu_linear import limit_threads, lower_weights, speed_up
 from models.devices import CPU
+from models.folders import CAUSAL_TYPES
 from models.pooling import pool
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     Int64 = NDArray[Any]
 
-CAUSAL_TYPES = frozenset(("llama", "mistral", "phi3", "qwen2", "qwen3"))
-"""Model types of transformers in which a token sees only itself and those before it."""
 CPU_MEMORY_WORDS = ("can't allocate memory", "not enough memory", "DefaultCPUAllocator")
 
 
@@ -58,14 +57,12 @@ class LoadedModel:
         if self._both_ways:
             _see_both_ways(network)
         self._pads_need_mask = self._both_ways or not _is_plain_decoder(network)
+        self._mixed = _is_mixed(recipe)
+        if self._mixed:
+            lower_weights(network)
         if recipe.device == CPU:
             limit_threads()
             speed_up(network)
-
-    @property
-    def hidden_size(self) -> int:
-        """Return the components of a token's vector."""
-        return int(self._transformer.get_embedding_dimension())
 
     def forward(self, ids: Int64, mask: Int64, prompt: int) -> FloatMatrix:
         """Return float32 `[n, d]` for ids and mask, int64 `[n, t]`, padded on the right.
@@ -75,7 +72,8 @@ class LoadedModel:
         """
         import torch
 
-        with torch.inference_mode(), _memory_told():
+        mixed = torch.autocast(CPU, dtype=torch.bfloat16, enabled=self._mixed)
+        with torch.inference_mode(), _memory_told(), mixed:
             device = self._recipe.device
             tokens = torch.from_numpy(ids).to(device)
             real = torch.from_numpy(mask).to(device)
@@ -110,6 +108,7 @@ def _load(recipe: Recipe) -> Any:
     except ImportError as error:
         raise MissingExtra("sentence-transformers", "torch") from error
     _check_device(recipe.device)
+    loaded_in = "float32" if _is_mixed(recipe) else recipe.dtype
     try:
         with _quiet(), _memory_told():
             model = SentenceTransformer(
@@ -117,7 +116,7 @@ def _load(recipe: Recipe) -> Any:
                 device=recipe.device,
                 trust_remote_code=recipe.trust_remote_code,
                 local_files_only=True,
-                model_kwargs={"dtype": getattr(torch, recipe.dtype)},
+                model_kwargs={"dtype": getattr(torch, loaded_in)},
             )
     except (OSError, ValueError, KeyError, ImportError) as error:
         raise ModelError(
@@ -126,6 +125,11 @@ def _load(recipe: Recipe) -> Any:
             "--trust-remote-code.",
         ) from error
     return model.eval()
+
+
+def _is_mixed(recipe: Recipe) -> bool:
+    """Tell whether only products are in bfloat16: on a CPU the rest is as fast in float32."""
+    return recipe.device == CPU and recipe.dtype == "bfloat16"
 
 
 def _check_device(device: str) -> None:
@@ -156,8 +160,9 @@ def _split(modules: list[Any], name: str) -> tuple[Any, list[Any]]:
 def _see_both_ways(network: Any) -> None:
     """Let a decoder's tokens see all others.
 
-    transformers leaves the mask out where no text is padded, and its attention layers, whose
-    own switch stays on, would then be causal again: in that batch only.
+    Masks follow the config. Where no text is padded there is none, and attention falls back on
+    a switch of each layer, unless the config's value is passed on as transformers 5.23 does:
+    both are set, so that no version is causal in those batches only.
     """
     network.config.is_causal = False
     for module in network.modules():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.core.errors import BadInput, ModelError
+from harness.core.errors import BadInput, MissingExtra, ModelError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 CHARACTERS_AT_ONCE = 2_000_000
 """Texts given to the tokenizer in one call: its own result takes about 100 bytes a token."""
+TOKENIZER_FILES = ("tokenizer.json", "vocab.*", "*.model", "*.tiktoken", "tokenization_*.py")
 KEPT_TOKENS = 2**25
 """Token ids kept between counting and encoding (4 bytes each): 128 MiB."""
 
@@ -160,8 +161,14 @@ class Tokens:
 
 def load_tokenizer(folder: Path, *, trust_remote_code: bool) -> Any:
     """Return transformers' tokenizer of a folder; raises `ModelError` when it has none."""
-    from transformers import AutoTokenizer
+    try:
+        from transformers import AutoTokenizer
+    except ImportError as error:
+        raise MissingExtra("transformers", "torch") from error
 
+    # Without this transformers 5 makes an empty tokenizer for some models and says nothing.
+    if not any(any(folder.glob(pattern)) for pattern in TOKENIZER_FILES):
+        raise ModelError(f"no tokenizer in {folder}", fix="Copy tokenizer.json beside the weights.")
     try:
         return AutoTokenizer.from_pretrained(
             str(folder), trust_remote_code=trust_remote_code, local_files_only=True

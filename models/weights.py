@@ -33,12 +33,14 @@ class Weights:
     """One set of weights.
 
     `identity` is `hub:COMMIT` or `sha256:` and the hash of all files that loading reads;
-    `folder` is where they lie, or None as long as they are only on the hub, at `hub_id`.
+    `folder` is where they lie, or None as long as they are only on the hub, at `hub_id`, where
+    `revision` led to them.
     """
 
     identity: str
     folder: Path | None
     hub_id: str = ""
+    revision: str = ""
 
     @property
     def commit(self) -> str:
@@ -53,7 +55,7 @@ class Weights:
         """
         if self.folder is not None:
             return self.folder
-        return download(self.hub_id, self.commit, settings_only=settings_only)
+        return download(self.hub_id, self.commit, self.revision, settings_only=settings_only)
 
 
 def find_weights(card: ModelCard, weights: str = "") -> Weights:
@@ -76,7 +78,7 @@ def find_weights(card: ModelCard, weights: str = "") -> Weights:
         )
     revision = card.revision or "main"
     commit = revision if COMMIT.fullmatch(revision) else resolve_revision(card.hub_id, revision)
-    return Weights(f"hub:{commit}", snapshot_folder(card.hub_id, commit), card.hub_id)
+    return Weights(f"hub:{commit}", snapshot_folder(card.hub_id, commit), card.hub_id, revision)
 
 
 def package_folder(card: ModelCard) -> Path | None:

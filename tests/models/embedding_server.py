@@ -63,6 +63,7 @@ class Server:
     always: Answer | None = None
     at_once: int = 0
     most_at_once: int = 0
+    gave_up: bool = False
     released: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -127,8 +128,8 @@ def changed(change: Callable[[dict[str, Any]], Any]) -> Answer:
 
 
 def hang(handler: Handler, body: dict[str, Any]) -> None:
-    """Answer nothing until the test is over."""
-    handler.state.released.wait(30)
+    """Answer nothing until the test is over, or has waited far too long."""
+    handler.state.gave_up = not handler.state.released.wait(20)
     handler.close_connection = True
 
 
@@ -164,13 +165,21 @@ class _Nowhere:
         """Do nothing."""
 
 
+class QuietServer(ThreadingHTTPServer):
+    """Takes it calmly that clients hang up."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing."""
+
+
 @contextmanager
 def serving() -> Iterator[Server]:
     """Run a server until the block ends."""
     state = Server()
     handler = type("BoundHandler", (Handler,), {"state": state})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
-        http.daemon_threads = True
+    with QuietServer(("127.0.0.1", 0), handler) as http:
         thread = threading.Thread(target=http.serve_forever, args=(0.01,))
         thread.start()
         state.url = f"http://127.0.0.1:{http.server_port}/v1"

@@ -16,16 +16,19 @@ from models.registry import EMBEDDERS, LoadOptions, find_card, shipped_cards
 CARDS = shipped_cards()
 WORDINGS = task_wordings()
 NOT_A_FACT = {"name", "title", "backend", "family", "sources"}
-REQUIRED = """
-reasonembed-qwen3-8b reasonembed-qwen3-4b reasonembed-llama-3.1-8b reasonembed-basic-qwen3-8b
-reasonembed-basic-qwen3-4b reasonembed-basic-llama-3.1-8b qwen3-embedding-0.6b qwen3-embedding-4b
-qwen3-embedding-8b gte-qwen1.5-7b gte-qwen2-7b e5-mistral-7b sfr-mistral gritlm-7b reasonir-8b
-rader-gte-qwen2-7b diver-retriever-0.6b diver-retriever-1.7b diver-retriever-4b
-diver-retriever-4b-1020 llama-nv-embed-reasoning-3b inf-retriever-v1 inf-retriever-v1-1.5b
-bge-large-en-v1.5 bge-m3 all-mpnet-base-v2 minilm instructor-l instructor-xl contriever
-multilingual-e5-small potion-base-8m potion-multilingual-128m openai-3-large voyage cohere gemini
-bm25 bm25-bow wordllama
-""".split()
+REQUIRED = [
+    "reasonembed-qwen3-8b", "reasonembed-qwen3-4b", "reasonembed-llama-3.1-8b",
+    "reasonembed-basic-qwen3-8b", "reasonembed-basic-qwen3-4b",
+    "reasonembed-basic-llama-3.1-8b", "qwen3-embedding-0.6b", "qwen3-embedding-4b",
+    "qwen3-embedding-8b", "gte-qwen1.5-7b", "gte-qwen2-7b", "e5-mistral-7b", "sfr-mistral",
+    "gritlm-7b", "reasonir-8b", "rader-gte-qwen2-7b", "diver-retriever-0.6b",
+    "diver-retriever-1.7b", "diver-retriever-4b", "diver-retriever-4b-1020",
+    "llama-nv-embed-reasoning-3b", "inf-retriever-v1", "inf-retriever-v1-1.5b",
+    "bge-large-en-v1.5", "bge-m3", "all-mpnet-base-v2", "minilm", "instructor-l",
+    "instructor-xl", "contriever", "multilingual-e5-small", "potion-base-8m",
+    "potion-multilingual-128m", "openai-3-large", "voyage", "cohere", "gemini", "bm25",
+    "bm25-bow", "wordllama",
+]  # fmt: skip
 
 
 def stated(card: ModelCard) -> set[str]:

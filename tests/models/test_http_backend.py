@@ -98,6 +98,11 @@ def test_instruction_and_empty_texts_are_sent(server: Server, clock: FakeClock) 
     model.close()
 
 
+def test_half_a_surrogate_pair_is_sent_as_a_replacement(server: Server, clock: FakeClock) -> None:
+    encode(embedder(server, clock), ["a\ud83db", "\U0001f642"])
+    assert server.bodies[0]["input"] == ["a\ufffdb", "\U0001f642"]
+
+
 def test_no_text_needs_no_server(server: Server, clock: FakeClock) -> None:
     assert encode(embedder(server, clock, dimension=DIMENSION), []).shape == (0, DIMENSION)
     assert server.bodies == []
@@ -275,7 +280,14 @@ def test_a_secret_in_the_address_is_refused_and_not_repeated(clock: FakeClock, u
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("options", [LoadOptions(weights="x"), LoadOptions(dtype="float32")])
+@pytest.mark.parametrize(
+    "options",
+    [
+        LoadOptions(weights="x"),
+        LoadOptions(dtype="float32"),
+        LoadOptions(truncation_side="left"),
+    ],
+)
 def test_what_only_the_server_could_follow_is_refused(server: Server, options: LoadOptions) -> None:
     with pytest.raises(BadInput, match="runs on a server"):
         HttpEmbedder(card(server), options)

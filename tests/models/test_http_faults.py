@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -99,6 +100,7 @@ def test_slow_replies_time_out_and_are_repeated(server: Server, clock: FakeClock
     model = embedder(server, clock, options={"timeout": 0.3})
     np.testing.assert_allclose(encode(model), expected(TEXTS), atol=1e-6)
     assert model.usage.retries == 1
+    assert not server.gave_up
 
 
 def test_a_gateways_error_page_is_repeated(server: Server, clock: FakeClock) -> None:
@@ -152,7 +154,7 @@ def test_an_empty_account_is_not_waited_for(server: Server, clock: FakeClock) ->
         ({"message": "shape of TEI", "code": 413}, "shape of TEI"),
         ({"error": "shape of Ollama"}, "shape of Ollama"),
         ({"detail": "shape of FastAPI"}, "shape of FastAPI"),
-        ({"detail": [{"loc": ["body"]}]}, '{"loc": ["body"]}'),
+        ({"detail": [{"loc": ["body"]}]}, '[{"loc": ["body"]}]'),
         ("plain words", "plain words"),
         ("", "no reason given"),
         (["odd"], '["odd"]'),
@@ -164,7 +166,7 @@ def test_the_servers_own_words_reach_the_user(
     server.always = status(404, payload)
     with pytest.raises(ModelError) as caught:
         encode(embedder(server, clock))
-    assert said in caught.value.message
+    assert caught.value.message.endswith(f"answered 404: {said}")
 
 
 def test_redirects_are_not_followed(server: Server, clock: FakeClock) -> None:
@@ -216,11 +218,47 @@ def test_a_server_that_is_not_there(clock: FakeClock) -> None:
     assert clock.waits == [1, 2]
 
 
+def let_threads_end() -> None:
+    """Wait for the threads that `encode` leaves behind after a failure."""
+    for thread in threading.enumerate():
+        if thread.name.startswith("ThreadPoolExecutor"):
+            thread.join(20)
+
+
 def test_after_a_failure_nothing_more_is_sent(server: Server, clock: FakeClock) -> None:
     server.always = status(404)
-    with pytest.raises(ModelError):
+    with pytest.raises(ModelError, match="answered 404"):
         encode(embedder(server, clock, options={"batch_size": 1, "concurrency": 1}))
+    let_threads_end()
     assert len(server.bodies) <= 2  # one may be on its way when the first fails
+
+
+def test_a_failure_ends_the_waiting_of_others(server: Server) -> None:
+    """One request waits for a long time to be repeated; then the other fails for good."""
+    waiting = threading.Event()
+
+    class RealWait(FakeClock):
+        def wait(self, seconds: float, stop: threading.Event) -> None:
+            waiting.set()
+            self.waits.append(seconds if stop.wait(20) else math.inf)
+
+    def refuse_then(handler: Any, body: dict[str, Any]) -> None:
+        assert waiting.wait(20)
+        handler.send(404, {"detail": "for good"})
+
+    def answer(handler: Any, body: dict[str, Any]) -> None:
+        if body["input"] == ["one"]:
+            handler.send(429, {"detail": "busy"}, {"Retry-After": "500"})
+        else:
+            refuse_then(handler, body)
+
+    server.always = answer
+    clock = RealWait()
+    with pytest.raises(ModelError, match="for good"):
+        encode(embedder(server, clock, options={"batch_size": 1}), ["one", "two"])
+    let_threads_end()
+    assert clock.waits == [500]
+    assert len(server.bodies) == 2
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_what_was_counted_is_not_tokenised_again_until_it_is_forgotten(qwen3, mo
     monkeypatch.setattr(tokens, "_encode", lambda some: seen.extend(some) or original(some))
     kept = tokens.take(texts, "q ", 9)
     assert seen == []
-    assert tokens.take(texts[:1], "q ", 8)[0].tolist() != kept[0].tolist()
+    assert tokens.take(texts[:1], "q ", 5)[0].tolist() != kept[0].tolist()
     assert tokens.take(texts[:1], "r ", 9)[0].tolist() != kept[0].tolist()
     assert len(seen) == 2
     tokens.forget(texts[:2], "q ", 9)
@@ -106,6 +106,16 @@ def test_half_a_surrogate_pair_does_not_stop_the_run(qwen3):
     tokens = Tokens(load_tokenizer(qwen3, trust_remote_code=False), TokenSettings())
     broken, replaced = tokens.take(["a \ud800 b", "a \ufffd b"], "", 0)
     assert broken.tolist() == replaced.tolist()
+
+
+def test_a_text_without_any_token_still_goes_through_the_model(llama):
+    from tokenizers import processors
+
+    tokenizer = load_tokenizer(llama, trust_remote_code=False)
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(single="$A")
+    tokens = Tokens(tokenizer, TokenSettings())
+    assert tokens.take([""], "", 0)[0].tolist() == [tokenizer.pad_token_id]
+    assert tokens.counts([""], "", 0).tolist() == [1]
 
 
 def test_a_limit_without_room_for_text_is_refused(bert):

@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-WORDS = (
-    "the of and a to in is was for on with river stone moss proof lemma prime number water "
-    "cloud plant root tree energy market price city bridge engine robot sensor query document "
-    "why does how what when light salt iron acid base cell gene tide moon wind ice heat mass"
-).split()
+WORDS = [
+    "the", "of", "and", "a", "to", "in", "is", "was", "for", "on", "with", "river", "stone",
+    "moss", "grow", "proof", "lemma", "prime", "number", "water", "cloud", "plant", "root",
+    "tree", "energy", "market", "price", "city", "bridge", "engine", "robot", "sensor", "query",
+    "document", "why", "does", "how", "what", "when", "light", "salt", "iron", "acid", "base",
+    "cell", "gene", "tide", "moon", "wind", "ice", "heat", "mass",
+]  # fmt: skip
 TEXTS = (
     "why does moss grow on stone",
     "a proof of the lemma on prime number and mass",
@@ -56,9 +58,7 @@ def llama(folder: Path, *, modules: bool = False, dtype: str = "float32", seed: 
     return folder
 
 
-def bert(
-    folder: Path, *, pooling: str = "mean", dtype: str = "float32", seed: int = SEED
-) -> Path:
+def bert(folder: Path, *, pooling: str = "mean", dtype: str = "float32", seed: int = SEED) -> Path:
     """Write a BERT embedder; `pooling` as sentence-transformers names it, 64 positions."""
     from transformers import BertConfig, BertModel
 

