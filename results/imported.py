@@ -15,7 +15,6 @@ from typing import Any
 from harness.core.errors import BadInput, StoreError
 from harness.core.files import read_json, write_text
 from harness.core.hashing import sha256_json
-from harness.core.types import Json
 from results.fields import Fields
 from results.store import safe_name
 
@@ -26,10 +25,10 @@ _FIX = "Import the result files again, or remove this one."
 
 @dataclass(frozen=True, slots=True)
 class OriginalFile:
-    """One file that a row was read from: its path below the imported folder and its whole value."""
+    """One file that a row was read from: its path below the imported folder, and its text."""
 
     path: str
-    document: Json
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +132,10 @@ def _files(fields: Fields) -> tuple[OriginalFile, ...]:
     """Read the original files."""
     value: Any = fields.value("files")
     if not isinstance(value, list) or not all(
-        isinstance(each, dict) and isinstance(each.get("path"), str) and "document" in each
+        isinstance(each, dict)
+        and isinstance(each.get("path"), str)
+        and isinstance(each.get("text"), str)
         for each in value
     ):
-        raise fields.fault("files", "should be a list of objects with a path and a document")
-    return tuple(OriginalFile(each["path"], each["document"]) for each in value)
+        raise fields.fault("files", "should be a list of objects with a path and a text")
+    return tuple(OriginalFile(each["path"], each["text"]) for each in value)

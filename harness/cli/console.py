@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness.evaluate import Outcome
-    from harness.leaderboard.build import Board
     from models.card import ModelCard
 
 
@@ -132,34 +131,3 @@ def print_card(card: ModelCard, rendered: Sequence[tuple[str, str]], *, as_json:
     for task, text in rendered:
         table.add_row(f"query on {task}", cell(text))
     stdout_console().print(table)
-
-
-def print_board(board: Board) -> None:
-    """Print one board: rank, model, mean and one column per task, published rows marked."""
-    from rich.table import Table
-
-    from harness.leaderboard.formats import board_title, short_value, task_heads
-
-    console = stdout_console()
-    console.print(f"[bold]{cell(board_title(board))}[/bold]", soft_wrap=True)
-    table = Table(pad_edge=False, box=None, header_style="bold")
-    table.add_column("#", justify="right")
-    table.add_column("model", overflow="fold", min_width=16)
-    table.add_column("kind")
-    table.add_column("mean", justify="right")
-    for head in task_heads(board.tasks):
-        table.add_column(cell(head), justify="right", no_wrap=True)
-    for place, row in enumerate(board.rows, start=1):
-        measured = row.kind == "measured"
-        table.add_row(
-            str(place),
-            cell(row.model),
-            row.kind,
-            short_value(row.mean) + ("*" if row.printed_mean else ""),
-            *(short_value(row.values.get(task)) for task in board.tasks),
-            style="bold" if measured else "",
-        )
-    console.print(table)
-    if any(row.printed_mean for row in board.rows):
-        console.print("* as printed by its source, which gives no values by task")
-    console.print()

@@ -1,7 +1,9 @@
-"""`rebench leaderboard`: measured and published entries on common ground."""
+"""`rebench leaderboard`: measured, published and imported entries on common ground."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +13,12 @@ import typer
 from harness.cli.options import ResultsOption, settings_from
 
 if TYPE_CHECKING:
-    from harness.leaderboard.build import Board
+    from harness.core.errors import StoreError
+    from harness.core.settings import Settings
+    from harness.leaderboard.choose import Choice
+    from harness.leaderboard.columns import Column
+    from harness.leaderboard.rank import QueryValues
+    from harness.leaderboard.rows import Board, Kind, ModelFacts
 
 
 class Format(StrEnum):
@@ -21,6 +28,8 @@ class Format(StrEnum):
     MARKDOWN = "markdown"
     CSV = "csv"
     JSON = "json"
+    LATEX = "latex"
+    HTML = "html"
 
 
 def run(
@@ -29,75 +38,180 @@ def run(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write here instead.")
     ] = None,
     tasks: Annotated[
-        str | None, typer.Option("--tasks", help="Only boards with these tasks or groups.")
+        str | None,
+        typer.Option("--tasks", help="Only these groups, or these tasks with means over them."),
     ] = None,
     metric: Annotated[
         str | None, typer.Option("--metric", help="Instead of each task's head metric.")
     ] = None,
     measured: Annotated[bool, typer.Option("--measured", help="Only measured rows.")] = False,
-    published: Annotated[bool, typer.Option("--published", help="Only published rows.")] = False,
+    published: Annotated[
+        bool, typer.Option("--published", help="Only published and imported rows.")
+    ] = False,
+    query_set: Annotated[
+        str | None, typer.Option("--query-set", metavar="SET", help="Only these query sets.")
+    ] = None,
+    family: Annotated[
+        str | None, typer.Option("--family", metavar="NAME", help="Only these model families.")
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option("--columns", metavar="LIST", help="These columns; +NAME adds one; all."),
+    ] = None,
     results: ResultsOption = None,
 ) -> None:
     """Show what was measured and what was published, ranked where the ground is the same.
 
-    Example: rebench leaderboard --tasks bright --format markdown -o board.md
+    Measured rows carry rank groups and intervals: see the notes under each board. A damaged
+    entry is named and left out, and the exit code is then 2.
+
+    Example: rebench leaderboard --tasks bright --format html -o board.html
     """
-    from harness.cli.console import print_board, print_text
+    from harness.leaderboard.columns import parse_columns
+
+    settings = settings_from(results=results)
+    chosen_columns = parse_columns(columns)
+    choice = _choice(measured, published, tasks, query_set, family)
+    found = _ranked(settings, choice, metric)
+    if output_format is Format.TABLE and output is None:
+        _print(found.boards, chosen_columns)
+    else:
+        _write(_rendered(found, output_format, chosen_columns), output)
+    _report(found.problems)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The boards as shown, the per-query values of each, and what could not be read."""
+
+    boards: tuple[Board, ...]
+    values: tuple[QueryValues, ...]
+    problems: tuple[StoreError, ...]
+
+
+def _choice(
+    measured: bool, published: bool, tasks: str | None, query_set: str | None, family: str | None
+) -> Choice:
+    """Return the filters that the flags ask for; without a kind flag all kinds are shown."""
+    from harness.leaderboard.choose import Choice
+    from harness.leaderboard.rows import KINDS
+
+    kinds: frozenset[Kind] = frozenset(KINDS)
+    if measured != published:
+        kinds = frozenset({"measured"}) if measured else kinds - {"measured"}
+    return Choice(kinds, _names(tasks), _names(query_set), _names(family))
+
+
+def _names(spec: str | None) -> frozenset[str]:
+    """Return the names of a comma-separated list, none for none."""
+    return frozenset(name.strip() for name in (spec or "").split(",") if name.strip())
+
+
+def _ranked(settings: Settings, choice: Choice, metric: str | None) -> _Found:
+    """Return the chosen boards of all stored, published and imported rows, with standings."""
+    from harness.data.registry import group_members, groups, task_rows
+    from harness.leaderboard.build import Sources, build_boards
+    from harness.leaderboard.choose import check_names, choose
+    from harness.leaderboard.rank import rank_board, read_values
+    from harness.metrics.names import parse_metric
+    from results.imported import load_imported
+    from results.published import GROUPS, load_published
+    from results.store import ResultStore
+
+    store = ResultStore(settings.results_dir)
+    loaded = store.entries()
+    imported = load_imported(settings.results_dir)
+    members = {**GROUPS, **{group: group_members(group) for group in groups()}}
+    sources = Sources(
+        loaded.entries, load_published(), imported.rows, members, model_facts(settings)
+    )
+    boards = build_boards(sources, str(parse_metric(metric)) if metric else None)
+    check_names(boards, choice, (*members, *(row.name for row in task_rows())))
+    chosen = choose(boards, choice)
+    values = tuple(
+        read_values(board, lambda entry, name: store.per_query(entry)[name]) for board in chosen
+    )
+    ranked = tuple(map(rank_board, chosen, values))
+    unread = (problem for each in values for problem in each.problems)
+    return _Found(ranked, values, (*loaded.problems, *imported.problems, *unread))
+
+
+def model_facts(settings: Settings) -> Mapping[str, ModelFacts]:
+    """Return what the cards say, by a model's name and by its name on the hub."""
+    from harness.leaderboard.rows import ModelFacts
+    from models.card import card_json
+    from models.registry import shipped_cards
+
+    found = {}
+    for card in shipped_cards().values():
+        price = card.options.get("price_per_million_tokens")
+        facts = ModelFacts(
+            parameters=card.parameters or None,
+            dimension=card.dimension or None,
+            licence=card.licence if card.licence != "unknown" else "",
+            family=card.family,
+            trained_on_bright=card.trained_on_bright,
+            price=float(price) if isinstance(price, int | float) and price else None,
+            card=card_json(card),
+        )
+        found[card.name] = facts
+        if card.hub_id:
+            found.setdefault(card.hub_id, facts)
+    return found
+
+
+def _print(boards: tuple[Board, ...], columns: tuple[Column, ...]) -> None:
+    """Print the boards as tables."""
+    from harness.cli.board_table import print_boards
+    from harness.cli.console import print_text
+
+    print_boards(boards, columns)
+    if not boards:
+        print_text("nothing to show: no entry matches")
+
+
+def _write(text: str, output: Path | None) -> None:
+    """Print a text, or write it to a file whose folder is made if it is absent."""
+    from harness.cli.console import print_text
     from harness.core.files import write_text
 
-    boards = _boards(settings_from(results=results).results_dir, tasks, metric)
-    boards = _chosen(boards, measured, published, tasks)
-    if output_format is Format.TABLE and output is None:
-        for board in boards:
-            print_board(board)
-        if not boards:
-            print_text("nothing to show: no entry matches")
-        return
-    text = _rendered(boards, output_format)
     if output is None:
         print_text(text)
     else:
         write_text(output, text)
 
 
-def _boards(results_dir: Path, tasks: str | None, metric: str | None) -> tuple[Board, ...]:
-    """Return the boards of all stored and published rows; damaged entries are named on stderr."""
-    from harness.cli.progress import reporter_for_stderr
-    from harness.data.registry import group_members, groups
-    from harness.leaderboard.build import build_boards
-    from harness.metrics.names import parse_metric
-    from results.published import load_published
-    from results.store import ResultStore
-
-    loaded = ResultStore(results_dir).entries()
-    for problem in loaded.problems:
-        reporter_for_stderr().warn(f"{problem.message} ({problem.fix})")
-    members = {group: group_members(group) for group in groups()}
-    name = str(parse_metric(metric)) if metric else None
-    return build_boards(loaded.entries, load_published(), members, name)
-
-
-def _chosen(
-    boards: tuple[Board, ...], measured: bool, published: bool, tasks: str | None
-) -> tuple[Board, ...]:
-    """Apply the filters; without a kind flag both kinds are shown."""
-    from harness.leaderboard.build import Kind, select
-
-    kinds: set[Kind] = {"measured", "published"}
-    if measured != published:
-        kinds = {"measured"} if measured else {"published"}
-    names = {name.strip() for name in tasks.split(",")} if tasks else None
-    return select(boards, kinds=kinds, tasks=names)
-
-
-def _rendered(boards: tuple[Board, ...], output_format: Format) -> str:
+def _rendered(found: _Found, output_format: Format, columns: tuple[Column, ...]) -> str:
     """Return the boards as text in a format (a table becomes Markdown in a file)."""
     import json
 
-    from harness.leaderboard.formats import to_csv, to_json, to_markdown
+    from harness.leaderboard.latex import to_latex
+    from harness.leaderboard.machine import to_csv, to_json
+    from harness.leaderboard.markdown import to_markdown
 
     if output_format is Format.CSV:
-        return to_csv(boards)
+        return to_csv(found.boards, columns)
     if output_format is Format.JSON:
-        return json.dumps(to_json(boards), ensure_ascii=False, indent=1) + "\n"
-    return to_markdown(boards)
+        return json.dumps(to_json(found.boards), ensure_ascii=False, indent=1) + "\n"
+    if output_format is Format.LATEX:
+        return to_latex(found.boards, columns)
+    if output_format is Format.HTML:
+        from harness.leaderboard.html_page import to_html
+
+        return to_html(found.boards, found.values, columns)
+    return to_markdown(found.boards, columns)
+
+
+def _report(problems: tuple[StoreError, ...]) -> None:
+    """Name what was left out, then raise, so that the exit code tells."""
+    from harness.cli.progress import reporter_for_stderr
+    from harness.core.errors import StoreError
+
+    for problem in problems:
+        reporter_for_stderr().warn(f"{problem.message} ({problem.fix})")
+    if problems:
+        count = "1 file was" if len(problems) == 1 else f"{len(problems)} files were"
+        raise StoreError(
+            f"{count} left out, named above; the rest is shown",
+            fix="Mend or remove what is named; the numbers that are shown do not depend on it.",
+        )

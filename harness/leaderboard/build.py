@@ -137,9 +137,9 @@ def _published(sources: Sources, metric: str | None) -> list[tuple[Key, Row]]:
                 model=row.model,
                 kind="published",
                 values=row.values,
-                mean=row.overall,
+                mean=_published_mean(row, sources.members.get(row.group, ())),
                 source=row.source,
-                printed_mean=not row.values and row.overall is not None,
+                printed_mean=not row.values,
                 facts=ModelFacts(trained_on_bright=row.trained_on_bright),
                 provenance=_told(
                     protocol=row.protocol, date=row.date, note=row.note, system=row.kind
@@ -149,6 +149,14 @@ def _published(sources: Sources, metric: str | None) -> list[tuple[Key, Row]]:
         for row in sources.published
         if metric is None or row.metric == metric
     ]
+
+
+def _published_mean(row: PublishedRow, members: Sequence[str]) -> float | None:
+    """Return the printed average if the values cover the group (or none are given), else ours."""
+    if not row.values:
+        return row.average
+    mean = overall(row.values, members)
+    return mean if mean is None or row.average is None else row.average
 
 
 def _imported(sources: Sources, metric: str | None) -> list[tuple[Key, Row]]:

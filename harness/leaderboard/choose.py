@@ -34,7 +34,9 @@ def choose(boards: Iterable[Board], choice: Choice) -> tuple[Board, ...]:
         cut = _cut_to_tasks(board, choice.tasks)
         rows = tuple(row for row in cut.rows if _fits(row, choice))
         if rows:
-            chosen.append(replace(cut, rows=rows))
+            present = {task for row in rows for task in row.values}
+            tasks = tuple(task for task in cut.tasks if task in present)
+            chosen.append(replace(cut, rows=rows, tasks=tasks))
     return tuple(chosen)
 
 
@@ -54,7 +56,7 @@ def check_names(boards: Iterable[Board], choice: Choice, tasks: Iterable[str]) -
     ):
         for name in sorted(wanted - known):
             shown = ", ".join(sorted(known)) or "none yet"
-            raise UnknownName(kind, name, known, listing=f"On the boards: {shown}.")
+            raise UnknownName(kind, name, known, listing=f"Known here: {shown}.")
 
 
 def _fits(row: Row, choice: Choice) -> bool:

@@ -110,12 +110,13 @@ def _standings(
 
     rows = np.asarray(matrix, dtype=np.float64)
     pairs = len(rows) * (len(rows) - 1) // 2
-    permutations = min(
-        MOST_PERMUTATIONS, max(LEAST_PERMUTATIONS, PERMUTATIONS_PER_PAIR * pairs)
-    )
+    permutations = max(LEAST_PERMUTATIONS, PERMUTATIONS_PER_PAIR * pairs)
+    permutations = min(MOST_PERMUTATIONS, permutations)
     flips, resampling = (np.random.default_rng(each) for each in (seed, seed + 1))
     p = stratified_sign_flip_pairs(rows, tasks, flips, permutations=permutations)
-    groups = rank_groups(macro_mean(rows, tasks), holm_pairs(p), alpha=ALPHA)
+    # Equal means differ in the last bits by the order of summing: then rows keep their order.
+    means = np.round(macro_mean(rows, tasks), 12)
+    groups = rank_groups(means, holm_pairs(p), alpha=ALPHA)
     intervals = mean_intervals(rows, resampling, tasks=tasks, resamples=RESAMPLES, level=LEVEL)
     ranks = rank_intervals(rows, resampling, tasks=tasks, resamples=RESAMPLES, level=LEVEL)
     standings = [

@@ -60,7 +60,7 @@ def test_rows_on_other_judgements_stand_on_another_board(rebench, beir: Path):
     assert [len(board["rows"]) for board in boards] == [1, 1]
 
 
-@pytest.mark.parametrize("output_format", ["markdown", "csv", "json", "table"])
+@pytest.mark.parametrize("output_format", ["markdown", "csv", "json", "table", "latex", "html"])
 def test_every_format_names_the_model(rebench, beir: Path, output_format: str, tmp_path: Path):
     rebench("eval", "-m", "bm25", "-t", beir)
     arguments = ("leaderboard", "--measured", "--format", output_format)
@@ -85,4 +85,6 @@ def test_damaged_entry_is_named_and_the_rest_is_shown(rebench, beir: Path, tmp_p
     path.write_text(json.dumps({"schema": 1}), encoding="utf-8")
     done = rebench("leaderboard", "--measured", "--format", "json")
     assert str(path) in done.err
+    assert done.code == 2
+    assert "1 file was left out" in done.err
     assert [row["model"] for row in done.json[0]["rows"]] == ["wordllama"]

@@ -1,0 +1,167 @@
+"""`rebench import` and `rebench export`: results of other tools, in and out."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.options import JsonOption, ResultsOption, settings_from
+
+if TYPE_CHECKING:
+    from harness.exchange.importing import Imported
+    from results.imported import ImportedRow
+    from results.schema import Entry
+
+_ORIGINAL = "original"
+
+
+class Layout(StrEnum):
+    """Layouts of result files that can be written."""
+
+    MTEB = "mteb"
+    BRIGHT = "bright"
+    TREC = "trec"
+    QRELS = "qrels"
+
+
+def import_results(
+    path: Annotated[Path, typer.Argument(help="A result file, or a folder of them.")],
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="The model's name, if no folder gives it.")
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option("--task", help="The task of a BRIGHT results.json.")
+    ] = None,
+    queries: Annotated[
+        str, typer.Option("--queries", metavar="SET", help="The queries of BRIGHT results.json.")
+    ] = _ORIGINAL,
+    gold: Annotated[
+        str,
+        typer.Option("--gold", help="The judgements of BRIGHT results.json, such as `current`."),
+    ] = "unknown",
+    results: ResultsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Import result files of mteb or BRIGHT as rows of the leaderboard.
+
+    mteb's files name the revision of their data, which tells the version of the judgements.
+    Imported rows have no per-query values, so they are shown but never tested.
+
+    Example: rebench import results/BAAI__bge-large-en-v1.5
+    """
+    from harness.cli.console import print_table
+    from harness.exchange.bright import Told
+    from harness.exchange.importing import read_results
+    from results.imported import save_imported
+
+    root = settings_from(results=results).results_dir
+    found = read_results(path, Told(task, model, queries, gold))
+    for row in found.rows:
+        save_imported(root, row)
+    print_table("imported rows", [_shown(row) for row in found.rows], as_json=as_json)
+    _report(found)
+
+
+def export(
+    layout: Annotated[Layout, typer.Option("--format", help="Which files to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to.")],
+    models: Annotated[
+        str | None, typer.Option("--models", "-m", help="Only these models, separated by commas.")
+    ] = None,
+    tasks: Annotated[
+        str | None, typer.Option("--tasks", "-t", help="Only these tasks or groups.")
+    ] = None,
+    results: ResultsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write measured entries as files of mteb, BRIGHT or TREC; imported rows as they came.
+
+    Numbers are written unrounded. Runs can be scored again with `rebench score`.
+
+    Example: rebench export --format trec -o runs --models bm25
+    """
+    from harness.cli.console import print_table
+    from harness.cli.progress import reporter_for_stderr
+    from harness.exchange.exporting import export_entries, export_imported
+    from results.imported import load_imported
+    from results.store import ResultStore
+
+    store = ResultStore(settings_from(results=results).results_dir)
+    loaded, imported = store.entries(), load_imported(store.root)
+    entries = [entry for entry in loaded.entries if _wanted_entry(entry, models, tasks)]
+    rows = [row for row in imported.rows if _wanted_row(row, models, tasks)]
+    done = export_entries(entries, store, layout.value, output)
+    again = export_imported(rows, layout.value, output)
+    for sentence in done.left_out:
+        reporter_for_stderr().warn(f"left out: {sentence}")
+    shown = [
+        {"model": each.model, "task": each.task, "file": str(each.path)}
+        for each in (*done.files, *again.files)
+    ]
+    print_table("files to write", shown, as_json=as_json)
+    _raise_for(len(loaded.problems) + len(imported.problems), [
+        *(problem.message for problem in (*loaded.problems, *imported.problems)),
+    ])  # fmt: skip
+
+
+def _shown(row: ImportedRow) -> dict[str, object]:
+    """Return what is printed of an imported row; the mean is over the tasks that are there."""
+    from harness.exchange.records import HEADS
+
+    whole = sum(1 for group, _ in HEADS.values() if group == row.group)
+    found = [own[row.head_metric] for own in row.metrics.values() if row.head_metric in own]
+    return {
+        "model": row.model,
+        "group": row.group,
+        "query set": row.query_set,
+        "gold": row.gold,
+        "tasks": f"{len(row.metrics)}/{whole}",
+        "metric": row.head_metric,
+        "mean": sum(found) / len(found) if found else None,
+    }
+
+
+def _report(found: Imported) -> None:
+    """Say what was skipped; raise, after all else is done, where files were faulty."""
+    from harness.cli.progress import reporter_for_stderr
+
+    if found.skipped:
+        more = f" (and {len(found.skipped) - 1} more)" if len(found.skipped) > 1 else ""
+        reporter_for_stderr().note(f"skipped: {found.skipped[0]}{more}")
+    _raise_for(len(found.problems), [problem.message for problem in found.problems])
+
+
+def _raise_for(count: int, messages: list[str]) -> None:
+    """Name what could not be read, then raise so that the exit code tells."""
+    from harness.cli.progress import reporter_for_stderr
+    from harness.core.errors import BadInput
+
+    for message in messages:
+        reporter_for_stderr().warn(message)
+    if count:
+        raise BadInput(
+            f"{count} {'file was' if count == 1 else 'files were'} left out, named above",
+            fix="Mend or remove what is named; all else is done.",
+        )
+
+
+def _names(spec: str | None) -> frozenset[str]:
+    """Return the names of a comma-separated list."""
+    return frozenset(name.strip() for name in (spec or "").split(",") if name.strip())
+
+
+def _wanted_entry(entry: Entry, models: str | None, tasks: str | None) -> bool:
+    """Tell whether the filters let an entry through."""
+    if models and entry.model not in _names(models):
+        return False
+    return not tasks or bool(_names(tasks) & {entry.task.name, entry.task.group})
+
+
+def _wanted_row(row: ImportedRow, models: str | None, tasks: str | None) -> bool:
+    """Tell whether the filters let an imported row through."""
+    if models and row.model not in _names(models):
+        return False
+    return not tasks or bool(_names(tasks) & {row.group, *row.metrics})

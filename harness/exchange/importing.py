@@ -1,0 +1,137 @@
+"""Result files, one or a folder of them, into imported rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.core.errors import BadInput, RebenchError
+from harness.core.files import open_text, read_json
+from harness.exchange.bright import Told, is_bright, read_bright
+from harness.exchange.mteb import is_mteb, read_mteb
+from harness.exchange.records import HEADS, NotOurs, Record
+from results.imported import ImportedRow, OriginalFile
+
+_ASIDE = ("model_meta.json", "score.json")
+"""Files that lie beside results and hold none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """Rows, ready to be kept; sound files that held nothing for us; and faulty ones."""
+
+    rows: tuple[ImportedRow, ...]
+    skipped: tuple[str, ...] = ()
+    problems: tuple[RebenchError, ...] = field(default=())
+
+
+def read_results(path: Path, told: Told) -> Imported:
+    """Read one result file, or all of a folder however deep.
+
+    Files of one model, revision, query set and gold version become one row per group of tasks.
+    In a folder a faulty file is reported and the others are read. Raises `BadInput` for a single
+    faulty file, and where nothing at all can be imported.
+    """
+    records: list[_Read] = []
+    skipped: list[str] = []
+    problems: list[RebenchError] = []
+    for file in _files(path):
+        try:
+            records.append(_Read(_record(file, told), _text(file)))
+        except NotOurs as error:
+            skipped.append(error.message)
+        except RebenchError as error:
+            problems.append(error)
+    if path.is_file() and problems:
+        raise problems[0]
+    if not records:
+        first = problems[0].message if problems else skipped[0] if skipped else "no JSON file there"
+        raise BadInput(
+            f"nothing to import from {path}: {first}",
+            fix="Give mteb result files or BRIGHT's results.json, or a folder of them.",
+        )
+    return Imported(tuple(_rows(records)), tuple(skipped), tuple(problems))
+
+
+def _files(path: Path) -> Iterator[Path]:
+    """Yield a file, or the JSON files below a folder in order of their paths."""
+    if not path.is_dir():
+        yield path.absolute()
+        return
+    for file in sorted(path.absolute().rglob("*.json")):
+        if file.is_file() and file.name not in _ASIDE:
+            yield file
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A file's contents, understood and verbatim."""
+
+    record: Record
+    text: str
+
+
+def _text(file: Path) -> str:
+    """Return a file's text as it is."""
+    with open_text(file) as handle:
+        return handle.read()
+
+
+def _record(file: Path, told: Told) -> Record:
+    """Return what one file says, by whichever layout it has."""
+    document = read_json(file)
+    if is_mteb(document):
+        return read_mteb(file, document, told.model)
+    if is_bright(document):
+        return read_bright(file, document, told)
+    raise NotOurs(f"{file}: neither a result file of mteb nor of BRIGHT", fix="Leave it out.")
+
+
+def _rows(files: Sequence[_Read]) -> Iterator[ImportedRow]:
+    """Yield one row per model, revision, layout, query set, gold version and group."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    folded: dict[tuple[str, ...], list[_Read]] = {}
+    for file in files:
+        record = file.record
+        for group in dict.fromkeys(HEADS[task][0] for task in record.metrics):
+            start = (record.model, record.revision, record.layout)
+            key = (*start, record.query_set, record.gold, group)
+            folded.setdefault(key, []).append(file)
+    for (*_, group), same in folded.items():
+        yield _row(group, same, now)
+
+
+def _row(group: str, files: Sequence[_Read], now: str) -> ImportedRow:
+    """Return the row of one group from the files that hold its tasks."""
+    metrics: dict[str, Mapping[str, float]] = {}
+    records = [file.record for file in files]
+    for record in records:
+        for task, values in record.metrics.items():
+            if HEADS[task][0] != group:
+                continue
+            if task in metrics and metrics[task] != values:
+                raise BadInput(
+                    f"two files give different results for {record.model} on {task} "
+                    f"({record.path} is the second)",
+                    fix="Import them one by one, with another --model for one of them.",
+                )
+            metrics[task] = values
+    ordered = {task: metrics[task] for task in HEADS if task in metrics}
+    first = records[0]
+    return ImportedRow(
+        model=first.model,
+        revision=first.revision,
+        layout=first.layout,
+        group=group,
+        query_set=first.query_set,
+        gold=first.gold,
+        head_metric=HEADS[next(iter(ordered))][1],
+        metrics=ordered,
+        dataset_revision=first.dataset_revision,
+        protocol=" · ".join(dict.fromkeys(record.protocol for record in records)),
+        date=max(record.date for record in records),
+        files=tuple(OriginalFile(file.record.path, file.text) for file in files),
+        imported=now,
+    )

@@ -1,0 +1,109 @@
+"""The leaderboard as one static HTML file that works from disk, with no network and no server."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.resources import files
+
+from harness.core.types import Json
+from harness.leaderboard.columns import Column
+from harness.leaderboard.heat import Shade, dark_ramp, light_ramp
+from harness.leaderboard.html_data import Texts, page_data
+from harness.leaderboard.rank import QueryValues
+from harness.leaderboard.rows import Board
+from results.environment import package_versions
+
+SCRIPTS = ("table.js", "entry.js", "board.js")
+"""In the order in which they are joined; they share one closed scope."""
+
+_PLACE = re.compile(r"@@([a-z]+)@@")
+
+
+@dataclass(frozen=True, slots=True)
+class PageOptions:
+    """What else the page says: when it was made (empty: now) and the queries' texts, if at hand."""
+
+    made: str = ""
+    texts: Texts = field(default_factory=dict)
+
+
+def to_html(
+    boards: Sequence[Board],
+    values: Sequence[QueryValues],
+    columns: Sequence[Column],
+    options: PageOptions | None = None,
+) -> str:
+    """Return the whole page; `values[i]` are the per-query values of `boards[i]`.
+
+    All that comes from entries reaches the page as data in a JSON block and is shown as text by
+    the script. The page's own policy lets no other script run and nothing be fetched.
+    """
+    told = options or PageOptions()
+    data = {
+        **page_data(boards, values, columns, told.texts),
+        "made": told.made or datetime.now(UTC).isoformat(timespec="minutes"),
+        "version": package_versions(("rebench",)).get("rebench", ""),
+    }
+    style = f"{_asset('board.css')}\n{_heat_rules()}"
+    script = "(function () {\n'use strict';\n" + "\n".join(map(_asset, SCRIPTS)) + "\n})();"
+    return _filled(
+        _asset("template.html"),
+        {
+            "policy": _policy(style, script),
+            "style": style,
+            "script": script,
+            "data": embedded_json(data),
+        },
+    )
+
+
+def embedded_json(value: Json) -> str:
+    """Return JSON that can stand inside a script element: nothing in it ends or opens a tag."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    # Lone surrogates cannot be written as UTF-8; JSON can name them.
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def _filled(template: str, parts: Mapping[str, str]) -> str:
+    """Fill the template's places in one pass, so that no part is searched for places."""
+    return _PLACE.sub(lambda match: parts[match[1]], template)
+
+
+def _asset(name: str) -> str:
+    """Return a file that ships beside this module."""
+    return files("harness.leaderboard").joinpath("html", name).read_text(encoding="utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    """Return a content security policy that allows this style and this script only."""
+    return (
+        f"default-src 'none'; style-src 'sha256-{_digest(style)}'; "
+        f"script-src 'sha256-{_digest(script)}'; img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(text: str) -> str:
+    """Return the base64 SHA-256 of a text, as policies name it."""
+    return base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+
+
+def _heat_rules() -> str:
+    """Return the style rules of the colour ramps, light and dark."""
+    return "\n".join((*_ramp("", light_ramp()), *_ramp(":root[data-theme=dark] ", dark_ramp())))
+
+
+def _ramp(prefix: str, shades: Sequence[Shade]) -> list[str]:
+    """Return one rule per step."""
+    return [
+        f"{prefix}.heat .h{at} {{ background: {shade.background}; color: {shade.text}; }}"
+        for at, shade in enumerate(shades)
+    ]

@@ -1,0 +1,64 @@
+"""What measured entries say of speed, cut-off texts and machines, over all tasks of a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.core.types import Json
+from harness.leaderboard.rows import Row
+from results.schema import Entry
+
+
+def documents_per_second(row: Row) -> float | None:
+    """Return documents encoded (or indexed) per second over a row's tasks; `None` if unknown.
+
+    Documents whose vectors were stored already say nothing and are left out.
+    """
+    pairs = [pair for entry in row.entries if (pair := _documents_and_seconds(entry)) is not None]
+    seconds = sum(each for _, each in pairs)
+    return sum(each for each, _ in pairs) / seconds if seconds > 0 else None
+
+
+def _documents_and_seconds(entry: Entry) -> tuple[float, float] | None:
+    """Return how many documents an entry worked through and how long that took."""
+    found = entry.facts.get("documents")
+    if isinstance(found, Mapping):
+        encoded, rate = _number(found, "encoded"), _number(found, "texts_per_second")
+        return (encoded, encoded / rate) if encoded and rate else None
+    seconds = entry.timings.get("index")
+    documents = _number(entry.facts, "documents")
+    return (documents, seconds) if documents and seconds else None
+
+
+def truncation_rate(row: Row) -> float | None:
+    """Return the share of documents that were cut at the length limit, 0 to 1."""
+    texts = truncated = 0.0
+    for entry in row.entries:
+        found = entry.facts.get("documents")
+        if isinstance(found, Mapping):
+            texts += _number(found, "texts")
+            truncated += _number(found, "truncated")
+    return truncated / texts if texts else None
+
+
+def hardware(row: Row) -> str | None:
+    """Return the GPUs, or else the processors, that a row was measured on."""
+    names: dict[str, None] = {}
+    for entry in row.entries:
+        gpus = entry.environment.get("gpus")
+        if isinstance(gpus, list) and gpus:
+            names.update({_gpu_name(str(gpu)): None for gpu in gpus})
+        elif entry.environment.get("cpu"):
+            names[str(entry.environment["cpu"])] = None
+    return ", ".join(names) or None
+
+
+def _gpu_name(text: str) -> str:
+    """Return the name in `name, memory, driver`."""
+    return text.partition(",")[0].strip()
+
+
+def _number(values: Mapping[str, Json], key: str) -> float:
+    """Return a number of a mapping, 0 where there is none."""
+    found = values.get(key)
+    return float(found) if isinstance(found, int | float) else 0.0

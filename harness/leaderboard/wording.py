@@ -1,0 +1,78 @@
+"""The words around a board: title, short task names, and notes under the table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.leaderboard.rows import Board
+from harness.metrics.names import label, parse_metric
+
+SHORT_NAMES = {
+    "biology": "Bio", "earth_science": "Earth", "economics": "Econ", "psychology": "Psy",
+    "robotics": "Rob", "stackoverflow": "Stack", "sustainable_living": "Sus",
+    "leetcode": "Leet", "pony": "Pony", "aops": "AoPS", "theoremqa_questions": "TheoQ",
+    "theoremqa_theorems": "TheoT",
+}  # fmt: skip
+"""BRIGHT's tasks as its papers head their columns; other tasks keep their names."""
+
+
+def board_title(board: Board) -> str:
+    """Return `bright · original queries · nDCG@10 × 100`."""
+    gold = f" · gold version {board.gold}" if board.gold else ""
+    metric = label(parse_metric(board.metric))
+    part = ""
+    if len(board.members) < board.whole:
+        part = f" · {len(board.members)} of {board.whole} tasks"
+    return f"{board.group} · {board.query_set} queries · {metric} × 100{gold}{part}"
+
+
+def task_heads(tasks: Sequence[str]) -> tuple[str, ...]:
+    """Return a narrow column head for each task, as papers shorten BRIGHT's names."""
+    return tuple(SHORT_NAMES.get(task.removesuffix("-long"), task) for task in tasks)
+
+
+def short_value(value: float | None) -> str:
+    """Return a fraction × 100 with one decimal, as papers print it; a dash for none."""
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+def board_notes(board: Board) -> tuple[str, ...]:
+    """Return what a reader must know of a board: one sentence or two each."""
+    notes = []
+    if any(row.printed_mean for row in board.rows):
+        notes.append("* as printed by its source, which gives no values by task.")
+    if board.statistics is not None:
+        notes.extend(_on_statistics(board))
+    return tuple(notes)
+
+
+def _on_statistics(board: Board) -> list[str]:
+    """Return how the standings were computed."""
+    found = board.statistics
+    if found is None:
+        return []
+    percent = f"{100 * found.level:g} %"
+    notes = [
+        f"Intervals ({percent}) are over resampled queries: BCa bootstrap, {found.resamples:,} "
+        f"resamples, seed {found.seed}."
+    ]
+    if found.pairs:
+        strata = " within tasks" if len(board.members) > 1 else ""
+        notes.append(
+            f"Measured rows with one # are not separable from the best of them at {found.alpha:g}: "
+            f"paired randomisation over {found.queries:,} queries{strata}, "
+            f"{found.permutations:,} permutations, Holm over {_pairs(found.pairs)}."
+        )
+    if not found.reachable:
+        notes.append(
+            f"{found.pairs:,} pairs are too many for these permutations: no difference can count. "
+            "Show fewer rows (--family, --tasks)."
+        )
+    if any(row.kind != "measured" for row in board.rows):
+        notes.append("Published and imported rows have no per-query values and are not tested.")
+    return notes
+
+
+def _pairs(count: int) -> str:
+    """Return `1 pair` or `3 pairs`."""
+    return f"{count:,} pair" if count == 1 else f"{count:,} pairs"

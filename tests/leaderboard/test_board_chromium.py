@@ -1,0 +1,240 @@
+"""The static page in a real browser, opened from disk."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from chromium import Chromium, find_chromium
+from sample_board import EVIL, EVIL_NOTE, sample
+from test_board_build import MEMBERS, PUBLISHED
+
+from harness.leaderboard.build import Sources, build_boards
+from harness.leaderboard.columns import parse_columns
+from harness.leaderboard.html_page import PageOptions, to_html
+from harness.leaderboard.rank import QueryValues
+
+HELPERS = """
+window.boom = () => { window.boomed = true; };
+window.every = (selector, from) => [...(from || document).querySelectorAll(selector)];
+window.named = (selector, text) => every(selector).find((e) => e.textContent === text);
+window.texts = (selector, from) => every(selector, from).map((e) => e.textContent);
+window.type = (selector, text, event) => {
+  const element = document.querySelector(selector);
+  element.value = text;
+  element.dispatchEvent(new Event(event));
+};
+window.turned = (act) => new Promise((done) => {
+  window.addEventListener('hashchange', () => done(null), { once: true });
+  act();
+});
+null
+"""
+NAMES = "texts('tbody th a')"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    program = find_chromium()
+    if program is None:
+        pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
+    found = Chromium(program, tmp_path_factory.mktemp("profile"))
+    yield found
+    found.close()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("page")
+    board, values = sample(folder / "store")
+    gpt4 = replace(PUBLISHED, query_set="gpt4", model="rewriter")
+    (other,) = build_boards(Sources((), (gpt4,), (), MEMBERS, {}))
+    options = PageOptions("2026-11-22T20:00", {"biology": {"q0": EVIL_NOTE}})
+    nothing = QueryValues({}, {})
+    text = to_html([board, other], [values, nothing], parse_columns(None), options)
+    (folder / "board.html").write_text(text, encoding="utf-8")
+    return (folder / "board.html").as_uri()
+
+
+@pytest.fixture
+def page(browser: Chromium, address: str) -> Iterator[Chromium]:
+    """Open the boards afresh; afterwards nothing may stand on the console, and no script ran."""
+    browser.problems.clear()
+    visit(browser, address)
+    yield browser
+    assert browser.run("window.boomed === undefined && !document.querySelector('img, main script')")
+    assert browser.problems == []
+
+
+def visit(page: Chromium, address: str, *size: int, dark: bool = False) -> None:
+    """Open an address afresh, with a few words for what tests look for."""
+    page.open(address, *size, dark=dark)
+    page.run(HELPERS)
+
+
+def click(page: Chromium, selector: str) -> None:
+    page.run(f"document.querySelector({json.dumps(selector)}).click()")
+
+
+def head(page: Chromium, text: str) -> str:
+    """Return the state of a head of the first table, as assistive technology reads it."""
+    return page.run(f"named('thead th', {json.dumps(text)}).getAttribute('aria-sort')")
+
+
+def press_head(page: Chromium, text: str) -> None:
+    page.run(f"named('thead button', {json.dumps(text)}).click()")
+
+
+def test_rows_stand_as_ranked_and_evil_names_are_text(page: Chromium):
+    assert page.run(NAMES) == ["poster", EVIL, "bm25", "org/dense", "bm25", "rewriter"]
+
+
+def test_columns_sort_both_ways_and_say_so(page: Chromium):
+    assert head(page, "Bio") is None
+    press_head(page, "Bio")
+    assert page.run(NAMES)[:5] == [EVIL, "org/dense", "bm25", "bm25", "poster"]
+    assert head(page, "Bio") == "descending"
+    press_head(page, "Bio")
+    assert page.run(NAMES)[:5] == ["bm25", "bm25", "org/dense", EVIL, "poster"]  # none comes last
+    assert head(page, "Bio") == "ascending"
+    press_head(page, "model")
+    assert page.run(NAMES)[-2:] == ["poster", "rewriter"]
+    assert (head(page, "Bio"), head(page, "model")) == (None, "ascending")
+
+
+def test_a_head_sorts_by_keyboard(page: Chromium):
+    page.run("named('thead button', 'mean').focus()")
+    page.press("Enter", 13)
+    assert head(page, "mean") == "descending"
+    page.press("Enter", 13)
+    assert head(page, "mean") == "ascending"
+    assert page.run("document.activeElement.textContent") == "mean"
+
+
+def type_into(page: Chromium, selector: str, text: str, event: str) -> None:
+    page.run(f"type({json.dumps(selector)}, {json.dumps(text)}, {json.dumps(event)})")
+
+
+def test_text_kind_group_and_query_set_filter(page: Chromium):
+    type_into(page, "#search", "BM25", "input")
+    assert page.run(NAMES) == ["bm25", "bm25"]
+    type_into(page, "#search", "bm25 lexical", "input")
+    assert page.run(NAMES) == ["bm25", "bm25"]  # the published row is told by its card as well
+    type_into(page, "#search", "", "input")
+    click(page, "[name=kind-published]")
+    assert page.run(NAMES) == [EVIL, "org/dense", "bm25"]
+    click(page, "[name=kind-measured]")
+    assert page.run(NAMES) == ["org/dense"]
+    assert "1 row on 1 board" in page.run("document.getElementById('said').textContent")
+    click(page, "[name=kind-imported]")
+    assert page.run("document.getElementById('boards').textContent") == "No row fits these filters."
+    for kind in ("published", "measured", "imported"):
+        click(page, f"[name=kind-{kind}]")
+    type_into(page, "#query-set", "gpt4", "change")
+    assert page.run(NAMES) == ["rewriter"]
+    type_into(page, "#group", "bright", "change")
+    assert page.run(NAMES) == ["rewriter"]
+
+
+def test_sorting_outlives_filtering(page: Chromium):
+    press_head(page, "Bio")
+    type_into(page, "#search", "e", "input")
+    assert page.run(NAMES)[0] == EVIL
+    assert head(page, "Bio") == "descending"
+
+
+def test_columns_are_picked(page: Chromium):
+    heads = "texts('thead button', every('table')[0])"
+    assert "licence" not in page.run(heads)
+    click(page, "[name=column-licence]")
+    assert "licence" in page.run(heads)
+    click(page, "[name=column-scores]")
+    assert not {"Bio", "Pony"} & set(page.run(heads))
+    assert EVIL_NOTE.split()[0] in page.run("document.querySelector('main').textContent")
+
+
+def test_tips_tell_intervals_and_provenance(page: Chromium):
+    page.move("td.mean[data-tip]:not([data-tip*='no interval'])")
+    shown = page.run(
+        "(() => { const e = document.getElementById('tip'); return [e.hidden, e.textContent]; })()"
+    )
+    assert shown[0] is False
+    assert "95 % interval" in shown[1]
+    page.run("document.querySelector('tbody th a').focus()")
+    assert EVIL_NOTE[:20] in page.run("document.getElementById('tip').textContent")
+    page.press("Escape", 27)
+    assert page.run("document.getElementById('tip').hidden")
+
+
+def test_colours_can_be_switched_off(page: Chromium):
+    colour = "getComputedStyle(every('td.h10')[0]).backgroundColor"
+    assert page.run(colour) not in ("rgba(0, 0, 0, 0)", "transparent")
+    click(page, "[name=heat]")
+    assert page.run(colour) == "rgba(0, 0, 0, 0)"
+
+
+def test_an_entry_has_a_page_with_all_that_is_known(page: Chromium):
+    page.run(f"turned(() => named('tbody th a', {json.dumps(EVIL)}).click())")
+    text = page.run("document.querySelector('article').textContent")
+    for told in (
+        EVIL,
+        EVIL_NOTE,
+        "rank group",
+        "index",
+        "9",
+        "a processor",
+    ):
+        assert told in text
+    assert page.run("document.activeElement.tagName") == "H2"
+    assert page.run("document.title").startswith(EVIL)
+    queries = "every('section').at(-1)"
+    rows = page.run(f"texts('tbody tr', {queries})")
+    assert len(rows) == 6
+    assert EVIL_NOTE in rows[0]
+    type_into(page, "#task-of-queries", "pony", "change")
+    assert page.run(f"{queries}.querySelectorAll('thead th').length") == 4  # no texts of this task
+    page.run(f"{queries}.querySelectorAll('thead button')[3].click()")
+    gaps = page.run(f"texts('tbody td:last-child', {queries}).map(Number)")
+    assert gaps == sorted(gaps)
+    page.run("turned(() => history.back())")
+    assert page.run(NAMES)[0] == "poster"
+
+
+def test_published_entries_have_pages_too(page: Chromium, address: str):
+    visit(page, f"{address}#/entry/0/0")
+    text = page.run("document.querySelector('article').textContent")
+    assert EVIL_NOTE in text
+    assert "rank group" not in text
+    visit(page, f"{address}#/entry/99/0")
+    assert page.run(NAMES)[0] == "poster"
+
+
+def test_dark_and_light_follow_the_system_and_the_button(page: Chromium, address: str):
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.run(ground)
+    click(page, "#theme")
+    dark = page.run(ground)
+    assert light == "rgb(255, 255, 255)"
+    assert dark != light
+    page.run("localStorage.clear()")
+    visit(page, address, dark=True)
+    assert page.run(ground) == dark
+    page.run("localStorage.clear()")
+
+
+@pytest.mark.parametrize("route", ["", "#/entry/0/1", "#/entry/0/0"])
+def test_a_phone_needs_no_sideways_scrolling(
+    page: Chromium, address: str, route: str, tmp_path: Path
+):
+    visit(page, address + route, 360, 740)
+    assert page.run("document.documentElement.scrollWidth") <= 360
+    page.screenshot(tmp_path / "phone.png", whole=True)
+    width, _ = struct.unpack(">II", (tmp_path / "phone.png").read_bytes()[16:24])
+    assert width == 360
+    if not route:
+        page.run("document.querySelector('details').open = true")
+        assert page.run("document.documentElement.scrollWidth") <= 360
