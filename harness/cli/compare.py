@@ -1,0 +1,216 @@
+"""`rebench compare`: whether one system is better than another, by how much, and where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli import comparing as shared
+from harness.cli.options import DataOption, JsonOption, ResultsOption, settings_from
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from harness.compare.build import Comparison
+    from harness.compare.changes import Change
+    from harness.compare.contrast import Difference
+
+TEXT_WIDTH = 200
+"""Characters of a text that are shown; `--json` holds it whole."""
+
+
+def run(
+    models: Annotated[
+        list[str], typer.Argument(metavar="A B [C…]", help="Measured models, or MODEL#VARIANT.")
+    ],
+    tasks: shared.TasksChoice = "",
+    metric: shared.MetricChoice = "",
+    query_set: shared.QuerySetChoice = "",
+    test: Annotated[
+        str, typer.Option("--test", help="permutation, student, fisher or tukey.")
+    ] = "permutation",
+    permutations: shared.PermutationsChoice = 0,
+    seed: shared.SeedChoice = None,
+    changes: Annotated[
+        int, typer.Option("--changes", metavar="N", help="Queries shown for gains and losses.")
+    ] = 5,
+    as_json: JsonOption = False,
+    data: DataOption = None,
+    results: ResultsOption = None,
+) -> None:
+    """Compare measured systems: differences, intervals, corrected p, and where they differ.
+
+    Systems on different ground (gold, documents, queries) get no number but what sets them apart.
+
+    Example: rebench compare reasonir-8b rader-gte-qwen2-7b --query-set gpt4
+    """
+    from harness.cli.console import print_json
+    from harness.compare.build import compare
+    from harness.compare.choose import find_systems
+    from harness.compare.contrast import SEED, Plan
+    from harness.compare.machine import comparison_json
+    from harness.core.errors import BadInput
+
+    if len(models) < 2:
+        raise BadInput(
+            f"only {models[0]!r} is named, and one system has nothing to be compared with",
+            fix="Name two or more; `rebench leaderboard --measured` lists them.",
+        )
+    settings = settings_from(results=results, data=data)
+    start = SEED if seed is None else seed
+    plan = Plan(test=test, permutations=permutations, seed=start, changes=changes)
+    store, entries = shared.opened(settings)
+    shared.refuse_published(models, entries)
+    named = shared.named_tasks(tasks, entries)
+    selection = find_systems(entries, models, shared.wanted_from(named, query_set))
+    library = shared.library_of(settings, store, entries, named)
+    found = compare(selection, shared.metric_name(metric), plan, library)
+    if as_json:
+        print_json(comparison_json(found))
+    else:
+        _print(found)
+
+
+def _print(found: Comparison) -> None:
+    """Print a comparison pair by pair."""
+    from harness.cli.console import print_text
+    from harness.compare.wording import verdict
+
+    for at, head in enumerate(found.headline):
+        if at:
+            print_text("")
+        _print_pair(found, at, head)
+        _print_slices(found, at)
+        _print_changes(
+            head, [each for each in found.changes if (each.a, each.b) == (head.a, head.b)]
+        )
+    print_text("")
+    for head in found.headline:
+        print_text(verdict(head, found.plan))
+    for note in (_how(found), *found.notes):
+        print_text(f"note: {note}")
+
+
+def _print_pair(found: Comparison, at: int, head: Difference) -> None:
+    """Print the table of one pair: a line per task, then the mean over tasks."""
+    from harness.cli.console import print_text
+    from harness.compare.wording import MINUS
+    from harness.metrics.names import label, parse_metric
+
+    metric = label(parse_metric(found.metric))
+    print_text(f"{head.a} {MINUS} {head.b} · {found.query_set} queries · {metric} × 100")
+    lines = [(task, found.by_task[task][at]) for task in found.tasks]
+    if found.overall:
+        lines.append((f"mean of {len(found.tasks)} tasks", found.overall[at]))
+    shared.print_aligned([_row(name, each) for name, each in lines])
+
+
+def _row(name: str, each: Difference) -> dict[str, str]:
+    """Return one line of a pair's table."""
+    from harness.compare import wording
+
+    return {
+        "task": name,
+        "queries": f"{each.queries:,}",
+        each.a: wording.points(each.mean_a),
+        each.b: wording.points(each.mean_b),
+        "difference": wording.signed(each.delta),
+        "interval": wording.signed_interval(each.interval),
+        "p": wording.p_value(each.p),
+        "corrected p": wording.p_value(each.p_corrected),
+        "won/tied/lost": wording.counts(each),
+        "effect": wording.decimal(each.effect),
+        "detectable": wording.points(each.detectable),
+    }
+
+
+def _print_slices(found: Comparison, at: int) -> None:
+    """Print where the difference lives, one table a kind."""
+    from harness.cli.console import print_text
+    from harness.compare import wording
+
+    heads = {
+        "domain": "By domain (means over tasks)",
+        "length": "By words of the original query (thirds of each task)",
+        "intensity": "By reasoning intensity (BM25 rank of the best gold document)",
+    }
+    for kind, head in heads.items():
+        own = [each for each in found.slices if each.kind == kind]
+        if not own:
+            continue
+        print_text(f"\n{head}")
+        rows = [
+            {
+                kind: each.name,
+                "queries": f"{each.queries:,}",
+                each.differences[at].a: wording.points(each.differences[at].mean_a),
+                each.differences[at].b: wording.points(each.differences[at].mean_b),
+                "difference": wording.signed(each.differences[at].delta),
+                "interval": wording.signed_interval(each.differences[at].interval),
+                "won/tied/lost": wording.counts(each.differences[at]),
+            }
+            for each in own
+        ]
+        shared.print_aligned(rows)
+
+
+def _print_changes(head: Difference, changes: list[Change]) -> None:
+    """Print the queries with the largest gains, then those with the largest losses."""
+    from harness.cli.console import print_text
+
+    for title, own in (
+        (f"Largest gains of {head.a}", [each for each in changes if each.delta > 0]),
+        (f"Largest losses of {head.a}", [each for each in changes if each.delta < 0]),
+    ):
+        if own:
+            print_text(f"\n{title}")
+        for each in own:
+            for line in _change_lines(each):
+                print_text(line)
+
+
+def _change_lines(each: Change) -> Iterable[str]:
+    """Yield the lines of one query."""
+    from harness.compare.wording import points, signed
+
+    values = f"{points(each.value_a)} against {points(each.value_b)}"
+    yield f"  {each.task} {each.query}: {signed(each.delta)} ({values})"
+    if each.text:
+        yield f"    {_short(each.text)}"
+    gold = set(each.gold)
+    for name, documents in (("gold", each.gold), (each.a, each.top_a), (each.b, each.top_b)):
+        shown = documents[:3]
+        more = f" and {len(documents) - 3} more" if len(documents) > 3 else ""
+        if not each.snippets:
+            marked = (f"{doc} ✓" if name != "gold" and doc in gold else doc for doc in shown)
+            yield f"    {name}: {', '.join(marked) or 'nothing'}{more}"
+            continue
+        yield f"    {name}:{'' if shown else ' nothing'}"
+        for doc in shown:
+            mark = " ✓" if name != "gold" and doc in gold else ""
+            yield f"      {doc}{mark}: {_short(each.snippets.get(doc, ''), TEXT_WIDTH // 2)}"
+        if more:
+            yield f"     {more}"
+
+
+def _short(text: str, width: int = TEXT_WIDTH) -> str:
+    """Return a text on one line, cut at a width."""
+    line = " ".join(text.split())
+    return line if len(line) <= width else f"{line[: width - 1]}…"
+
+
+def _how(found: Comparison) -> str:
+    """Return how the numbers were computed, in a sentence."""
+    from harness.compare.wording import percent
+
+    plan = found.plan
+    drawn = f", {found.permutations:,} permutations" if found.permutations else ""
+    correction = "Tukey, and Bonferroni over tasks" if plan.test == "tukey" else "Holm"
+    tests = "test" if found.tests == 1 else "tests"
+    return (
+        f"{plan.test} test{drawn}; p corrected over the {found.tests} {tests} shown "
+        f"({correction}); {percent(plan.level)} BCa intervals; detectable: smallest true "
+        f"difference seen in {percent(plan.power)} of cases at p ≤ {plan.alpha:g}, before "
+        f"correction; effect: Cohen's d; seed {plan.seed}"
+    )

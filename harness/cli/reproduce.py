@@ -1,0 +1,78 @@
+"""`rebench reproduce`: a model's measured numbers beside the published ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli import comparing as shared
+from harness.cli.options import JsonOption, ResultsOption, settings_from
+
+if TYPE_CHECKING:
+    from harness.compare.reproduce import Reproduction
+
+
+def run(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A measured model, or MODEL#VARIANT.")
+    ],
+    published_name: Annotated[
+        str,
+        typer.Option("--as", metavar="NAME", help="The name it was published under."),
+    ] = "",
+    tasks: shared.TasksChoice = "",
+    metric: shared.MetricChoice = "",
+    query_set: shared.QuerySetChoice = "",
+    seed: shared.SeedChoice = None,
+    as_json: JsonOption = False,
+    results: ResultsOption = None,
+) -> None:
+    """Hold measured numbers against published ones, task by task.
+
+    Only rows on today's gold, the same query set and the same metric count; the others are named.
+    Published numbers have no per-query values, so none of them gets a p-value.
+
+    Example: rebench reproduce reasonir-8b --query-set gpt4
+    """
+    from harness.cli.console import print_json
+    from harness.compare.build import head_metric
+    from harness.compare.choose import find_systems
+    from harness.compare.contrast import SEED, Plan
+    from harness.compare.machine import reproduction_json
+    from harness.compare.reproduce import published_as, reproduce
+    from results.published import load_published
+
+    settings = settings_from(results=results)
+    store, entries = shared.opened(settings)
+    shared.refuse_published([name], entries)
+    wanted = shared.wanted_from(shared.named_tasks(tasks, entries), query_set)
+    selection = find_systems(entries, [name], wanted)
+    system = selection.systems[0]
+    rows = published_as(published_name or system.model, load_published())
+    plan = Plan(seed=SEED if seed is None else seed)
+    chosen = shared.metric_name(metric) or head_metric(selection)
+    found = reproduce(system, rows, store, plan, chosen)
+    if as_json:
+        print_json(reproduction_json(found))
+    else:
+        _print(found)
+
+
+def _print(found: Reproduction) -> None:
+    """Print a table per source, then what was left out."""
+    from harness.cli.console import print_text
+    from harness.reports.sources import cells, heads, source_line, summary
+
+    for source in found.sources:
+        print_text(
+            f"{found.system.label} ({found.query_set} queries) against {source_line(source)}"
+        )
+        names = heads(found)
+        rows = (cells(line) for line in source.lines)
+        shared.print_aligned([dict(zip(names, row, strict=True)) for row in rows])
+        print_text(f"{summary(source)}\n")
+    if found.left_out:
+        print_text("not held against it, since they stand on other ground:")
+    for reason in found.left_out:
+        print_text(f"  {reason}")

@@ -1,0 +1,1 @@
+"""Comparisons of measured entries: guarded, tested, and taken apart."""

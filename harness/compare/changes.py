@@ -1,0 +1,102 @@
+"""The queries on which two systems differ most, with gold and what each ranked first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.core.types import Run
+from harness.stats.samples import Values
+
+TOP = 3
+DIGITS = 9
+"""Changes that agree to so many decimals are equal, as values within 1e-9 count as ties."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One query: the values of systems `a` and `b`, its gold, and the first three of each.
+
+    `text` is the query's original wording and `snippets` texts of the named documents, where the
+    task is on this machine; otherwise empty.
+    """
+
+    task: str
+    query: str
+    a: str
+    b: str
+    value_a: float
+    value_b: float
+    gold: tuple[str, ...] = ()
+    top_a: tuple[str, ...] = ()
+    top_b: tuple[str, ...] = ()
+    text: str = ""
+    snippets: Mapping[str, str] | None = None
+
+    @property
+    def delta(self) -> float:
+        """Return how much better `a` is on the query."""
+        return self.value_a - self.value_b
+
+    @property
+    def documents(self) -> tuple[str, ...]:
+        """Return all documents that are named, each once."""
+        return tuple(dict.fromkeys((*self.gold, *self.top_a, *self.top_b)))
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The queries that values stand for: task and id of each, in order."""
+
+    tasks: tuple[str, ...]
+    queries: tuple[str, ...]
+
+
+def largest_changes(
+    rows: Values, columns: Columns, labels: tuple[str, str], count: int
+) -> tuple[Change, ...]:
+    """Return the `count` largest gains of the first of two rows, then its largest losses.
+
+    Equal changes stand in the order of the columns. Nothing that does not change is listed.
+    """
+    gaps = np.round(rows[0] - rows[1], DIGITS)
+    order = np.argsort(-gaps, kind="stable")
+    gains = [int(at) for at in order[:count] if gaps[at] > 0]
+    losses = [int(at) for at in np.argsort(gaps, kind="stable")[:count] if gaps[at] < 0]
+    return tuple(
+        Change(
+            task=columns.tasks[at],
+            query=columns.queries[at],
+            a=labels[0],
+            b=labels[1],
+            value_a=float(rows[0, at]),
+            value_b=float(rows[1, at]),
+        )
+        for at in (*gains, *losses)
+    )
+
+
+def first_documents(run: Run, query: str) -> tuple[str, ...]:
+    """Return the documents that a run ranks first for a query; none where it lacks the query."""
+    ranking = run.rankings.get(query)
+    return () if ranking is None else ranking.doc_ids[:TOP]
+
+
+def with_tops(
+    changes: Sequence[Change], read: Callable[[str, str], Run]
+) -> tuple[tuple[str, ...], ...]:
+    """Return both systems' first documents of each change, one after the other.
+
+    `read(system, task)` is called once for each system and task that the changes name.
+    """
+    runs: dict[tuple[str, str], Run] = {}
+    found = []
+    for change in changes:
+        for system in (change.a, change.b):
+            key = (system, change.task)
+            if key not in runs:
+                runs[key] = read(*key)
+            found.append(first_documents(runs[key], change.query))
+    return tuple(found)

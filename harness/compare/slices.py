@@ -1,0 +1,157 @@
+"""Where a difference lives: by domain of the task, by length and by reasoning intensity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.compare.changes import Columns
+from harness.compare.contrast import Difference, Mean, Plan, contrast, means
+from harness.compare.insight import DEEPEST, Known
+from harness.stats.bootstrap import mean_intervals
+from harness.stats.samples import Values
+
+DOMAINS: Mapping[str, tuple[str, ...]] = {
+    "StackExchange": (
+        "biology", "earth_science", "economics", "psychology", "robotics", "stackoverflow",
+        "sustainable_living",
+    ),
+    "coding": ("leetcode", "pony"),
+    "theorem-based": ("aops", "theoremqa_questions", "theoremqa_theorems"),
+}  # fmt: skip
+"""BRIGHT's three kinds of tasks, as the paper's tables head them (arXiv 2407.12883, table 2)."""
+
+THIRDS = ("shortest third", "middle third", "longest third")
+BINS: tuple[tuple[str, int, int], ...] = (
+    ("1", 1, 1),
+    ("2–10", 2, 10),
+    ("11–100", 11, 100),
+    (f"101–{DEEPEST:,}", 101, DEEPEST),
+)
+BEYOND = "not retrieved"
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One part of the queries: how many, the systems' means over it, and their differences.
+
+    `kind` is `domain`, `length` or `intensity`. Means over a domain are macro-means over its
+    tasks; the others are plain means over queries. `words` is the median length of the queries
+    where the kind is `length`. Nothing here is tested: slices show where to look.
+    """
+
+    kind: str
+    name: str
+    queries: int
+    tasks: int
+    means: tuple[Mean, ...]
+    differences: tuple[Difference, ...]
+    words: float | None = None
+
+
+def slices(
+    rows: Values,
+    columns: Columns,
+    labels: Sequence[str],
+    known: Mapping[str, Known],
+    plan: Plan,
+) -> tuple[Slice, ...]:
+    """Return the slices that can be made; a kind with a single part is left out.
+
+    Length and intensity are shown over the tasks for which they are known.
+    """
+    found = []
+    for parts in (
+        list(_domains(columns)),
+        list(_lengths(columns, known)),
+        list(_intensities(columns, known)),
+    ):
+        if len(parts) > 1:
+            found += [_slice(part, rows, columns, labels, plan) for part in parts]
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The queries of a slice, by their place among the columns."""
+
+    kind: str
+    name: str
+    places: tuple[int, ...]
+    words: float | None = None
+
+
+def _slice(part: _Part, rows: Values, columns: Columns, labels: Sequence[str], plan: Plan) -> Slice:
+    """Compute one slice."""
+    own = np.ascontiguousarray(rows[:, list(part.places)])
+    names = [columns.tasks[at] for at in part.places]
+    tasks = names if part.kind == "domain" else None
+    scope = f"{part.kind}: {part.name}"
+    intervals = mean_intervals(
+        own, plan.rng(scope), tasks=tasks, resamples=plan.resamples, level=plan.level
+    )
+    return Slice(
+        kind=part.kind,
+        name=part.name,
+        queries=len(part.places),
+        tasks=len(set(names)),
+        means=tuple(
+            Mean(label, scope, mean, interval)
+            for label, mean, interval in zip(labels, means(own, tasks), intervals, strict=True)
+        ),
+        differences=contrast(own, labels, plan, scope, tasks),
+        words=part.words,
+    )
+
+
+def _domains(columns: Columns) -> Iterator[_Part]:
+    """Yield BRIGHT's domains that the columns hold queries of."""
+    for name, members in DOMAINS.items():
+        places = [at for at, t in enumerate(columns.tasks) if t.removesuffix("-long") in members]
+        if places:
+            yield _Part("domain", name, tuple(places))
+
+
+def _lengths(columns: Columns, known: Mapping[str, Known]) -> Iterator[_Part]:
+    """Yield thirds by words of the original query, cut within each task.
+
+    So each third holds every task alike, and a difference between tasks is none between thirds.
+    """
+    thirds: list[list[int]] = [[], [], []]
+    words = {}
+    for task in dict.fromkeys(columns.tasks):
+        texts = known[task].texts if task in known else None
+        if texts is None:
+            continue
+        places = [at for at, name in enumerate(columns.tasks) if name == task]
+        words.update({at: len(texts[columns.queries[at]].split()) for at in places})
+        ordered = sorted(places, key=lambda at: (words[at], columns.queries[at]))
+        for third, part in zip(thirds, np.array_split(np.array(ordered), 3), strict=True):
+            third.extend(int(at) for at in part)
+    for name, third in zip(THIRDS, thirds, strict=True):
+        if third:
+            median = float(np.median([words[at] for at in third]))
+            yield _Part("length", name, tuple(sorted(third)), median)
+
+
+def _intensities(columns: Columns, known: Mapping[str, Known]) -> Iterator[_Part]:
+    """Yield the bins of BM25's rank of the best gold document."""
+    bins: dict[str, list[int]] = {name: [] for name in (*(name for name, _, _ in BINS), BEYOND)}
+    for at, (task, query) in enumerate(zip(columns.tasks, columns.queries, strict=True)):
+        ranks = known[task].ranks if task in known else None
+        if ranks is not None:
+            bins[_bin(ranks[query])].append(at)
+    for name, places in bins.items():
+        if places:
+            yield _Part("intensity", name, tuple(places))
+
+
+def _bin(rank: int | None) -> str:
+    """Return the name of the bin of a rank."""
+    if rank is not None:
+        for name, first, last in BINS:
+            if first <= rank <= last:
+                return name
+    return BEYOND

@@ -1,0 +1,87 @@
+"""What a report is made of, as data: everything that its text and figures show is in here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from harness.compare.build import Comparison
+from harness.compare.changes import TOP
+from harness.compare.choose import System
+from harness.compare.machine import comparison_json, reproduction_json
+from harness.compare.reproduce import Reproduction
+from harness.leaderboard.measures import documents_per_second, hardware, truncation_rate
+from harness.leaderboard.rows import NO_FACTS, ModelFacts, Row
+
+
+@dataclass(frozen=True, slots=True)
+class SystemFacts:
+    """What is known of a system besides its scores; `None` and empty where it is not known.
+
+    `parameters` counts weights, `documents_per_second` covers all shown tasks, `truncation` is
+    the share of documents cut at the length limit.
+    """
+
+    parameters: int | None
+    documents_per_second: float | None
+    truncation: float | None
+    hardware: str
+    trained_on_bright: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One report: a comparison (of one system or more), and what goes with it.
+
+    `facts` is by a system's label, `command` the command that made the report. `texts` tells
+    whether texts of queries are shown.
+    """
+
+    comparison: Comparison
+    reproductions: tuple[Reproduction, ...]
+    facts: Mapping[str, SystemFacts]
+    command: tuple[str, ...]
+    version: str
+    texts: bool = False
+
+
+def facts_of(system: System, models: Mapping[str, ModelFacts]) -> SystemFacts:
+    """Return what the entries and the models' facts say of a system."""
+    known = models.get(system.model, NO_FACTS)
+    entries = tuple(system.entries.values())
+    row = Row(system.model, "measured", values={}, mean=None, source="", entries=entries)
+    speed = documents_per_second(row)
+    return SystemFacts(
+        parameters=known.parameters,
+        documents_per_second=speed,
+        truncation=truncation_rate(row),
+        # A run that came from elsewhere says nothing of the machine it was searched on.
+        hardware=(hardware(row) or "") if speed else "",
+        trained_on_bright=known.trained_on_bright,
+    )
+
+
+def report_json(report: Report) -> dict[str, Any]:
+    """Return the JSON object in which every number of the report's text stands."""
+    found = report.comparison
+    comparison = comparison_json(found)
+    if not report.texts:
+        for change in comparison["changes"]:
+            change.update(text="", snippets={})
+    first = found.systems[0].entries
+    return {
+        "rebench": report.version,
+        "command": list(report.command),
+        "scale": 100,
+        "counts": {
+            "systems": len(found.systems),
+            "tasks": len(found.tasks),
+            "queries": sum(entry.task.n_queries for entry in first.values()),
+            "first_documents": TOP,
+            "changes": [len(each.gold) for each in found.changes],
+        },
+        "facts": {name: asdict(each) for name, each in report.facts.items()},
+        "comparison": comparison,
+        "reproductions": [reproduction_json(each) for each in report.reproductions],
+    }

@@ -1,0 +1,128 @@
+"""The tables of a report: differences, slices, and the queries that changed most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.compare import wording
+from harness.compare.build import Comparison
+from harness.compare.changes import Change
+from harness.compare.contrast import Difference
+from harness.leaderboard.markdown import escape
+from harness.reports.markdown import table
+
+SLICE_HEADS = {
+    "domain": "Domain (means over tasks)",
+    "length": "Words of the original query (thirds of each task)",
+    "intensity": "BM25 rank of the best gold document",
+}
+TEXT_WIDTH = 300
+"""Characters of a query's text that are shown."""
+
+
+def difference_tables(found: Comparison) -> list[list[str]]:
+    """Return a caption and a table per pair: a line per task, then the mean over tasks."""
+    blocks = []
+    for at, head in enumerate(found.headline):
+        lines = [(task, found.by_task[task][at]) for task in found.tasks]
+        if found.overall:
+            lines.append((f"mean of {len(found.tasks)} tasks", found.overall[at]))
+        blocks.append([f"**{escape(f'{head.a} {wording.MINUS} {head.b}')}**"])
+        heads = (
+            "task", "queries", head.a, head.b, "difference",
+            f"{wording.percent(found.plan.level)} interval", "p", "corrected p", "won/tied/lost",
+            "effect", "detectable",
+        )  # fmt: skip
+        blocks.append(table(heads, (_tested(name, each) for name, each in lines)))
+    return blocks
+
+
+def _tested(name: str, each: Difference) -> Sequence[str]:
+    """Return the cells of one tested difference."""
+    return (
+        *_cells(name, each)[:6],
+        wording.p_value(each.p),
+        wording.p_value(each.p_corrected),
+        wording.counts(each),
+        wording.decimal(each.effect),
+        wording.points(each.detectable),
+    )
+
+
+def _cells(name: str, each: Difference) -> tuple[str, ...]:
+    """Return the cells of one difference that is not tested."""
+    return (
+        name,
+        f"{each.queries:,}",
+        wording.points(each.mean_a),
+        wording.points(each.mean_b),
+        wording.signed(each.delta),
+        wording.signed_interval(each.interval),
+        wording.counts(each),
+    )
+
+
+def slice_tables(found: Comparison) -> Iterator[list[str]]:
+    """Yield a table per kind of slice and pair."""
+    for kind, head in SLICE_HEADS.items():
+        own = [each for each in found.slices if each.kind == kind]
+        if not own:
+            continue
+        for at, pair in enumerate(found.headline):
+            rows = [
+                _cells(f"{each.name}{_words(each.words)}", each.differences[at]) for each in own
+            ]
+            heads = (
+                head, "queries", pair.a, pair.b, "difference",
+                f"{wording.percent(found.plan.level)} interval", "won/tied/lost",
+            )  # fmt: skip
+            yield table(heads, rows)
+
+
+def _words(median: float | None) -> str:
+    """Return the median length of a third, if there is one."""
+    return "" if median is None else f" (median {median:g} words)"
+
+
+def changes_tables(found: Comparison, *, texts: bool) -> Iterator[list[str]]:
+    """Yield, per pair, the largest gains and the largest losses; a check marks gold documents."""
+    for pair in found.headline:
+        own = [each for each in found.changes if (each.a, each.b) == (pair.a, pair.b)]
+        for word, part in (
+            ("gains", [each for each in own if each.delta > 0]),
+            ("losses", [each for each in own if each.delta < 0]),
+        ):
+            if part:
+                yield [f"**{escape(f'Largest {word} of {pair.a} over {pair.b}')}** (✓: gold)"]
+                yield table(_change_heads(pair, texts), [_change(each, texts) for each in part])
+
+
+def _change_heads(pair: Difference, texts: bool) -> Sequence[str]:
+    """Return the heads of a table of changes."""
+    text = ("text",) if texts else ()
+    return (
+        "query", *text, "difference", pair.a, pair.b, "gold", f"{pair.a} first", f"{pair.b} first"
+    )  # fmt: skip
+
+
+def _change(each: Change, texts: bool) -> Sequence[str]:
+    """Return the cells of one change."""
+    line = " ".join(each.text.split())
+    text = line if len(line) <= TEXT_WIDTH else f"{line[: TEXT_WIDTH - 1]}…"
+    gold = ", ".join(each.gold[:3])
+    more = f" and {len(each.gold) - 3} more" if len(each.gold) > 3 else ""
+    return (
+        f"{each.task} {each.query}",
+        *((text or wording.DASH,) if texts else ()),
+        wording.signed(each.delta),
+        wording.points(each.value_a),
+        wording.points(each.value_b),
+        gold + more,
+        _marked(each.top_a, each.gold),
+        _marked(each.top_b, each.gold),
+    )
+
+
+def _marked(documents: Sequence[str], gold: Sequence[str]) -> str:
+    """Return documents with a mark on the gold ones."""
+    return ", ".join(f"{doc} ✓" if doc in gold else doc for doc in documents) or wording.DASH

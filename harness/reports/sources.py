@@ -1,0 +1,64 @@
+"""Measured against published, as text: which source, which gold, how far off, inside or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.compare import wording
+from harness.compare.reproduce import Line, Reproduction, SourceLines
+from harness.leaderboard.markdown import escape
+from harness.metrics.names import label, parse_metric
+from harness.reports.markdown import bullets, table
+
+
+def reproduction_sections(found: Sequence[Reproduction]) -> Iterator[list[str]]:
+    """Yield, per system and source, what it says and a table; then what was left out and why."""
+    for each in found:
+        for source in each.sources:
+            yield [f"**{escape(each.system.label)}**: {escape(source_line(source))}"]
+            yield table(heads(each), [cells(line) for line in source.lines])
+            yield [escape(summary(source))]
+        if each.left_out:
+            yield [
+                f"Not held against {escape(each.system.label)}, since they stand on other ground:",
+                "",
+                *bullets(each.left_out),
+            ]
+
+
+def heads(found: Reproduction) -> tuple[str, ...]:
+    """Return the heads of a source's table."""
+    metric = label(parse_metric(found.metric))
+    return (
+        "task", f"measured {metric}", f"{wording.percent(found.level)} interval", "published",
+        "difference", "inside",
+    )  # fmt: skip
+
+
+def cells(line: Line) -> tuple[str, ...]:
+    """Return the cells of one line."""
+    return (
+        line.task or "mean",
+        wording.points(line.measured),
+        wording.interval(line.interval),
+        wording.points(line.published),
+        wording.signed(line.difference),
+        {True: "yes", False: "no", None: wording.DASH}[line.inside],
+    )
+
+
+def source_line(source: SourceLines) -> str:
+    """Return where a published row stands and how it came about."""
+    told = [source.source, f"read {source.date}", f"gold: {source.gold}", source.protocol]
+    if source.note:
+        told.append(source.note)
+    if source.average_mismatch:
+        told.append("its printed average is not the mean of its printed tasks")
+    return "; ".join(told)
+
+
+def summary(source: SourceLines) -> str:
+    """Return how many of a source's numbers lie inside the measured intervals."""
+    told = [line for line in source.lines if line.inside is not None]
+    inside = sum(bool(line.inside) for line in told)
+    return f"{inside} of {len(told)} published numbers lie inside the measured interval."

@@ -1,0 +1,163 @@
+"""The report as Markdown. Every number in it is in `content.report_json` of the same report."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection
+
+from harness.compare import wording
+from harness.compare.build import Comparison
+from harness.compare.changes import TOP
+from harness.leaderboard.markdown import escape
+from harness.metrics.names import label, parse_metric
+from harness.reports.content import Report
+from harness.reports.markdown import bullets, fenced, figure, section, table
+from harness.reports.sections import changes_tables, difference_tables, slice_tables
+from harness.reports.sources import reproduction_sections
+
+FIGURES = {
+    "tasks": "heat map of systems by tasks",
+    "differences": "forest plot of differences by task with intervals",
+    "intensity": "quality by reasoning-intensity bin",
+    "quality": "quality against documents per second and parameters",
+}
+"""Figure -> what it shows, in words."""
+
+
+def report_text(report: Report, figures: Collection[str], folder: str) -> str:
+    """Return the report; `figures` are the names that were drawn into `folder`."""
+    found = report.comparison
+
+    def shown(name: str) -> list[str]:
+        return figure(name, folder, FIGURES[name]) if name in figures else []
+
+    lines = [f"# {escape(_title(found))}", "", _subtitle(found), ""]
+    lines += [line for text in _verdicts(found) for line in (text, "")]
+    lines += section("Systems", _systems(report))
+    lines += section("Tasks", shown("tasks"))
+    if found.headline:
+        lines += section("Differences", shown("differences"), *difference_tables(found))
+        lines += section(
+            "Where the difference lives",
+            ["Nothing here is tested: parts show where to look, not what is proven."],
+            *slice_tables(found),
+        )
+        lines += section("Reasoning intensity", *_intensity(found, shown("intensity")))
+        lines += section("Largest changes", *changes_tables(found, texts=report.texts))
+    lines += section("Quality and cost", shown("quality") or [_no_cost(found)])
+    if report.reproductions:
+        lines += section("Measured and published", *reproduction_sections(report.reproductions))
+    lines += section("How it was made", *_how(report))
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _title(found: Comparison) -> str:
+    """Return the report's heading."""
+    labels = [system.label for system in found.systems]
+    return " against ".join(labels) if len(labels) <= 2 else f"{len(labels)} systems compared"
+
+
+def _subtitle(found: Comparison) -> str:
+    """Return what was measured, in one line."""
+    first = found.systems[0].entries
+    queries = sum(entry.task.n_queries for entry in first.values())
+    tasks = found.tasks[0] if len(found.tasks) == 1 else f"{len(found.tasks)} tasks"
+    metric = label(parse_metric(found.metric))
+    return escape(f"{tasks} · {queries:,} {found.query_set} queries · {metric} × 100")
+
+
+def _verdicts(found: Comparison) -> list[str]:
+    """Return one sentence per pair."""
+    return [f"**{escape(wording.verdict(each, found.plan))}**" for each in found.headline]
+
+
+def _systems(report: Report) -> list[str]:
+    """Return the table of systems: mean, interval, and what is known besides."""
+    found = report.comparison
+    last = "" if len(found.tasks) > 1 else found.tasks[0]
+    means = {each.system: each for each in found.means if each.task == last}
+    rows = []
+    for system in found.systems:
+        facts, mean = report.facts[system.label], means[system.label]
+        trained = {True: "yes", False: "no", None: wording.DASH}[facts.trained_on_bright]
+        speed = facts.documents_per_second
+        rows.append(
+            (
+                system.label,
+                wording.points(mean.mean),
+                wording.interval(mean.interval),
+                f"{facts.parameters:,}" if facts.parameters else wording.DASH,
+                f"{speed:,.1f}" if speed else wording.DASH,
+                facts.hardware or wording.DASH,
+                trained,
+            )
+        )
+    heads = (
+        "system", "mean", f"{wording.percent(found.plan.level)} interval", "parameters",
+        "documents/s", "hardware", "trained on BRIGHT",
+    )  # fmt: skip
+    return table(heads, rows)
+
+
+def _intensity(found: Comparison, shown: list[str]) -> list[list[str]]:
+    """Return the figure with what it means, or why there is none."""
+    if not shown:
+        return [["It is not known for these queries: see the notes below."]]
+    told = (
+        "A query needs the more reasoning, the less a lexical match explains of its gold: the "
+        "rank that BM25 (BRIGHT's recipe, original wording) gives the best gold document."
+    )
+    return [[told], shown]
+
+
+def _no_cost(found: Comparison) -> str:
+    """Return why there is no figure of quality against cost."""
+    if len(found.systems) < 2:
+        return "One system alone makes no picture of quality against cost."
+    return (
+        "No figure: neither the speed nor the number of parameters is known of two systems or "
+        "more. Runs that were scored from a file say nothing of speed."
+    )
+
+
+def _how(report: Report) -> list[list[str]]:
+    """Return versions, seeds and commands: all that is needed to make the report again."""
+    found, plan = report.comparison, report.comparison.plan
+    facts = [f"rebench {report.version}; seed {plan.seed}"]
+    facts.append(
+        f"{wording.percent(plan.level)} intervals: BCa bootstrap over queries within tasks, "
+        f"{plan.resamples:,} resamples"
+    )
+    if found.headline:
+        facts += _tested(found)
+    for system in found.systems:
+        missing = sum(len(entry.missing_queries) for entry in system.entries.values())
+        if missing:
+            facts.append(f"{system.label}: {missing} queries without a ranking, counted as 0")
+    commands = dict.fromkeys(
+        shlex.join(entry.command) for system in found.systems for entry in system.entries.values()
+    )
+    lines = [f"$ {each}" for each in (*commands, shlex.join(report.command))]
+    return [
+        bullets([*facts, *found.notes]),
+        ["Commands that measured the entries, and the one that made this report:"],
+        fenced(lines),
+    ]
+
+
+def _tested(found: Comparison) -> list[str]:
+    """Return how differences were tested."""
+    plan = found.plan
+    drawn = f" with {found.permutations:,} permutations" if found.permutations else ""
+    correction = "Tukey's, then Bonferroni's over tasks" if plan.test == "tukey" else "Holm's"
+    tests = "test" if found.tests == 1 else "tests"
+    return [
+        f"test: {plan.test}, paired, two-sided{drawn}; the mean over tasks is tested stratified by "
+        "task",
+        f"p are corrected over the {found.tests} {tests} shown ({correction} correction)",
+        f"detectable: the smallest true difference that the test sees in "
+        f"{wording.percent(plan.power)} of cases at p ≤ {plan.alpha:g}, before correction",
+        "effect: Cohen's d of the differences by query; over tasks, with the mean of the tasks' "
+        "variances",
+        f"the first {TOP} documents of each system are shown for the largest changes",
+    ]

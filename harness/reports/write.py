@@ -1,0 +1,49 @@
+"""A report written to disk: Markdown, the data behind it, and its figures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from harness.core.files import write_text
+from harness.reports.content import Report, report_json
+from harness.reports.figures import write_figure
+from harness.reports.forest import forest
+from harness.reports.heatmap import heatmap
+from harness.reports.intensity import intensity
+from harness.reports.quality import quality
+from harness.reports.text import report_text
+
+REPORT = "report.md"
+
+
+def write_report(report: Report, output: Path) -> tuple[Path, ...]:
+    """Write a report and return its files, the Markdown first.
+
+    `output` is a folder (`report.md`, `report.json` and `figures/` go into it) or a file ending
+    in `.md`, whose data and figures lie beside it. Folders that are absent are made. The same
+    report gives the same bytes. Raises `StoreError` where nothing can be written.
+    """
+    path = output if output.suffix == ".md" else output / REPORT
+    figures = path.parent / ("figures" if path.name == REPORT else f"{path.stem}-figures")
+    drawn = draw(report)
+    text = report_text(report, drawn, figures.name)
+    data = json.dumps(report_json(report), ensure_ascii=False, indent=1, allow_nan=False)
+    written = [path, path.with_suffix(".json")]
+    for name, files in drawn.items():
+        written += write_figure(figures, name, files)
+    write_text(written[1], data + "\n")
+    write_text(path, text)
+    return tuple(written)
+
+
+def draw(report: Report) -> dict[str, dict[str, bytes]]:
+    """Return the figures that the report's data allow: name -> suffix -> file."""
+    found = report.comparison
+    drawn = {
+        "tasks": heatmap(found),
+        "differences": forest(found) if found.headline else None,
+        "intensity": intensity(found),
+        "quality": quality(found, report.facts),
+    }
+    return {name: files for name, files in drawn.items() if files is not None}

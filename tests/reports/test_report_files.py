@@ -1,0 +1,156 @@
+"""A report on disk: text, data and figures, and every number of the text in the data."""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from measured_store import make_task, measure, some_ranks, store_at
+from report_numbers import allowed, strange_numbers
+
+from harness.compare.build import compare
+from harness.compare.choose import Wanted, find_systems
+from harness.compare.contrast import Plan
+from harness.compare.insight import Library, Places
+from harness.compare.reproduce import reproduce
+from harness.core.errors import StoreError
+from harness.core.progress import SilentReporter
+from harness.data.registry import group_members
+from harness.leaderboard.rows import ModelFacts
+from harness.reports.content import Report, facts_of
+from harness.reports.write import write_report
+from harness.search.bm25 import bm25
+from results.published import read_published
+
+WANTED = Wanted({"bright": group_members("bright")})
+PUBLISHED = """
+scale = 100
+group = "bright"
+metric = "ndcg@10"
+query_set = "original"
+source = "a paper"
+date = "2026-04-22"
+protocol = "as printed"
+gold = "current"
+tasks = ["biology", "pony", "aops"]
+[[row]]
+model = "a"
+kind = "dense"
+values = [50.0, 12.3, 45.6]
+"""
+TASKS = {"biology": 31, "pony": 24, "aops": 17}
+ODD = "a|b <b>$x$</b> `c` [d](e)"
+
+
+def make_report(folder: Path, names: list[str], *, texts: bool = False) -> Report:
+    """Measure systems on three tasks and compare them, all that a report can hold included."""
+    store = store_at(folder)
+    for task_name, size in TASKS.items():
+        task = make_task(task_name, size)
+        for at, name in enumerate(names):
+            ranks = some_ranks(size, seed=7 * at + size, best=1 + at)
+            facts = {"documents": {"encoded": 900, "texts_per_second": 40.5 * (at + 1)}}
+            measure(store, name, task, ranks, facts=facts)
+        measure(store, "bm25", task, some_ranks(size, 5), identity=bm25().identity(task))
+    entries = store.entries().entries
+    selection = find_systems(entries, names, WANTED)
+    plan = Plan(pairs="first", resamples=500, changes=2)
+    found = compare(selection, "", plan, Library(store, entries, Places(), SilentReporter()))
+    path = folder / "published.toml"
+    path.write_text(PUBLISHED, encoding="utf-8")
+    known = {name: ModelFacts(parameters=33_000_000 * (at + 1)) for at, name in enumerate(names)}
+    reproductions = tuple(
+        reproduce(system, read_published(path), store, plan, "ndcg@10")
+        for system in found.systems
+        if system.label == "a"
+    )
+    return Report(
+        comparison=found,
+        reproductions=reproductions,
+        facts={system.label: facts_of(system, known) for system in found.systems},
+        command=("rebench", "report", *names, "-o", "out"),
+        version="0.1.0",
+        texts=texts,
+    )
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a written report on two systems."""
+    folder = tmp_path_factory.mktemp("report")
+    write_report(make_report(folder, ["a", "b"]), folder / "missing" / "deeper")
+    return folder / "missing" / "deeper"
+
+
+def test_all_files_are_there_in_folders_that_were_missing(written: Path) -> None:
+    figures = {f"{n}.{s}" for n in ("tasks", "differences", "intensity", "quality")
+               for s in ("png", "svg")}  # fmt: skip
+    assert {path.name for path in (written / "figures").iterdir()} == figures
+    text = (written / "report.md").read_text(encoding="utf-8")
+    for name in figures:
+        assert f"(figures/{name})" in text
+
+
+def test_figures_are_sound_and_of_readable_size(written: Path) -> None:
+    for path in (written / "figures").glob("*.png"):
+        data = path.read_bytes()
+        assert data[:8] == b"\x89PNG\r\n\x1a\n"
+        width, height = struct.unpack(">II", data[16:24])
+        assert 500 <= width <= 1600, path
+        assert 150 <= height <= 1200, path
+        assert len(data) < 150_000
+    for path in (written / "figures").glob("*.svg"):
+        root = ET.fromstring(path.read_text(encoding="utf-8"))
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        assert "<dc:date>" not in path.read_text(encoding="utf-8")
+
+
+def test_the_same_entries_give_the_same_bytes(tmp_path: Path, written: Path) -> None:
+    write_report(make_report(tmp_path, ["a", "b"]), tmp_path / "again")
+    for path in written.rglob("*"):
+        if path.is_file():
+            other = tmp_path / "again" / path.relative_to(written)
+            assert other.read_bytes() == path.read_bytes(), path.name
+
+
+@pytest.mark.parametrize("names", [["a", "b"], ["a"], ["a", "b", "c", "d", "e"], ["b", ODD]])
+def test_every_number_of_the_text_is_in_the_data(tmp_path: Path, names: list[str]) -> None:
+    text, data, *_ = write_report(make_report(tmp_path, names), tmp_path / "out.md")
+    value = json.loads(data.read_text(encoding="utf-8"))
+    told = text.read_text(encoding="utf-8")
+    assert len(re.findall(r"\d", told)) > 100
+    assert strange_numbers(told, value) == []
+
+
+def test_a_wrong_number_would_be_found(written: Path) -> None:
+    value = json.loads((written / "report.json").read_text(encoding="utf-8"))
+    assert "37.91" not in allowed(value)
+    assert strange_numbers("A mean of 37.91 points.", value) == ["37.91"]
+
+
+def test_names_full_of_markup_are_shown_as_text(tmp_path: Path) -> None:
+    path, *_ = write_report(make_report(tmp_path, ["b", ODD]), tmp_path / "named.md")
+    text = path.read_text(encoding="utf-8")
+    prose, _, commands = text.partition("```")
+    assert "<b>" not in prose
+    assert "<b>" in commands  # a fenced block shows it as it is
+    for line in text.splitlines():
+        if line.startswith("| biology"):
+            assert len(re.findall(r"(?<!\\)\|", line)) in (12, 7, 9, 8)
+    assert (tmp_path / "named-figures" / "differences.svg").is_file()
+
+
+def test_one_system_has_no_differences(tmp_path: Path) -> None:
+    path, *rest = write_report(make_report(tmp_path, ["a"]), tmp_path / "one")
+    assert "## Differences" not in path.read_text(encoding="utf-8")
+    assert not any(other.name.startswith("differences") for other in rest)
+
+
+def test_an_output_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(StoreError, match="file"):
+        write_report(make_report(tmp_path, ["a", "b"]), tmp_path / "file" / "below")
