@@ -1,0 +1,135 @@
+"""A run's folder: what it was started with, which checkpoints are whole, where resuming starts."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import BadInput, StoreError
+from harness.core.files import fsync_folder, read_json, write_text
+from redapter.config_file import differences, without_places
+
+RECORD = "run.json"
+MARKER = "complete.json"
+PREFIX = "checkpoint-"
+MODEL = "model"
+LOG = "log.jsonl"
+CARD = "rebench-card.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """One run's output folder.
+
+    Holds `run.json` (recipe, data hash, parent weights), `checkpoint-N` folders, `log.jsonl`,
+    `tensorboard/`, `report.md` and, once finished, `model/`.
+    """
+
+    path: Path
+
+    @property
+    def model(self) -> Path:
+        """Return the folder of the finished model."""
+        return self.path / MODEL
+
+    @property
+    def log(self) -> Path:
+        """Return the step log."""
+        return self.path / LOG
+
+    @property
+    def finished(self) -> bool:
+        """Return whether the exported model is whole (its card is written last)."""
+        return (self.model / CARD).is_file()
+
+    def open(self, record: Mapping[str, Any], *, resume: bool) -> None:
+        """Start or take up the run that `record` describes.
+
+        Raises `BadInput` when the folder holds a run and `resume` is off, and when what is there
+        was started with something else (each difference is named; where data and base lie may
+        change, what they hold may not). Half-written checkpoints are removed.
+        """
+        there = self.path / RECORD
+        if not there.is_file():
+            if self.path.is_dir() and any(self.path.glob(f"{PREFIX}*")):
+                raise BadInput(
+                    f"{self.path} holds checkpoints but no {RECORD}", fix="Choose another folder."
+                )
+            write_text(there, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+            return
+        if not resume:
+            raise BadInput(
+                f"{self.path} holds a run already",
+                fix="Go on with it: --resume. Or choose another folder: --output DIR.",
+            )
+        changed = differences(_comparable(read_json(there)), _comparable(record))
+        if changed:
+            raise BadInput(
+                f"{self.path} was started with something else: {'; '.join(changed)}",
+                fix="Resume with what it was started with, or choose another folder: --output DIR.",
+            )
+        self.remove_incomplete()
+
+    def remove_incomplete(self) -> None:
+        """Remove checkpoint folders that a crash left without their marker."""
+        for folder in self.path.glob(f"{PREFIX}*"):
+            if not (folder / MARKER).is_file():
+                shutil.rmtree(folder)
+
+    def last_checkpoint(self) -> Path | None:
+        """Return the newest whole checkpoint, if any.
+
+        Raises `StoreError` when a file of it has not the size that its marker names.
+        """
+        whole = [folder for folder in self.path.glob(f"{PREFIX}*") if (folder / MARKER).is_file()]
+        if not whole:
+            return None
+        newest = max(whole, key=lambda folder: int(folder.name.removeprefix(PREFIX)))
+        sizes = read_json(newest / MARKER)["sizes"]
+        for name, size in sizes.items():
+            path = newest / name
+            found = path.stat().st_size if path.is_file() else None
+            if found != size:
+                raise StoreError(
+                    f"{path} should hold {size} bytes and holds {found}",
+                    fix=f"Remove {newest} to go on from the checkpoint before it.",
+                )
+        return newest
+
+    def mark_complete(self, step: int) -> None:
+        """Declare a checkpoint whole; nothing of it is written after this."""
+        folder = self.path / f"{PREFIX}{step}"
+        sizes = {
+            str(path.relative_to(folder)): path.stat().st_size
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+        fsync_folder(folder)
+        write_text(folder / MARKER, json.dumps({"step": step, "sizes": sizes}) + "\n")
+
+    def drop(self, step: int) -> None:
+        """Remove a checkpoint that could not be written whole."""
+        shutil.rmtree(self.path / f"{PREFIX}{step}", ignore_errors=True)
+
+    def cut_log(self, step: int) -> None:
+        """Keep the log's lines up to `step`; what a crash left after it will be run again."""
+        if not self.log.is_file():
+            return
+        kept = []
+        for line in self.log.read_text(encoding="utf-8").splitlines():
+            try:
+                values = json.loads(line)
+            except json.JSONDecodeError:
+                break  # a line that the crash cut off
+            if values["step"] <= step:
+                kept.append(line)
+        write_text(self.log, "".join(f"{line}\n" for line in kept))
+
+
+def _comparable(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a record must not change between the start of a run and its resuming."""
+    return {**record, "config": without_places(record.get("config", {}))}

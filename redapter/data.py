@@ -1,0 +1,205 @@
+"""Training rows from files, folders or the hub, checked for the loss that is to read them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.core.errors import BadInput, DataUnavailable
+from harness.core.files import read_jsonl
+from harness.core.hashing import sha256_parts
+from harness.core.training import TrainingRow, row_from_json
+from redapter.config import BatchConfig, DataConfig
+
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+HUB_FOLDERS = {"hanhainebula/reason-embed-data": "reason-embed-data-0928"}
+"""Hub data sets whose rows lie in a sub-folder."""
+FILE_SUFFIXES = (".jsonl", ".jsonl.gz")
+TASK_SUFFIX = "-formatted"
+"""What the released files put after the task's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A row ready to be drawn from: `query` and `reasoning` are formatted, texts are whole.
+
+    `where` names file and line. `group_size` counts the positive; `batch_size` is queries a
+    device; both are set. `difficulty` is what static weights read (1 where no row has one).
+    """
+
+    where: str
+    task: str
+    query: str
+    reasoning: str
+    pos: tuple[str, ...]
+    neg: tuple[str, ...]
+    group_size: int
+    batch_size: int
+    difficulty: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """All examples of a run in file order, their hash, and what is worth warning about."""
+
+    examples: tuple[Example, ...]
+    fingerprint: str
+    notes: tuple[str, ...]
+
+
+def load_examples(data: DataConfig, batch: BatchConfig, kind: str) -> TrainingSet:
+    """Return the rows that `data` names, checked for the loss `kind`.
+
+    The fingerprint covers every text that can be drawn, sizes and tasks, in order. Raises
+    `BadInput` with file and line for a row that cannot be trained on, and `DataUnavailable` when
+    a hub data set cannot be fetched.
+    """
+    shared: dict[str, str] = {}
+    examples: list[Example] = []
+    for where, row, task in _rows(data):
+        examples.append(_example(row, where, task, (data, batch, kind), shared))
+        if len(examples) == data.limit:
+            break
+    if not examples:
+        raise BadInput(f"{data.path} holds no rows", fix="Name a file with one row a line.")
+    short = sum(len(example.neg) < example.group_size - 1 for example in examples)
+    notes: tuple[str, ...] = ()
+    if short:
+        notes = (
+            f"{short} of {len(examples)} rows hold fewer negatives than their group needs; "
+            "their lists are repeated, as the released code does",
+        )
+    return TrainingSet(tuple(examples), _fingerprint(examples), notes)
+
+
+def _rows(data: DataConfig) -> Iterator[tuple[str, TrainingRow, str]]:
+    """Yield (file and line, row, task) of every file that the path stands for."""
+    for path in _files(data.path):
+        stem = path.name.removesuffix(".gz").removesuffix(".jsonl")
+        for number, values in read_jsonl(path):
+            where = f"{path.name}, line {number}"
+            row = row_from_json(values, where)
+            yield where, row, row.task or stem.removesuffix(TASK_SUFFIX)
+
+
+def _files(source: str) -> list[Path]:
+    """Return the JSONL files of a file, a folder or a hub data set."""
+    if not source:
+        raise BadInput("data.path is empty", fix="Name the training rows: --data FILE.jsonl.")
+    path = Path(source).expanduser()
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        if not HUB_NAME.fullmatch(source) or source.endswith(FILE_SUFFIXES):
+            raise BadInput(
+                f"no training data at {source}",
+                fix="Name a JSONL file, a folder of them, or a hub data set owner/name.",
+            )
+        path = _fetch(source)
+    found = sorted(each for each in path.iterdir() if each.name.endswith(FILE_SUFFIXES))
+    if not found:
+        raise BadInput(f"{source} holds no .jsonl file", fix="Name another folder.")
+    return found
+
+
+def _fetch(name: str) -> Path:
+    """Return the local folder of a hub data set's rows; raises `DataUnavailable`."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    inner = HUB_FOLDERS.get(name, "")
+    prefix = f"{inner}/" if inner else ""
+    patterns = [f"{prefix}*{suffix}" for suffix in FILE_SUFFIXES]
+    try:
+        folder = snapshot_download(name, repo_type="dataset", allow_patterns=patterns)
+    except (OSError, ValueError, HfHubHTTPError) as error:
+        raise DataUnavailable(
+            f"the data set {name} could not be fetched: {error}",
+            fix="Check the connection (and the licence's terms on the hub), or name local files.",
+        ) from error
+    return Path(folder) / inner
+
+
+def _example(
+    row: TrainingRow,
+    where: str,
+    task: str,
+    recipe: tuple[DataConfig, BatchConfig, str],
+    shared: dict[str, str],
+) -> Example:
+    """Return one row's example; `shared` keeps one copy of each passage."""
+    data, batch, kind = recipe
+    own = batch.row_sizes
+    group_size = (row.train_group_size if own else 0) or batch.group_size
+    _check_row(row, where, group_size, data)
+    reads_reasoning = kind in ("redapter", "shuffled")
+    if reads_reasoning and not row.reasoning_query.strip():
+        raise BadInput(
+            f"{where}: the row has no reasoning_query, which the loss {kind!r} reads",
+            fix="Write them with: rebench remix reason  (or train with --set loss.kind=infonce).",
+        )
+    values = {"prompt": row.prompt or data.prompt}
+    return Example(
+        where=where,
+        task=task,
+        query=data.query_format.format(query=row.query, **values),
+        reasoning=(
+            data.query_format.format(query=row.reasoning_query, **values) if reads_reasoning else ""
+        ),
+        pos=tuple(shared.setdefault(text, text) for text in row.pos),
+        neg=tuple(shared.setdefault(text, text) for text in row.neg),
+        group_size=group_size,
+        batch_size=(row.batch_size if own else 0) or batch.size,
+        difficulty=_difficulty(row.conditions, where, data) if kind == "static" else 1.0,
+    )
+
+
+def _check_row(row: TrainingRow, where: str, group_size: int, data: DataConfig) -> None:
+    """Refuse a row that no group can be drawn from."""
+    if not row.query.strip():
+        raise BadInput(f"{where}: the query is empty", fix="Write it or drop the row.")
+    if not row.pos:
+        raise BadInput(f"{where}: pos is empty", fix="Give the row a positive or drop it.")
+    needed = group_size - 1
+    if needed and not row.neg:
+        raise BadInput(
+            f"{where}: neg is empty but its group of {group_size} needs {needed} negatives",
+            fix="Give the row negatives, drop it, or train with --set batch.group_size=1 "
+            "(in-batch negatives only).",
+        )
+    if len(row.neg) < needed and data.short_negatives == "refuse":
+        raise BadInput(
+            f"{where}: a group of {group_size} needs {needed} negatives, the row holds "
+            f"{len(row.neg)}",
+            fix="Lower batch.group_size, or repeat short lists: --set data.short_negatives=repeat.",
+        )
+
+
+def _difficulty(conditions: Mapping[str, object], where: str, data: DataConfig) -> float:
+    """Return the row's own difficulty, 0 or more."""
+    value = conditions.get(data.difficulty)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e30:
+        raise BadInput(
+            f"{where}: conditions.{data.difficulty} is {value!r}, which static weights read",
+            fix="Give each row a number of 0 or more there, or name another key: "
+            "--set data.difficulty=KEY.",
+        )
+    return float(value)
+
+
+def _fingerprint(examples: list[Example]) -> str:
+    """Return the hash of everything that can be drawn, in order."""
+
+    def parts() -> Iterator[str]:
+        for example in examples:
+            yield example.task
+            yield example.query
+            yield example.reasoning
+            yield f"{example.group_size} {example.batch_size} {example.difficulty!r}"
+            yield f"{len(example.pos)} {len(example.neg)}"
+            yield from example.pos
+            yield from example.neg
+
+    return sha256_parts(parts())

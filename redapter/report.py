@@ -1,0 +1,122 @@
+"""The training report: what was trained, on what, and how it went, with curves."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.core.files import read_json, write_atomic, write_text
+from redapter.checkpoints import RECORD, RunFolder
+from redapter.config import RunConfig
+from redapter.config_file import config_hash
+from redapter.steplog import read_log
+
+FIGURES = {
+    "loss": ("nats", {"loss": "minimised", "plain_loss": "L(q), mean"}),
+    "intensity": (
+        "reasoning intensity",
+        {"ri_mean": "mean", "ri_q10": "10 %", "ri_q50": "median", "ri_q90": "90 %"},
+    ),
+    "weights": (
+        "weight × batch size",
+        {"weight_q10": "10 %", "weight_q50": "median", "weight_q90": "90 %", "weight_max": "max"},
+    ),
+}
+"""Figure -> (axis, log key -> curve's name); a figure whose keys are not logged is left out."""
+
+
+def write_report(folder: RunFolder, config: RunConfig, *, steps: int) -> Path:
+    """Write `report.md` and its figures from the run's record and log; returns the report."""
+    lines = read_log(folder.log)
+    figures = []
+    for name, (axis, curves) in FIGURES.items():
+        present = {key: label for key, label in curves.items() if lines and key in lines[-1]}
+        if present:
+            figure = f"figures/{name}.png"
+            write_atomic(folder.path / figure, curves_png(lines, present, axis))
+            figures.append(f"![{name}]({figure})")
+    report = folder.path / "report.md"
+    record = read_json(folder.path / RECORD)
+    write_text(report, report_text(config, record, lines, figures, steps=steps))
+    return report
+
+
+def report_text(
+    config: RunConfig,
+    record: Mapping[str, Any],
+    lines: Sequence[Mapping[str, Any]],
+    figures: Sequence[str],
+    *,
+    steps: int,
+) -> str:
+    """Return the report as Markdown."""
+    facts = {
+        "base": config.model.base,
+        "parent weights": record["parent"],
+        "data": f"{config.data.path} (sha256 {record['data']})",
+        "recipe": f"sha256 {config_hash(config)}",
+        "loss": _loss_line(config),
+        "LoRA": f"rank {config.lora.rank}, alpha {config.lora.alpha}" if config.lora.rank else "no",
+        "step": f"{config.batch.size * config.batch.devices} queries of one task × "
+        f"{config.batch.group_size} passages, unless rows say otherwise",
+        "seed": config.train.seed,
+        "steps": steps,
+    }
+    text = [f"# Training of {config.name}", "", "| | |", "|---|---|"]
+    text += [f"| {key} | {value} |" for key, value in facts.items()]
+    if lines:
+        text += ["", "## How it went", "", *_progress_table(lines), "", *figures]
+    return "\n".join(text) + "\n"
+
+
+def curves_png(lines: Sequence[Mapping[str, Any]], curves: Mapping[str, str], axis: str) -> bytes:
+    """Return a PNG of log values over steps, one curve a key."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 3.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    plot = figure.add_subplot()
+    steps = [line["step"] for line in lines]
+    for key, label in curves.items():
+        plot.plot(steps, [line.get(key, float("nan")) for line in lines], label=label, linewidth=1)
+    plot.set_xlabel("step")
+    plot.set_ylabel(axis)
+    plot.grid(visible=True, alpha=0.3)
+    plot.legend(frameon=False, fontsize=8)
+    image = io.BytesIO()
+    figure.savefig(image, format="png", dpi=120, metadata={"Software": None})
+    return image.getvalue()
+
+
+def _loss_line(config: RunConfig) -> str:
+    """Return the loss in words."""
+    loss = config.loss
+    if loss.kind == "infonce":
+        return f"InfoNCE, temperature {loss.temperature}"
+    cap = f"kappa {loss.kappa}" if loss.kappa else "no cap"
+    kappa = "" if loss.kind == "static" else f", {cap}"
+    return (
+        f"{loss.kind}, temperature {loss.temperature}{kappa}, plain for {loss.warmup_steps} steps"
+    )
+
+
+def _progress_table(lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a Markdown table of means over the first, middle and last tenth of the steps."""
+    tenth = max(1, len(lines) // 10)
+    middle = len(lines) // 2
+    parts = {
+        "first tenth": lines[:tenth],
+        "middle tenth": lines[max(0, middle - tenth // 2) :][:tenth],
+        "last tenth": lines[-tenth:],
+    }
+    keys = ["loss", "plain_loss", "ri_mean", "ess", "grad_norm", "tokens_per_s", "memory_gib"]
+    keys = [key for key in keys if key in lines[-1]]
+    head = ["steps", *(key.replace("_", " ") for key in keys)]
+    table = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for name, part in parts.items():
+        means = [sum(float(line[key]) for line in part) / len(part) for key in keys]
+        table.append(f"| {name} | {' | '.join(f'{mean:,.4g}' for mean in means)} |")
+    return table

@@ -1,0 +1,103 @@
+"""The run folder: starting, resuming with a difference, half-written and damaged checkpoints."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.core.errors import BadInput, StoreError
+from redapter.checkpoints import MARKER, RunFolder
+
+RECORD = {
+    "config": {"batch": {"size": 4}, "data": {"path": "a.jsonl"}, "model": {"base": "here"}},
+    "data": "d1",
+    "parent": "sha256:p1",
+}
+
+
+def whole_checkpoint(folder: RunFolder, step: int) -> Path:
+    path = folder.path / f"checkpoint-{step}"
+    path.mkdir(parents=True)
+    (path / "weights").write_bytes(b"w" * step)
+    folder.mark_complete(step)
+    return path
+
+
+def test_a_new_folder_gets_its_record_and_a_used_one_is_refused(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.open(RECORD, resume=False)
+    assert json.loads((folder.path / "run.json").read_text()) == RECORD
+    with pytest.raises(BadInput, match=r"holds a run already\n.*--resume"):
+        folder.open(RECORD, resume=False)
+    folder.open(RECORD, resume=True)
+
+
+def test_resuming_a_run_that_was_never_started_starts_it(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.open(RECORD, resume=True)
+    assert folder.last_checkpoint() is None
+
+
+def test_each_difference_is_named(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.open(RECORD, resume=False)
+    changed = {**RECORD, "config": {**RECORD["config"], "batch": {"size": 8}}, "data": "d2"}
+    with pytest.raises(BadInput, match=r"config.batch.size: 4 -> 8; data: 'd1' -> 'd2'"):
+        folder.open(changed, resume=True)
+
+
+def test_data_and_base_may_move(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.open(RECORD, resume=False)
+    moved = {"batch": {"size": 4}, "data": {"path": "b.jsonl"}, "model": {"base": "there"}}
+    folder.open({**RECORD, "config": moved}, resume=True)
+
+
+def test_half_written_checkpoints_are_passed_over_and_removed(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.open(RECORD, resume=False)
+    good = whole_checkpoint(folder, 9)
+    whole_checkpoint(folder, 3)
+    half = tmp_path / "checkpoint-12"
+    half.mkdir()
+    (half / "weights").write_bytes(b"half")
+    assert folder.last_checkpoint() == good
+    folder.open(RECORD, resume=True)
+    assert not half.exists()
+    assert folder.last_checkpoint() == good
+
+
+def test_a_damaged_checkpoint_is_not_used(tmp_path):
+    folder = RunFolder(tmp_path)
+    good = whole_checkpoint(folder, 9)
+    (good / "weights").write_bytes(b"short")
+    with pytest.raises(StoreError, match=r"should hold 9 bytes and holds 5\nRemove"):
+        folder.last_checkpoint()
+    (good / "weights").unlink()
+    with pytest.raises(StoreError, match="holds None"):
+        folder.last_checkpoint()
+
+
+def test_the_marker_is_no_part_of_what_it_counts(tmp_path):
+    folder = RunFolder(tmp_path)
+    sizes = json.loads((whole_checkpoint(folder, 2) / MARKER).read_text())["sizes"]
+    assert sizes == {"weights": 2}
+
+
+def test_foreign_checkpoints_are_left_alone(tmp_path):
+    (tmp_path / "checkpoint-5").mkdir()
+    with pytest.raises(BadInput, match="holds checkpoints but no"):
+        RunFolder(tmp_path).open(RECORD, resume=True)
+    assert (tmp_path / "checkpoint-5").exists()
+
+
+def test_the_log_is_cut_to_the_step_and_at_a_torn_line(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.cut_log(3)
+    folder.log.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"step": 4}\n{"ste')
+    folder.cut_log(3)
+    assert folder.log.read_text() == '{"step": 1}\n{"step": 2}\n{"step": 3}\n'
+    folder.cut_log(0)
+    assert folder.log.read_text() == ""
