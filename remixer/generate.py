@@ -1,0 +1,76 @@
+"""One query per document, written under its conditions, made usable and free of duplicates."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from harness.core.errors import BadInput
+from remixer.asking import Answers, Asker, Refused
+from remixer.llm import LENGTH, ChatReply, ChatRequest
+from remixer.reply_text import clean_reply, why_unusable
+from remixer.requests import Asking
+from remixer.rows import QueryRow, SourceRow
+
+
+def generate_queries(
+    asker: Asker, asking: Asking, sources: Sequence[SourceRow], text_of: Mapping[str, str]
+) -> tuple[tuple[QueryRow, ...], dict[str, int]]:
+    """Return the queries in the order of their sources, and counts.
+
+    A reply that is empty, cut off, in another script than its document or copied from it is asked
+    for again; sources for which nothing usable came are left out, and so is a query equal to an
+    earlier one but for case and white space (the released code removes exact duplicates). Raises
+    `BadInput` for a source that the corpus lacks, and what `Asker.answers` raises.
+    """
+    check_sources(sources, text_of)
+
+    def build(number: int, attempt: int) -> ChatRequest:
+        source = sources[number]
+        return asking.generate(source, text_of[source.doc_id], attempt)
+
+    def read(number: int, reply: ChatReply) -> str | Refused:
+        text = clean_reply(reply.text)
+        if reply.finish == LENGTH:
+            return Refused("cut_off")
+        reason = why_unusable(text, text_of[sources[number].doc_id])
+        return Refused(reason) if reason else text
+
+    answers: Answers[str] = asker.answers("writing queries", len(sources), build, read)
+    version = asking.versions()["generate"]
+    rows: list[QueryRow] = []
+    seen: set[bytes] = set()
+    for source, query in zip(sources, answers.values, strict=True):
+        same = _fold(query or "")
+        if query and same not in seen:
+            seen.add(same)
+            rows.append(
+                QueryRow(
+                    doc_id=source.doc_id,
+                    length=source.length,
+                    education=source.education,
+                    query=query,
+                    model=asking.model,
+                    prompt=version,
+                )
+            )
+    written = sum(query is not None for query in answers.values)
+    counts = {**answers.counts, "sources": len(sources), "queries": len(rows)}
+    return tuple(rows), {**counts, "duplicates": written - len(rows)}
+
+
+def _fold(query: str) -> bytes:
+    """Return a hash that queries equal but for case and white space share."""
+    folded = " ".join(query.casefold().split())
+    return hashlib.sha256(folded.encode("utf-8", "surrogatepass")).digest()[:16]
+
+
+def check_sources(sources: Sequence[SourceRow], text_of: Mapping[str, str]) -> None:
+    """Raise `BadInput` when a source document is not in the corpus."""
+    missing = [source.doc_id for source in sources if source.doc_id not in text_of]
+    if missing:
+        raise BadInput(
+            f"{len(missing)} of {len(sources)} source documents are not in the corpus, the first "
+            f"is {missing[0]!r}",
+            fix="Give the corpus that they were selected from, or a new --out folder.",
+        )

@@ -1,0 +1,98 @@
+"""Kinds of task: what a document is, what is written from it, and what counts as relevant."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from harness.core.errors import BadInput, UnknownName
+from harness.core.types import Wording
+from remixer.prompt_texts import fill, prompt_text, version
+
+GENERAL = "general"
+POST = "post"
+KINDS = (
+    POST, "leetcode", "pony", "aops", "theoremqa_questions", "theoremqa_theorems", "stdlib",
+    GENERAL,
+)  # fmt: skip
+"""The six kinds of the released code (one for the seven StackExchange tasks), one for the embedded
+task, and one for any other corpus; each has its text in `prompts/kind-<name>.txt`."""
+
+_POSTS = (
+    "biology", "earth_science", "economics", "psychology", "robotics", "stackoverflow",
+    "sustainable_living",
+)  # fmt: skip
+_DOMAINS = {
+    **dict.fromkeys(("stackoverflow", "leetcode", "pony"), "Coding"),
+    **dict.fromkeys(("aops", "theoremqa_questions", "theoremqa_theorems"), "Math"),
+}
+"""Domain that cleaning asks about where it is not the task's own name (released code)."""
+
+GROUP_SIZES = {"leetcode": (2, 64), "pony": (64, 2)}
+DEFAULT_GROUP_SIZE = (16, 8)
+"""(passages a query, queries a device) by kind: ReasonEmbed's data_synthesis/4-process.py."""
+
+_SECTIONS = ("write", "query", "document", "documents", "relevance")
+_HEADING = re.compile(r"^## (\w+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The words of one kind of task, filled in for one task.
+
+    `write` is the instruction to write a query from a document; `query` and `document` say what
+    each is (`Biology post`, `passage`), `documents` is the plural; `relevance` says when a
+    document is relevant; `domain` names the field. `version` is the hash of the kind's text.
+    """
+
+    name: str
+    domain: str
+    write: str
+    query: str
+    document: str
+    documents: str
+    relevance: str
+    version: str
+
+
+def kind_name(task: str) -> str:
+    """Return the kind of a named task; any name that is not known is of the general kind."""
+    short = task.removesuffix("-long")
+    if short in _POSTS:
+        return POST
+    return short if short in KINDS else GENERAL
+
+
+def load_kind(name: str, wording: Wording, domain: str = "") -> Kind:
+    """Return a kind filled in with a task's words; `domain` replaces the usual one.
+
+    Raises `UnknownName` for a kind that does not exist.
+    """
+    if name not in KINDS:
+        raise UnknownName("task kind", name, KINDS, listing=f"Kinds: {', '.join(KINDS)}.")
+    field = domain or _DOMAINS.get(wording.slug.removesuffix("-long"), wording.name)
+    text = prompt_text(f"kind-{name}")
+    sections = _sections(name, text)
+    known = {"name": domain or wording.name}
+    words = {
+        key: fill(value, {at: known[at] for at in known if "{{" + at + "}}" in value})
+        for key, value in sections.items()
+    }
+    return Kind(name=name, domain=field, version=version(text), **words)
+
+
+def group_size(kind: str) -> tuple[int, int]:
+    """Return a kind's (train_group_size, batch_size)."""
+    return GROUP_SIZES.get(kind, DEFAULT_GROUP_SIZE)
+
+
+def _sections(name: str, text: str) -> dict[str, str]:
+    """Return the parts of a kind's text by their headings; raises `BadInput` if one is absent."""
+    parts = _HEADING.split(text)
+    found = dict(zip(parts[1::2], parts[2::2], strict=True))
+    if tuple(sorted(found)) != tuple(sorted(_SECTIONS)):
+        raise BadInput(
+            f"prompts/kind-{name}.txt has the sections {sorted(found)}",
+            fix=f"It must have {', '.join(_SECTIONS)}, each under a line '## name'.",
+        )
+    return {key: value.strip() for key, value in found.items()}

@@ -1,0 +1,46 @@
+"""The reasoning-augmented query: what an expert would think between question and search.
+
+How ReasonEmbed's authors made the field is not public; prompt and form are our own design. The
+model sees the query alone, never its source document, as a retriever would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from remixer.asking import Answers, Asker, Refused
+from remixer.llm import LENGTH, ChatReply, ChatRequest
+from remixer.reply_text import clean_reply, why_unusable
+from remixer.requests import Asking
+from remixer.rows import QueryRow
+
+
+def reason_queries(
+    asker: Asker, asking: Asking, queries: Sequence[QueryRow]
+) -> tuple[tuple[QueryRow, ...], dict[str, int]]:
+    """Return the queries with their reasoning, in order, and counts.
+
+    A reply that is empty, cut off, in another script than the query or the query over again is
+    asked for again; a query for which nothing usable came is left out, since Redapter cannot
+    train on it. Raises what `Asker.answers` raises.
+    """
+
+    def build(number: int, attempt: int) -> ChatRequest:
+        return asking.reason(queries[number].query, attempt)
+
+    def read(number: int, reply: ChatReply) -> str | Refused:
+        text = clean_reply(reply.text)
+        if reply.finish == LENGTH:
+            return Refused("cut_off")
+        reason = why_unusable(text, queries[number].query)
+        return Refused(reason) if reason else text
+
+    answers: Answers[str] = asker.answers("reasoning", len(queries), build, read)
+    version = asking.versions()["reason"]
+    rows = tuple(
+        replace(query, reasoning_query=text, reasoning_model=asking.model, reasoning_prompt=version)
+        for query, text in zip(queries, answers.values, strict=True)
+        if text is not None
+    )
+    return rows, {**answers.counts, "queries": len(queries), "reasoned": len(rows)}

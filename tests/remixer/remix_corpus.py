@@ -1,0 +1,77 @@
+"""A small corpus on which all stages can run, and what they run with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from harness.core.progress import SilentReporter
+from harness.core.types import Corpus, Query, Task, Wording
+from harness.search.bm25 import bm25
+from remixer.asking import Patience
+from remixer.conditions import SelectConfig
+from remixer.http_chat import HttpChat, HttpOptions
+from remixer.kinds import Kind, load_kind
+from remixer.llm import ChatModel
+from remixer.mine import MineOptions
+from remixer.stages import RemixConfig, Tools
+
+_WORDS = """lock queue thread night job machine wait deadlock order buffer signal socket timer
+event process signal memory page cache disk index tree graph table column row key value text"""
+WORDS = tuple(_WORDS.split())
+
+QUICK = HttpOptions(concurrency=8, timeout=0.4, tries=4, first_wait=0.01, longest_wait=0.05)
+
+
+def make_task(documents: int = 24, seed: int = 5, words: int = 60) -> Task:
+    """Return a task of random documents; the first is gold, the second excluded."""
+    rng = np.random.default_rng(seed)
+    ids = tuple(f"d{row:04}" for row in range(documents))
+    texts = tuple(" ".join(rng.choice(WORDS, words)) + f" {key}" for key in ids)
+    return Task(
+        name="notes",
+        group="test",
+        revision="1",
+        query_set="original",
+        queries=(Query("q", "what is a lock?"),),
+        qrels={"q": {ids[0]: 1}} if documents else {},
+        excluded={"q": frozenset(ids[1:2])},
+        head_metric="ndcg@10",
+        wording=Wording("notes", "Systems", "Systems question", "question", "passages"),
+        corpus=Corpus(ids, texts),
+    )
+
+
+def make_kind(task: Task | None = None) -> Kind:
+    """Return the general kind for a task."""
+    return load_kind("general", (task or make_task()).wording, "computing")
+
+
+def make_config(**changes: object) -> RemixConfig:
+    """Return a configuration of a small run: no cleaning, five candidates."""
+    config = RemixConfig(
+        select=SelectConfig(min_characters=20, limit=8), clean=False, mine=MineOptions(depth=5)
+    )
+    return replace(config, **changes)
+
+
+def make_tools(chat: ChatModel | None, **changes: object) -> Tools:
+    """Return tools with BM25 mining and impatient tests."""
+    tools = Tools(reporter=SilentReporter(), chat=chat, retriever=bm25(), patience=Patience())
+    return replace(tools, **changes)
+
+
+def http_chat(url: str, **changes: object) -> HttpChat:
+    """Return a client that does not wait long."""
+    return HttpChat(url, "test-model", "", replace(QUICK, **changes))
+
+
+def contents(folder: Path, but: tuple[str, ...] = ()) -> dict[str, bytes]:
+    """Return name -> bytes of a folder's files."""
+    return {
+        path.name: path.read_bytes()
+        for path in sorted(folder.iterdir())
+        if path.is_file() and path.name not in but
+    }

@@ -1,0 +1,230 @@
+"""`rebench remix`: flags to a run, one result on stdout, and errors that say what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from remix_corpus import make_task
+from remix_server import ChatServer, rule
+
+from harness.cli.errors import run_guarded
+from harness.cli.remix_replay import app
+from harness.core.training import read_rows
+
+DOCUMENTS = make_task(30)
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def remix(capsys, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Done]:
+    """Return a function that runs `remix ARGS…` in this process."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> Done:
+        capsys.readouterr()
+        code = run_guarded(lambda: app(list(map(str, arguments)), prog_name="rebench remix"))
+        captured = capsys.readouterr()
+        return Done(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """Return a folder with documents and nothing else."""
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    lines = [
+        json.dumps({"_id": key, "title": "Note", "text": text})
+        for key, text in zip(DOCUMENTS.corpus.ids, DOCUMENTS.corpus.texts, strict=True)
+    ]
+    (folder / "corpus.jsonl").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def common(server: ChatServer, corpus: Path) -> list[object]:
+    return [
+        "--corpus", corpus, "--llm", server.url, "--llm-model", "m", "--limit", 6,
+        "--depth", 5, "--no-clean", "--concurrency", 4,
+    ]  # fmt: skip
+
+
+def test_a_run_over_http_and_its_replay(remix, server: ChatServer, corpus: Path):
+    done = remix("run", *common(server, corpus), "--out", "one", "--json")
+    assert done.code == 0, done.err
+    counts = json.loads(done.out)
+    assert list(counts) == ["select", "generate", "reason", "mine", "annotate", "format"]
+    assert counts["select"] == {
+        "documents": 30, "reserved": 0, "too_short": 0, "too_long": 0, "over_limit": 24,
+        "selected": 6,
+    }  # fmt: skip
+    rows = list(read_rows(Path("one/training.jsonl.gz")))
+    assert len(rows) == counts["format"]["rows"]
+    assert all(row.pos[0].startswith("Note ") for row in rows)
+    again = remix(
+        "run", "--corpus", corpus, "--llm", "replay:one/journal.jsonl", "--limit", 6,
+        "--depth", 5, "--no-clean", "--out", "two",
+    )  # fmt: skip
+    assert again.code == 0, again.err
+    assert again.out.splitlines()[0].split() == ["stage", "count", "number"]
+    assert Path("one/training.jsonl.gz").read_bytes() == Path("two/training.jsonl.gz").read_bytes()
+
+
+def test_stage_by_stage(remix, server: ChatServer, corpus: Path):
+    assert remix("run", *common(server, corpus), "--out", "whole").code == 0
+    for stage in ("clean", "generate", "reason", "mine", "annotate", "format"):
+        done = remix(stage, *common(server, corpus), "--out", "parts")
+        assert done.code == 0, (stage, done.err)
+    for name in ("training.jsonl.gz", "training.parquet", "card.md", "manifest.json"):
+        assert (Path("whole") / name).read_bytes() == (Path("parts") / name).read_bytes(), name
+
+
+def test_cheap_annotators_and_another_embedder(remix, server: ChatServer, corpus: Path):
+    done = remix("run", *common(server, corpus), "--out", "lexical", "--annotator", "lexical",
+                 "--embedder", "bm25-bow", "--no-reason")  # fmt: skip
+    assert done.code == 0, done.err
+    rows = list(read_rows(Path("lexical/training.jsonl.gz")))
+    assert {row.conditions["annotator"] for row in rows} == {"lexical"}
+    refused = remix("run", *common(server, corpus), "--out", "x", "--annotator", "embedding")
+    assert refused.code == 2
+    assert "needs an embedder, and 'bm25' is none" in refused.err
+
+
+def test_the_key_comes_from_the_environment(
+    remix, server: ChatServer, corpus: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-second")
+    monkeypatch.setenv("REBENCH_LLM_KEY", "sk-first")
+    done = remix("run", *common(server, corpus), "--out", "run")
+    assert done.code == 0
+    assert {headers["Authorization"] for headers in server.headers} == {"Bearer sk-first"}
+    files = [path for path in Path("run").iterdir() if path.is_file()]
+    assert not any(b"sk-first" in path.read_bytes() for path in files)
+    assert "sk-first" not in done.out + done.err
+
+
+def test_a_budget_stops_with_exit_2_and_goes_on(remix, server: ChatServer, corpus: Path):
+    stopped = remix("run", *common(server, corpus), "--out", "run", "--max-tokens-total", 100)
+    assert stopped.code == 2
+    assert "the budget is reached" in stopped.err
+    assert "--max-tokens-total to go on" in stopped.err
+    assert remix("run", *common(server, corpus), "--out", "run").code == 0
+    assert set(server.asked.values()) == {1}
+    unpriced = remix("run", *common(server, corpus), "--out", "x", "--max-cost", 1)
+    assert (unpriced.code, "--price-prompt" in unpriced.err) == (2, True)
+
+
+def test_written_answers_by_command(remix, corpus: Path):
+    name = ["--corpus", corpus, "--llm-model", "people"]
+    done = remix("requests", "generate", *name, "--limit", 6, "-o", "asked.jsonl")
+    assert done.code == 0, done.err
+    asked = [json.loads(line) for line in Path("asked.jsonl").read_text().splitlines()]
+    texts = [
+        {"doc_id": row["doc_id"], "query": rule(row["request"]["messages"][0]["content"]),
+         "reasoning_query": f"What is needed for {row['doc_id']}: locks."}
+        for row in asked
+    ]  # fmt: skip
+    Path("texts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in texts))
+    assert remix("pack", "texts.jsonl", *name, "-o", "replay.jsonl").code == 0
+    base = ["--corpus", corpus, "--limit", 6, "--depth", 5, "--no-clean", "--out", "run",
+            "--llm", "replay:replay.jsonl"]  # fmt: skip
+    for stage in ("clean", "generate", "reason", "mine"):
+        assert remix(stage, *base).code == 0
+    assert remix("requests", "annotate", *name, "--run", "run", "--depth", 5,
+                 "-o", "judge.jsonl").code == 0  # fmt: skip
+    judge = [json.loads(line) for line in Path("judge.jsonl").read_text().splitlines()]
+    judged = [
+        {"doc_id": row["doc_id"], "candidate": row["candidate"], "score": 5 if row["rank"] < 3
+         else 1, "justification": "As it is."} for row in judge
+    ]  # fmt: skip
+    Path("judged.jsonl").write_text("".join(json.dumps(row) + "\n" for row in judged))
+    assert remix("pack", "texts.jsonl", "judged.jsonl", *name, "-o", "replay.jsonl").code == 0
+    assert remix("run", *base).code == 0
+    assert len(list(read_rows(Path("run/training.jsonl.gz")))) == 6
+    done = remix("annotator-data", *name, "--out", "run", "--output", "chat.jsonl.gz")
+    assert (done.code, "30 conversations" in done.err) == (0, True)
+    Path("texts.jsonl").write_text('{"doc_id": "gone", "query": "x"}\n')
+    bad = remix("pack", "texts.jsonl", *name, "-o", "replay.jsonl")
+    assert (bad.code, "gone: the corpus has no such document" in bad.err) == (2, True)
+
+
+def test_documents_and_sources_are_narrowed(remix, server: ChatServer, corpus: Path):
+    Path("keep.txt").write_text("\n".join(DOCUMENTS.corpus.ids[:12]) + "\nunknown\n")
+    Path("from.txt").write_text("d0002\nd0003\n")
+    done = remix("mine", *common(server, corpus), "--out", "run", "--documents", "keep.txt")
+    assert "no 3-reason.jsonl yet" in done.err
+    done = remix("run", *common(server, corpus), "--out", "run", "--documents", "keep.txt",
+                 "--sources", "from.txt", "--json")  # fmt: skip
+    counts = json.loads(done.out)
+    assert (counts["select"]["documents"], counts["select"]["selected"]) == (12, 2)
+    Path("keep.txt").write_text("unknown\n")
+    done = remix("clean", *common(server, corpus), "--out", "x", "--documents", "keep.txt")
+    assert "names 1 documents, none of them in" in done.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        (["--llm", "gpt"], "--llm 'gpt' names no model"),
+        (["--llm", "http://h/v1"], "no model is named for http://h/v1"),
+        (["--llm", "http://a:b@h/v1", "--llm-model", "m"], "carries a name, password"),
+        (["--llm", "replay:none.jsonl"], "no such file: none.jsonl"),
+        (["--task", "stdlib"], "Give one of them"),
+        (["--kind", "leetcod"], "Did you mean leetcode"),
+        (["--embedder", "bm52"], "Did you mean bm25"),
+        (["--annotator", "dice"], "Give llm, lexical or embedding"),
+        (["--llm-dialect", "x", "--llm", "http://h/v1", "--llm-model", "m"], "dialect 'x'"),
+        (["--max-cost", "-1"], "negative"),
+        ([], "--llm URL, vllm:MODEL or replay:FILE"),
+    ],
+)
+def test_wrong_flags_are_said_with_a_way_on(remix, corpus: Path, flags: list, complaint: str):
+    done = remix("run", "--corpus", corpus, "--out", "run", *flags)
+    assert done.code == 2, done.err
+    assert complaint in done.err
+    assert done.out == ""
+
+
+def test_folders_that_are_no_corpus(remix, tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    done = remix("clean", "--corpus", "empty", "--out", "x", "--no-clean")
+    assert (done.code, "holds no corpus.jsonl" in done.err) == (2, True)
+    (tmp_path / "empty" / "corpus.jsonl").write_text("")
+    done = remix("clean", "--corpus", "empty", "--out", "x", "--no-clean")
+    assert (done.code, "holds no documents" in done.err) == (2, True)
+    neither = remix("clean", "--out", "x")
+    assert (neither.code, "Give one of them" in neither.err) == (2, True)
+    many = remix("clean", "--task", "bright", "--out", "x")
+    assert (many.code, "is 12 tasks" in many.err) == (2, True)
+
+
+def test_help_loads_nothing_heavy():
+    probe = (
+        "import sys\n"
+        "from harness.cli.remix_replay import app\n"
+        "try: app(['run', '--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'transformers', 'numpy', 'scipy', 'pyarrow', 'remixer.stages'}\n"
+        "print('heavy:', sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, check=True,
+        env={**os.environ, "COLUMNS": "120"},
+    )  # fmt: skip
+    assert "--replay-tolerant" in done.stdout
+    assert done.stdout.rstrip().endswith("heavy: []")

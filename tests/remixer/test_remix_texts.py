@@ -1,0 +1,199 @@
+"""Prompts filled without holes, kinds complete, replies cleaned, and what is no query refused."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from remix_corpus import make_kind
+
+from harness.core.errors import BadInput, UnknownName
+from harness.core.types import Wording
+from harness.data.bright_tasks import TASKS
+from harness.data.stdlib.task import WORDING
+from remixer import prompt_texts
+from remixer.annotate import parse_score
+from remixer.kinds import GENERAL, KINDS, POST, group_size, kind_name, load_kind
+from remixer.prompt_texts import fill, prompt_text, version
+from remixer.reply_text import clean_reply, why_unusable
+from remixer.requests import Asking
+from remixer.rows import SourceRow
+
+ASKING = Asking(make_kind(), "writer", "judge", 42)
+SOURCE = SourceRow("d", "100 to 200 words", "college")
+
+
+@given(st.text(max_size=60))
+def test_a_value_goes_in_as_it_is(text: str):
+    assert fill("a {{x}} b {{x}} {{y}}", {"x": text, "y": "z"}) == f"a {text} b {text} z".strip()
+
+
+def test_values_are_not_filled_in_themselves():
+    assert fill("{{a}} {{b}}", {"a": "{{b}}", "b": r"\1 $x {c}"}) == r"{{b}} \1 $x {c}"
+
+
+@pytest.mark.parametrize("values", [{}, {"a": "1", "b": "2"}, {"b": "2"}])
+def test_a_hole_or_a_value_too_many_is_refused(values: dict):
+    with pytest.raises(BadInput, match="placeholders"):
+        fill("{{a}}", values)
+
+
+def test_an_unknown_prompt_is_refused():
+    with pytest.raises(BadInput, match="no prompt 'nope'"):
+        prompt_text("nope")
+
+
+def test_versions_tell_wordings_apart(monkeypatch: pytest.MonkeyPatch):
+    before = ASKING.versions()
+    assert set(before) == {"clean", "generate", "reason", "annotate"}
+    assert len(set(before.values())) == 4
+    assert version("a", "bc") != version("ab", "c")
+    real = prompt_texts.prompt_text
+    monkeypatch.setattr(
+        "remixer.requests.prompt_text",
+        lambda name: real(name) + (" More." if name == "reason" else ""),
+    )
+    after = ASKING.versions()
+    assert {stage for stage in before if before[stage] != after[stage]} == {"reason"}
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("wording", [WORDING, TASKS["biology"].wording], ids=["stdlib", "biology"])
+def test_every_kind_makes_whole_requests(name: str, wording: Wording):
+    asking = Asking(load_kind(name, wording), "writer", "judge", 42)
+    document, query = "THE DOCUMENT {{x}}", "THE QUERY"
+    texts = {
+        "clean": asking.clean(document),
+        "generate": asking.generate(SOURCE, document),
+        "reason": asking.reason(query),
+        "annotate": asking.annotate(query, document),
+    }
+    for stage, request in texts.items():
+        text = request.messages[0].content
+        assert text.count("{{") == text.count("{{x}}")
+        assert (document in text) == (stage != "reason")
+        assert (query in text) == (stage in ("reason", "annotate"))
+        assert request.model == ("judge" if stage == "annotate" else "writer")
+    generated = texts["generate"].messages[0].content
+    assert "100 to 200 words" in generated
+    assert "at college level" in generated
+
+
+def test_sampling_is_the_released_one():
+    generate = ASKING.generate(SOURCE, "d").sampling
+    assert (generate.temperature, generate.top_p, generate.max_tokens) == (1.0, 0.6, 8192)
+    judge = ASKING.annotate("q", "d").sampling
+    assert (judge.temperature, judge.top_p, judge.top_k, judge.max_tokens) == (0.7, 0.95, 40, 2048)
+    assert ASKING.clean("d").sampling.choices == ("Yes", "No")
+    assert {ASKING.clean("d", n).seed for n in range(3)} == {42, 43, 44}
+
+
+def test_a_lower_limit_on_replies_holds_everywhere():
+    small = Asking(make_kind(), "m", "m", 42, max_reply_tokens=100)
+    requests = [small.clean("d"), small.generate(SOURCE, "d"), small.reason("q")]
+    assert [request.sampling.max_tokens for request in requests] == [8, 100, 100]
+
+
+def test_kinds_follow_the_released_tasks():
+    posts = {name for name, task in TASKS.items() if kind_name(name) == POST}
+    short = {name.removesuffix("-long") for name in posts}
+    assert len(short) == 7
+    others = {kind_name(name) for name in TASKS} - {POST}
+    assert others == {
+        "leetcode", "pony", "aops", "theoremqa_questions", "theoremqa_theorems",
+    }  # fmt: skip
+    assert kind_name("stdlib") == "stdlib"
+    assert kind_name("my-folder") == GENERAL
+    with pytest.raises(UnknownName, match="Did you mean pony"):
+        load_kind("ponny", WORDING)
+
+
+def test_domains_and_group_sizes_are_the_released_ones():
+    domains = {
+        name: load_kind(kind_name(name), task.wording).domain for name, task in TASKS.items()
+    }
+    assert {domains[name] for name in ("stackoverflow", "leetcode", "pony")} == {"Coding"}
+    assert {domains[name] for name in ("aops", "theoremqa_questions", "theoremqa_theorems")} == {
+        "Math"
+    }
+    assert domains["earth_science"] == "Earth Science"
+    assert group_size("leetcode") == (2, 64)
+    assert group_size("pony") == (64, 2)
+    assert {group_size(kind) for kind in KINDS if kind not in ("leetcode", "pony")} == {(16, 8)}
+    assert {size * batch for size, batch in map(group_size, KINDS)} == {128}
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        (" a b ", "a b"),
+        ("<think>hm</think>\n\nq", "q"),
+        ("hm</think> x </THINK> q", "q"),
+        ("<think>never closed", ""),
+        ('"q"', "q"),
+        ("\u201cq\u201d", "q"),
+        ('"q" or "r"', '"q" or "r"'),
+        ('"half', '"half'),
+        ("```\nq\n```", "q"),
+        ("```text\nq\nr\n```", "q\nr"),
+        ('```\n"q"\n```', "q"),
+        ("```\na\n```\nand\n```\nb\n```", "```\na\n```\nand\n```\nb\n```"),
+        ("use `x`", "use `x`"),
+        ("'tis it'", "'tis it'"),
+        ("", ""),
+    ],
+)
+def test_replies_are_cleaned(raw: str, clean: str):
+    assert clean_reply(raw) == clean
+
+
+DOCUMENT = " ".join(f"word{n}" for n in range(120))
+
+
+def test_what_is_no_query_is_named():
+    words = DOCUMENT.split()
+    own = " ".join(f"own{n}" for n in range(200))
+    assert why_unusable("", DOCUMENT) == "empty"
+    assert why_unusable(" ?! ", DOCUMENT) == "empty"
+    assert why_unusable("Почему всё время ждёт вторая программа?", DOCUMENT) == "language"
+    assert why_unusable("为什么程序一直在等待", DOCUMENT) == "language"
+    assert why_unusable("why is that so?", "Почему всё время ждёт вторая?") == "language"
+    assert why_unusable("Почему так?", "Почему всё время ждёт вторая?") == ""
+    assert why_unusable(DOCUMENT, DOCUMENT) == "copied"
+    assert why_unusable(own + " " + " ".join(words[10:35]), DOCUMENT) == "copied"
+    assert why_unusable(own + " " + " ".join(words[10:34]), DOCUMENT) == ""
+    assert why_unusable(" ".join(words[:20]).upper(), DOCUMENT) == "copied"
+    assert why_unusable("why does word1 word2 word3 fail?", DOCUMENT) == ""
+    assert why_unusable("123 + 456 = 579?", "1 + 2 = 3") == ""
+
+
+@pytest.mark.parametrize(
+    ("reply", "score"),
+    [
+        ("so <score>4</score>", 4),
+        ("<SCORE> 5 </SCORE>", 5),
+        ("<score>2</score> no, <score>3</score>.", 3),
+        ("<think><score>1</score></think><score>4</score>", 4),
+        ("<score>number</score>", 0),
+        ("<score>6</score>", 0),
+        ("<score>0</score>", 0),
+        ("<score>-3</score>", 0),
+        ("<score>3.5</score>", 0),
+        ("<score>4/5</score>", 0),
+        ("<score>4", 0),
+        ("score: 4", 0),
+        ("<score>３</score>", 0),
+        ("<score>3</score> or rather <score>all</score>", 0),
+        ("<think><score>4</score>", 0),
+        ("", 0),
+    ],
+)
+def test_only_a_whole_score_in_tags_counts(reply: str, score: int):
+    assert parse_score(reply) == score
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_a_score_or_none(text: str):
+    assert parse_score(text) in range(6)
+    assert isinstance(clean_reply(text), str)
+    assert why_unusable(text, DOCUMENT) in ("", "empty", "language", "copied")
