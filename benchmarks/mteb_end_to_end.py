@@ -21,7 +21,7 @@ import tempfile
 import time
 from pathlib import Path
 
-MTEB = '''
+MTEB = """
 import csv, importlib.util, json, sys
 from pathlib import Path
 folder, cache = Path(sys.argv[1]), sys.argv[2]
@@ -68,7 +68,7 @@ if cache != "none":
     wrapped = CachedEmbeddingWrapper(wrapped, cache)
 result = mteb.evaluate(wrapped, Local(), cache=None, show_progress_bar=False)
 print("NDCG", result.task_results[0].scores["test"][0]["ndcg_at_10"])
-'''
+"""
 
 
 def timed(command: list[str], environment: dict[str, str]) -> tuple[float, str]:

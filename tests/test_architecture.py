@@ -18,7 +18,10 @@ HEAVY = ("torch", "transformers", "numpy", "ranx", "matplotlib", "datasets")
 LEVEL_2 = {
     "harness.data", "harness.cache", "harness.search", "harness.metrics", "harness.stats",
 }  # fmt: skip
-LEVEL_3 = {"harness.evaluate", "harness.retrieval", "harness.leaderboard"}
+LEVEL_3 = {
+    "harness.evaluate", "harness.retrieval", "harness.leaderboard", "harness.compare",
+    "harness.exchange",
+}  # fmt: skip
 ALLOWED: dict[str, set[str]] = {
     "harness.core": set(),
     **{unit: {"harness.core"} for unit in LEVEL_2},
@@ -29,6 +32,8 @@ ALLOWED: dict[str, set[str]] = {
     "harness.retrieval": {"harness.core", "harness.cache", "harness.search"},
     "harness.evaluate": {"harness.core", *LEVEL_2, "results"},
     "harness.leaderboard": {"harness.core", *LEVEL_2, "results"},
+    "harness.exchange": {"harness.core", *LEVEL_2, "results"},
+    "harness.compare": {"harness.core", *LEVEL_2, "results"},
     "harness.reports": {"harness.core", *LEVEL_2, *LEVEL_3, "results"},
     "harness.ablation": {"harness.core", *LEVEL_2, *LEVEL_3, "harness.reports", "results"},
     "harness.cli": {

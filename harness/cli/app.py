@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from harness.cli import cache, doctor, evaluate, exchange, leaderboard, listing, score, verify
+from harness.cli import (
+    cache,
+    compare,
+    doctor,
+    evaluate,
+    exchange,
+    leaderboard,
+    listing,
+    remix_replay,
+    report,
+    reproduce,
+    score,
+    train,
+    verify,
+)
 
 app = typer.Typer(
     name="rebench",
@@ -18,7 +32,12 @@ app = typer.Typer(
 app.command("eval")(evaluate.run)
 app.command("score")(score.run)
 app.command("leaderboard")(leaderboard.run)
+app.command("compare")(compare.run)
+app.command("report")(report.run)
+app.command("reproduce")(reproduce.run)
 app.command("verify")(verify.run)
+app.command("train")(train.run)
+app.add_typer(remix_replay.app, name="remix")
 app.command("import")(exchange.import_results)
 app.command("export")(exchange.export)
 app.command("models")(listing.models)
