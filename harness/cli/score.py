@@ -24,6 +24,14 @@ def run(
     task: Annotated[str, typer.Option("--task", "-t", metavar="T", help="The run's task.")],
     name: Annotated[str, typer.Option("--name", "-n", metavar="N", help="Name of the system.")],
     queries: QueriesOption = "original",
+    made_with: Annotated[
+        str,
+        typer.Option(
+            "--made-with",
+            metavar="SET",
+            help="The query set the run was made with, where its texts are not at hand.",
+        ),
+    ] = "",
     record: Annotated[
         bool, typer.Option("--record", help="Keep the result, for the leaderboard.")
     ] = False,
@@ -37,6 +45,7 @@ def run(
     """
     from harness.cli.console import print_outcomes
     from harness.cli.progress import reporter_for_stderr
+    from harness.data.query_sets import with_unread_queries
     from harness.data.registry import TaskOptions, load_task
     from harness.evaluate import EvalConfig, score_external
     from results.store import ResultStore
@@ -45,6 +54,8 @@ def run(
     reporter = reporter_for_stderr()
     options = TaskOptions(data_dir=settings.data_dir, query_set=queries, with_corpus=False)
     loaded = load_task(task, options, reporter)
+    if made_with:
+        loaded = with_unread_queries(loaded, made_with)
     store = ResultStore(settings.results_dir) if record else None
     config = EvalConfig(command=command_line())
     print_outcomes(

@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import BadInput
+from harness.core.errors import BadInput, UnknownName
 from harness.core.hashing import queries_fingerprint
 from harness.core.types import Query, Task
+from harness.data.bright_tasks import QUERY_SETS
 from harness.data.checks import id_of, jsonl_rows, text_of
 
 SUFFIXES = (".jsonl", ".jsonl.gz")
@@ -37,6 +38,18 @@ def with_query_file(task: Task, path: Path) -> Task:
     ]
     queries = replace_queries(task.queries, texts, str(path))
     return replace(task, queries=queries, query_set=f"file:{queries_fingerprint(queries)[:8]}")
+
+
+def with_unread_queries(task: Task, query_set: str) -> Task:
+    """Return the task under another query set's name and without texts, for scoring a given run.
+
+    Its entries compare with others of that query set; that the texts were the same is the run's
+    word. Raises `UnknownName` for a set that BRIGHT does not have.
+    """
+    if query_set not in QUERY_SETS:
+        known = ", ".join(QUERY_SETS)
+        raise UnknownName("query set", query_set, QUERY_SETS, listing=f"Known: {known}.")
+    return replace(task, query_set=query_set, queries=())
 
 
 def replace_queries(

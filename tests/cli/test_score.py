@@ -101,3 +101,16 @@ def test_real_runs_give_their_known_values(rebench, shared_data: Path, task: str
     )
     assert done.code == 0, done.err
     assert round(done.json[0]["metrics"]["ndcg@10"], 5) == REASONIR[task]
+
+
+def test_a_run_can_be_labelled_with_the_query_set_it_was_made_with(rebench, beir: Path, tmp_path):
+    run = tmp_path / "theirs.trec"
+    run.write_text(RUN, encoding="utf-8")
+    arguments = ("score", run, "-t", beir, "-n", "theirs", "--json")
+    (plain,), (labelled,) = (
+        rebench(*arguments).json,
+        rebench(*arguments, "--made-with", "gpt4").json,
+    )
+    assert labelled["query_set"] == "gpt4"
+    assert labelled["metrics"] == plain["metrics"]
+    assert "unknown query set 'gtp4'" in rebench(*arguments, "--made-with", "gtp4").err
