@@ -39,12 +39,13 @@ def run(
     data: DataOption = None,
     results: ResultsOption = None,
 ) -> None:
-    """Score a run. The task's queries, gold and exclusions are needed, its documents are not.
+    """Score a run. The task's queries, gold and exclusions are needed; BRIGHT's documents are not.
 
     Example: rebench score biology.trec.gz --task biology --name my-system --data BRIGHT
     """
     from harness.cli.console import print_outcomes
     from harness.cli.progress import reporter_for_stderr
+    from harness.data.bright_tasks import TASKS
     from harness.data.query_sets import with_unread_queries
     from harness.data.registry import TaskOptions, load_task
     from harness.evaluate import EvalConfig, score_external
@@ -52,7 +53,11 @@ def run(
 
     settings = settings_from(results=results, data=data)
     reporter = reporter_for_stderr()
-    options = TaskOptions(data_dir=settings.data_dir, query_set=queries, with_corpus=False)
+    # BRIGHT's documents are large and on a hub; elsewhere they are at hand, and then a document
+    # that the corpus lacks is found.
+    options = TaskOptions(
+        data_dir=settings.data_dir, query_set=queries, with_corpus=task not in TASKS
+    )
     loaded = load_task(task, options, reporter)
     if made_with:
         loaded = with_unread_queries(loaded, made_with)

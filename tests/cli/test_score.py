@@ -58,6 +58,7 @@ def test_nothing_is_kept_unless_asked(rebench, beir: Path, tmp_path: Path):
 BAD_RUNS = {
     "excluded": ("q1 Q0 q1-itself 1 0.9 x\n", "excludes"),
     "unknown query": ("q9 Q0 engine 1 0.9 x\n", "'q9'"),
+    "unknown document": ("q1 Q0 nobody 1 0.9 x\n", "'nobody'"),
     "not finite": ("q1 Q0 engine 1 nan x\n", "line 1"),
     "short line": ("q1 Q0 engine 1 0.9 x\nq1 Q0\n", "line 2"),
     "twice": ("q1 Q0 engine 1 0.9 x\nq1 Q0 engine 2 0.8 x\n", "'engine'"),
