@@ -22,7 +22,8 @@ TEXT_WIDTH = 200
 
 def run(
     models: Annotated[
-        list[str], typer.Argument(metavar="A B [C…]", help="Measured models, or MODEL#VARIANT.")
+        list[str],
+        typer.Argument(metavar="MODEL", help="Two measured models or more, or MODEL#VARIANT."),
     ],
     tasks: shared.TasksChoice = "",
     metric: shared.MetricChoice = "",

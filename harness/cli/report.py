@@ -27,7 +27,7 @@ def run(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[MODEL…]", help="Measured models, the first the baseline [default: all]."
+            metavar="MODEL", help="Measured models, the first the baseline [default: all]."
         ),
     ] = None,
     tasks: shared.TasksChoice = "",

@@ -20,7 +20,7 @@ from harness.metrics.names import bright_key, parse_metric
 
 LAYOUT = "bright"
 FILE = "results.json"
-_SLUGS = sorted({task.split for task in TASKS.values()}, key=len, reverse=True)
+_SLUGS = sorted({task.split for task in TASKS.values()})
 _FOLDER = re.compile(rf"({'|'.join(map(re.escape, _SLUGS))})_(.+)_long_(True|False)")
 _KEY = re.compile(r"(NDCG|MAP|Recall|P)@[1-9][0-9]*|MRR")
 

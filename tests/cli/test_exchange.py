@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from stored_boards import store_entry, stored
+from stored_boards import Made, store_entry, stored
 
 from harness.cli import board_table, console
 from results.store import ResultStore
@@ -42,6 +42,9 @@ def test_imported_rows_stand_on_the_board_untested(rebench, results: Path, tmp_p
     by_kind = {row["kind"]: row for row in board["rows"]}
     assert by_kind["imported"]["standing"] is None
     assert by_kind["measured"]["standing"]["group"] == 1
+    shown = rebench("leaderboard", "--published", "--tasks", "pony", "--format", "json").json
+    kinds = {row["kind"] for board in shown for row in board["rows"]}
+    assert kinds == {"published", "imported"}
 
 
 def test_a_faulty_file_is_named_the_rest_is_imported_and_the_code_is_2(rebench, tmp_path: Path):
@@ -83,10 +86,11 @@ def test_filters_cut_and_refuse(rebench, results: Path):
 
 
 def test_one_entry_alone_is_shown(rebench, results: Path):
-    stored(results, {"only": {"stdlib": [0.5, 0.75]}})
+    stored(results, {"only": {"stdlib": [0.5, 0.75]}}, Made(group="stdlib"))
     done = rebench("leaderboard", "--measured")
     assert done.code == 0
     assert "62.5" in done.out
+    assert "BCa" in done.out
     assert "Holm" not in done.out
 
 

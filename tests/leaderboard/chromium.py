@@ -148,7 +148,7 @@ class Chromium:
         path.write_bytes(base64.b64decode(found["data"]))
 
     def close(self) -> None:
-        """End the browser with all its processes (its own session)."""
+        """End the browser with all the processes of its group."""
         os.close(self._writer)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._pid, signal.SIGKILL)

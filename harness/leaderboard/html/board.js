@@ -129,9 +129,9 @@ function redraw() {
 }
 
 /** Make a labelled box; `set` adds attributes. */
-function box(label, checked, changed, set) {
+function box(label, checked, changed, set, help) {
   const input = make('input', { type: 'checkbox', checked, ...set, onchange: () => { changed(input.checked); redraw(); } });
-  return make('label', { class: 'box' }, input, ` ${label}`);
+  return make('label', { class: 'box', 'data-tip': help }, input, ` ${label}`);
 }
 
 function picker(id, label, names, key) {
@@ -160,7 +160,8 @@ function tools() {
       box(kind, chosen.kinds.has(kind), (on) => flip(chosen.kinds, kind, on), { name: `kind-${kind}` })))),
     make('details', { class: 'menu' }, make('summary', {}, 'Columns'),
       make('div', {}, ...data.columns.filter((column) => column.name !== 'model').map((column) => (
-        box(column.help, chosen.columns.has(column.name), (on) => flip(chosen.columns, column.name, on), { name: `column-${column.name}` }))),
+        box(column.name.replaceAll('-', ' '), chosen.columns.has(column.name),
+          (on) => flip(chosen.columns, column.name, on), { name: `column-${column.name}` }, column.help))),
       box('colours', chosen.heat, (on) => { chosen.heat = on; }, { name: 'heat' }))));
 }
 
