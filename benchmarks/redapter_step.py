@@ -164,9 +164,9 @@ def page(found: list[tuple[Setup, dict[str, Any]]], rounds: int) -> str:
         "",
         "The extra work is one forward pass over the reasoning queries, no backward pass. With 16 "
         "passages a query that is one text in 18; with 2, the shape of the released recipe for "
-        "leetcode, one in 4.",
+        "leetcode, one in 4. On a machine that does other work, read the processor's seconds.",
         "",
-        f"{os.cpu_count()} CPU cores ({platform.machine()}), {torch.get_num_threads()} threads, "
+        f"{os.cpu_count()} CPU cores ({platform.machine()}), threads: {torch.get_num_threads()}, "
         f"Python {platform.python_version()}, torch {version('torch')}, transformers "
         f"{version('transformers')}, sentence-transformers {version('sentence-transformers')}, "
         f"peft {version('peft')}. Made by `python benchmarks/redapter_step.py`.",

@@ -227,10 +227,26 @@ def let_threads_end() -> None:
 
 def test_after_a_failure_nothing_more_is_sent(server: Server, clock: FakeClock) -> None:
     server.always = status(404)
+    model = embedder(server, clock, options={"batch_size": 1, "concurrency": 1})
     with pytest.raises(ModelError, match="answered 404"):
-        encode(embedder(server, clock, options={"batch_size": 1, "concurrency": 1}))
+        model.encode(TEXTS, role="document", instruction="")
     let_threads_end()
+    model.close()
     assert len(server.bodies) <= 2  # one may be on its way when the first fails
+
+
+def test_a_failure_does_not_wait_for_replies_on_their_way(server: Server, clock: FakeClock) -> None:
+    def answer(handler: Any, body: dict[str, Any]) -> None:
+        (hang if body["input"] == ["one"] else status(404))(handler, body)
+
+    server.always = answer
+    model = embedder(server, clock, options={"batch_size": 1})
+    with pytest.raises(ModelError, match="answered 404"):
+        model.encode(["one", "two"], role="document", instruction="")
+    assert not server.gave_up
+    server.released.set()
+    let_threads_end()
+    model.close()
 
 
 def test_a_failure_ends_the_waiting_of_others(server: Server) -> None:
@@ -254,9 +270,11 @@ def test_a_failure_ends_the_waiting_of_others(server: Server) -> None:
 
     server.always = answer
     clock = RealWait()
+    model = embedder(server, clock, options={"batch_size": 1})
     with pytest.raises(ModelError, match="for good"):
-        encode(embedder(server, clock, options={"batch_size": 1}), ["one", "two"])
+        model.encode(["one", "two"], role="document", instruction="")
     let_threads_end()
+    model.close()
     assert clock.waits == [500]
     assert len(server.bodies) == 2
 
