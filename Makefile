@@ -63,4 +63,4 @@ wheel-check: $(BIN)/python   ## the wheel, installed into an empty environment e
 	PYTHON=$(abspath $(BIN)/python) .ci/wheel-check
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VLLM) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -58,8 +58,8 @@ def test_data_and_base_may_move(tmp_path):
 def test_half_written_checkpoints_are_passed_over_and_removed(tmp_path):
     folder = RunFolder(tmp_path)
     folder.open(RECORD, resume=False)
-    good = whole_checkpoint(folder, 9)
-    whole_checkpoint(folder, 3)
+    good = whole_checkpoint(folder, 10)
+    whole_checkpoint(folder, 9)
     half = tmp_path / "checkpoint-12"
     half.mkdir()
     (half / "weights").write_bytes(b"half")

@@ -71,13 +71,19 @@ def test_overrides_are_toml_or_text(tmp_path):
     path.write_text('name = "tiny"\n[model]\nbase = "x"\n[batch]\nsize = 4\n')
     config = read_config(
         str(path),
-        ["loss.kappa=0", "model.base=owner/name", 'lora.targets=["query"]', "train.bf16=true"],
+        [
+            "loss.kappa=0",
+            "batch.group_size=3",
+            "model.base=owner/name",
+            'lora.targets=["query"]',
+            "train.bf16=true",
+        ],
     )
     assert config.loss.kappa == 0.0
     assert config.model.base == "owner/name"
     assert config.lora.targets == ("query",)
     assert config.train.bf16 is True
-    assert config.batch.size == 4
+    assert (config.batch.size, config.batch.group_size) == (4, 3)
     for bad in ("loss.kappa", "=3", "loss..kappa=3"):
         with pytest.raises(BadInput, match="--set"):
             read_config(str(path), [bad])

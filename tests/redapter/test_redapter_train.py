@@ -137,6 +137,25 @@ def test_embeddings_after_reload_equal_those_before(folders, tmp_path, kind, dty
     assert SentenceTransformer(str(folder), device="cpu").tokenizer("sort")["input_ids"][-1] == 3
 
 
+def test_adapters_are_merged_in_float32(folders, tmp_path):
+    """Merged in bfloat16, small updates would be rounded away before they are stored."""
+    from safetensors.torch import load_file
+
+    config = ModelConfig(base=str(folders["qwen3"]), dtype="bfloat16")
+    encoder = build_encoder(config, LoraConfig(rank=4, targets=("q_proj",)), device="cpu")
+    parts = dict(encoder.model.named_parameters())
+    stem = "0.model.layers.0.self_attn.q_proj"
+    torch.manual_seed(5)
+    with torch.no_grad():
+        parts[f"{stem}.lora_B.default.weight"].normal_(std=1e-4)
+    update = parts[f"{stem}.lora_B.default.weight"] @ parts[f"{stem}.lora_A.default.weight"]
+    expected = parts[f"{stem}.base_layer.weight"].float() + update.float() * (64 / 4)
+    recipe = small_recipe(folders["qwen3"], folders["rows"], card={"dtype": "float32"})
+    folder = export_model(encoder, replace(recipe, model=config), LINEAGE, tmp_path / "model")
+    merged = load_file(folder / "model.safetensors")["layers.0.self_attn.q_proj.weight"]
+    torch.testing.assert_close(merged, expected.detach(), rtol=1e-6, atol=1e-8)
+
+
 def test_the_card_is_one_that_models_reads(finished):
     _, _, done = finished
     card = read_card(done.model / "rebench-card.toml")
