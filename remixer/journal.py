@@ -1,7 +1,8 @@
 """Every request and reply of a run, appended to one file: resume store, audit trail, replay file.
 
 A line is `{"key": …, "tokens": [prompt, reply], "estimated": …, "request": {…}, "reply": {…}}`.
-It holds what was asked and answered, and nothing of how the server was reached.
+It holds what was asked and answered, and nothing of how the server was reached. Packed replies
+say in `request.about` which document they are on, in the place of the messages.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 from harness.core.errors import BadInput, StoreError
 from harness.core.files import read_lines
+from harness.core.types import Json
 from remixer.llm import ChatReply, ChatRequest, request_json
 
 SYNC_SECONDS = 2.0
@@ -147,13 +149,22 @@ class Journal:
         return totals, offset
 
 
-def record_line(request: ChatRequest, reply: ChatReply) -> bytes:
-    """Return the line of one request and its reply, newline included."""
+def record_line(
+    request: ChatRequest, reply: ChatReply, about: Mapping[str, Json] | None = None
+) -> bytes:
+    """Return the line of one request and its reply, newline included.
+
+    With `about`, that stands in the place of the messages: the key answers for them, and texts
+    that belong to others need not be passed on with the replies.
+    """
+    asked = request_json(request)
+    if about is not None:
+        asked = {"about": about, **{key: asked[key] for key in asked if key != "messages"}}
     record = {
         "key": reply.key,
         "tokens": [reply.prompt_tokens, reply.reply_tokens],
         "estimated": reply.estimated,
-        "request": request_json(request),
+        "request": asked,
         "reply": {"text": reply.text, "finish": reply.finish},
     }
     # Escaped to ASCII: a line separator or lone surrogate in a reply must not break the file.

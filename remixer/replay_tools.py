@@ -22,6 +22,9 @@ from remixer.reply_text import clean_reply, why_unusable
 from remixer.requests import Asking
 from remixer.rows import MinedRow, QueryRow
 
+_WRITTEN = {"query": ("generate", "queries"), "reasoning": ("reason", "reasonings")}
+"""What is written for a document -> the stage that asks for it, and what it is counted as."""
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -124,7 +127,7 @@ def pack_answers(
     """Return the journal that answers the stages' requests with what was written.
 
     An answer that its stage would refuse, or one on a document that the corpus lacks, is named in
-    `problems` and left out.
+    `problems` and left out. Records name the documents and hold none of their texts.
     """
     packing = _Packing()
     for doc_id, own in written.items():
@@ -134,10 +137,10 @@ def pack_answers(
         source = source_row(doc_id, asking.seed)
         query = clean_reply(own.query)
         request = asking.generate(source, text_of[doc_id])
-        packing.add_text(f"query of {doc_id}", request, own.query, text_of[doc_id])
+        packing.add_text("query", doc_id, (request, own.query, text_of[doc_id]))
         if own.reasoning_query:
-            reasoning = own.reasoning_query
-            packing.add_text(f"reasoning of {doc_id}", asking.reason(query), reasoning, query)
+            asked = (asking.reason(query), own.reasoning_query, query)
+            packing.add_text("reasoning", doc_id, asked)
         for candidate, (score, why) in (own.judgements or {}).items():
             text = f"{why.strip()}\n\n<score>{score}</score>"
             if candidate not in text_of:
@@ -145,7 +148,8 @@ def pack_answers(
             elif parse_score(text) != score:
                 packing.problems.append(f"{doc_id}, {candidate}: no score can be read in {text!r}")
             else:
-                packing.add("judgements", asking.annotate(query, text_of[candidate]), text)
+                about = {"stage": "annotate", "doc_id": doc_id, "candidate": candidate}
+                packing.add("judgements", about, asking.annotate(query, text_of[candidate]), text)
     return Packed(tuple(packing.lines), dict(packing.counts), tuple(packing.problems))
 
 
@@ -176,18 +180,23 @@ class _Packing:
     counts: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
-    def add(self, what: str, request: ChatRequest, text: str) -> None:
+    def add(self, what: str, about: Mapping[str, Json], request: ChatRequest, text: str) -> None:
         """Add the record of a request and its written answer."""
-        self.lines.append(record_line(request, ChatReply(key=request.key, text=text)))
+        self.lines.append(record_line(request, ChatReply(key=request.key, text=text), about))
         self.counts[what] += 1
 
-    def add_text(self, what: str, request: ChatRequest, text: str, source: str) -> None:
-        """Add a query or a reasoning, unless its stage would refuse it."""
+    def add_text(self, what: str, doc_id: str, asked: tuple[ChatRequest, str, str]) -> None:
+        """Add a query or a reasoning, unless its stage would refuse it.
+
+        `asked` is the request, the answer and the text that the answer must not repeat.
+        """
+        request, text, source = asked
         reason = why_unusable(clean_reply(text), source)
         if reason:
-            self.problems.append(f"the {what} would be refused: {reason}")
-        else:
-            self.add("reasonings" if what.startswith("reasoning") else "queries", request, text)
+            self.problems.append(f"the {what} of {doc_id} would be refused: {reason}")
+            return
+        stage, counted = _WRITTEN[what]
+        self.add(counted, {"stage": stage, "doc_id": doc_id}, request, text)
 
 
 def _text(row: Mapping[str, Any], key: str, where: str) -> str:

@@ -84,6 +84,17 @@ def write_answers(path: Path, rows: list[dict]) -> Path:
     return path
 
 
+def _check_only_own_words(lines: tuple[bytes, ...], asked: dict) -> None:
+    """A packed file can be passed on where the documents cannot: it names them and no more."""
+    records = [json.loads(line) for line in lines]
+    about = {"stage": "annotate", "doc_id": asked["doc_id"], "candidate": asked["candidate"]}
+    (record,) = [each for each in records if each["key"] == asked["key"]]
+    whole = dict(asked["request"])
+    del whole["messages"]
+    assert record["request"] == {"about": about, **whole}
+    assert all("messages" not in each["request"] for each in records)
+
+
 def test_written_answers_become_a_run(tmp_path: Path):
     """The whole way that a replay file is made: list, write, pack, run, list, judge, pack, run."""
     listed = list(list_requests(TASK, ASKING, Listing("generate", None, SELECT, 5)))
@@ -123,6 +134,7 @@ def test_written_answers_become_a_run(tmp_path: Path):
     )
     packed = pack_answers(ASKING, TEXT_OF, read_written([second, first, third]))
     assert packed.counts == {"queries": 8, "reasonings": 8, "judgements": 40}
+    _check_only_own_words(packed.lines, asked[6])
     write_packed(tmp_path / "replay.jsonl.gz", packed)
     records = run(tmp_path / "run", tmp_path / "replay.jsonl.gz")
     assert records["annotate"].counts["label_5"] == 8
