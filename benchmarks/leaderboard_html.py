@@ -26,8 +26,9 @@ import numpy as np
 from harness.data.bright_tasks import REVISION, TASKS, BrightTask
 from harness.metrics.names import OFFICIAL
 from results.environment import environment
+from results.per_query import PerQuery
 from results.schema import Entry, TaskFacts
-from results.store import PerQuery, ResultStore
+from results.store import ResultStore
 
 MODELS = 60
 ROUNDS = 3

@@ -22,8 +22,9 @@ from harness.metrics.names import parse_metric
 from harness.metrics.score import Scores, score
 from results.environment import environment
 from results.judgements import load_judgements, save_judgements
+from results.per_query import PerQuery
 from results.schema import Entry, TaskFacts, identity_hash
-from results.store import PerQuery, ResultStore
+from results.store import ResultStore
 from results.verify import Verdict, verify_entry
 
 DEFAULT_K = 1000

@@ -15,14 +15,13 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
 from harness.core.errors import BadInput, StoreError
-from harness.core.files import fsync_folder, open_text, write_atomic, write_text
+from harness.core.files import fsync_folder, read_text, write_atomic, write_text
 from harness.core.hashing import sha256_text
-from results.fields import is_finite_number
+from results.per_query import PerQuery, all_metrics, damaged, one_metric, parsed
 from results.schema import Entry, NewerSchema, StoredFiles, from_json, to_json
 
 ENTRY = "entry.json"
@@ -31,9 +30,6 @@ ORPHAN_SECONDS = 24 * 3600.0
 
 Younger ones may belong to a writer that is between its first file and its `entry.json`.
 """
-
-PerQuery = Mapping[str, Mapping[str, float]]
-"""Metric -> query id -> value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +160,18 @@ class ResultStore:
 
     def per_query(self, entry: Entry) -> PerQuery:
         """Return a stored entry's values per metric and query, exactly as they were saved."""
+        return all_metrics(*self._values_text(entry))
+
+    def values(self, entry: Entry, metric: str) -> Mapping[str, float]:
+        """Return a stored entry's value of one metric per query; the others are not parsed."""
+        text, path = self._values_text(entry)
+        return one_metric(text, metric, path)
+
+    def _values_text(self, entry: Entry) -> tuple[str, Path]:
+        """Return what the per-query file holds, its hash checked, and where it lies."""
         files = _stored(entry)
         path = self.folder(entry) / files.per_query
-        return _as_per_query(_parsed(_checked_text(path, files.per_query_sha256), path), path)
+        return _checked_text(path, files.per_query_sha256), path
 
 
 def _stored(entry: Entry) -> StoredFiles:
@@ -191,14 +196,9 @@ def _new_files(run_text: str, values: str) -> StoredFiles:
     )
 
 
-def _damaged(path: Path, problem: str) -> StoreError:
-    return StoreError(f"{path}: {problem}", fix="Remove its folder and measure again.")
-
-
 def _text(path: Path) -> str:
     try:
-        with open_text(path) as handle:
-            return handle.read()
+        return read_text(path)
     except BadInput as error:
         raise StoreError(error.message, fix="Remove its folder and measure again.") from error
 
@@ -206,27 +206,8 @@ def _text(path: Path) -> str:
 def _checked_text(path: Path, sha256: str) -> str:
     text = _text(path)
     if sha256_text(text) != sha256:
-        raise _damaged(path, "its contents do not have the hash that entry.json gives")
+        raise damaged(path, "its contents do not have the hash that entry.json gives")
     return text
-
-
-def _parsed(text: str, path: Path) -> Any:
-    """Return a JSON text's value; absurd nesting and digits are faults like any other."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _damaged(path, f"not JSON ({error})") from error
-
-
-def _as_per_query(value: Any, path: Path) -> PerQuery:
-    """Check that a JSON value maps metrics to queries to numbers."""
-    if not isinstance(value, dict) or not all(isinstance(row, dict) for row in value.values()):
-        raise _damaged(path, "should map each metric to an object of queries")
-    for metric, row in value.items():
-        for query, number in row.items():
-            if not is_finite_number(number):
-                raise _damaged(path, f"key {metric}.{query} is no number: {number!r}")
-    return value
 
 
 def _load(path: Path) -> Entry:
@@ -238,13 +219,13 @@ def _load(path: Path) -> Entry:
     while missing := [name for name in _names(entry) if not os.path.isfile(path.parent / name)]:
         again = _read(path)
         if again.files == entry.files:
-            raise _damaged(path, f"names {missing[0]}, which is not there")
+            raise damaged(path, f"names {missing[0]}, which is not there")
         entry = again
     return entry
 
 
 def _read(path: Path) -> Entry:
-    return from_json(_parsed(_text(path), path), path)
+    return from_json(parsed(_text(path), path), path)
 
 
 def _names(entry: Entry) -> tuple[str, ...]:

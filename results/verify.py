@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
 from harness.core.errors import BadInput, StoreError
+from results.per_query import PerQuery
 from results.schema import Entry
-from results.store import PerQuery, ResultStore
+from results.store import ResultStore
 
 TOLERANCE = 1e-9
 """Largest difference that counts as none: sums may be rounded in another order elsewhere."""

@@ -128,9 +128,7 @@ def _ranked(settings: Settings, choice: Choice, metric: str | None) -> _Found:
     boards = build_boards(sources, str(parse_metric(metric)) if metric else None)
     check_names(boards, choice, (*members, *(row.name for row in task_rows())))
     chosen = choose(boards, choice)
-    values = tuple(
-        read_values(board, lambda entry, name: store.per_query(entry)[name]) for board in chosen
-    )
+    values = tuple(read_values(board, store.values) for board in chosen)
     ranked = tuple(map(rank_board, chosen, values))
     unread = (problem for each in values for problem in each.problems)
     return _Found(ranked, values, (*loaded.problems, *imported.problems, *unread))

@@ -128,7 +128,7 @@ def _read(selection: Selection, metric: str, store: ResultStore) -> _Sheet:
                     f"{system.label} has no {metric} on {task}",
                     fix=f"Stored are: {', '.join(entry.metrics)}.",
                 )
-            values.append(store.per_query(entry)[metric])
+            values.append(store.values(entry, metric))
         ids, block = aligned(values)
         rows.append(block)
         tasks += [task] * len(ids)

@@ -112,7 +112,7 @@ _Measured = Mapping[str, tuple[float, Interval | None]]
 def _measured(system: System, store: ResultStore, plan: Plan, metric: str) -> _Measured:
     """Return mean and interval by task, and by group where all of its tasks are there."""
     values = {
-        task: np.array(list(store.per_query(entry)[metric].values()))
+        task: np.array(list(store.values(entry, metric).values()))
         for task, entry in system.entries.items()
         if metric in entry.metrics
     }

@@ -24,10 +24,26 @@ def open_text(path: Path) -> Iterator[io.TextIOBase]:
 
     A truncated or corrupt gzip and bytes that are not UTF-8 are reported when they are met.
     """
+    with _told_of(path), path.open("rb") as raw:
+        stream = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+        yield io.TextIOWrapper(stream, encoding="utf-8", newline="\n")
+
+
+def read_text(path: Path) -> str:
+    """Return a whole UTF-8 text file, plain or `.gz`, faster than through `open_text`.
+
+    Raises `BadInput` as that does.
+    """
+    with _told_of(path):
+        data = path.read_bytes()
+        return (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8")
+
+
+@contextlib.contextmanager
+def _told_of(path: Path) -> Iterator[None]:
+    """Turn what goes wrong with reading a file into `BadInput`."""
     try:
-        with path.open("rb") as raw:
-            stream = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
-            yield io.TextIOWrapper(stream, encoding="utf-8", newline="\n")
+        yield
     except FileNotFoundError as error:
         raise BadInput(f"no such file: {path}", fix="Check the path.") from error
     except UnicodeDecodeError as error:
@@ -50,10 +66,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def read_json(path: Path) -> Any:
     """Return a JSON file's value, plain or `.gz`; raises `BadInput` naming file and line."""
-    with open_text(path) as handle:
-        text = handle.read()
     try:
-        return json.loads(text)
+        return json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise BadInput(
             f"{path}, line {error.lineno}: not JSON ({error.msg})", fix="Mend or remake the file."

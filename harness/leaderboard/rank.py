@@ -103,9 +103,9 @@ def _standings(
     """Return the standing of each row of `[entries, queries]`, and how they were computed."""
     import numpy as np
 
-    from harness.stats.bootstrap import mean_intervals
+    from harness.stats.bootstrap import Interval, intervals_of, resamplable, resampled_means
     from harness.stats.holm import holm_pairs
-    from harness.stats.ranks import rank_groups, rank_intervals
+    from harness.stats.ranks import rank_groups, ranks_of
     from harness.stats.stratified import macro_mean, stratified_sign_flip_pairs
 
     rows = np.asarray(matrix, dtype=np.float64)
@@ -117,8 +117,12 @@ def _standings(
     # Equal means differ in the last bits by the order of summing: then rows keep their order.
     means = np.round(macro_mean(rows, tasks), 12)
     groups = rank_groups(means, holm_pairs(p), alpha=ALPHA)
-    intervals = mean_intervals(rows, resampling, tasks=tasks, resamples=RESAMPLES, level=LEVEL)
-    ranks = rank_intervals(rows, resampling, tasks=tasks, resamples=RESAMPLES, level=LEVEL)
+    intervals: tuple[Interval | None, ...] = (None,) * len(rows)
+    ranks = ((1, len(rows)),) * len(rows)
+    if resamplable(rows.shape[1], tasks):
+        resampled = resampled_means(rows, resampling, tasks=tasks, resamples=RESAMPLES)
+        intervals = intervals_of(rows, resampled, tasks=tasks, level=LEVEL)
+        ranks = ranks_of(resampled, level=LEVEL)
     standings = [
         Standing(group, best, worst, interval)
         for group, (best, worst), interval in zip(groups, ranks, intervals, strict=True)

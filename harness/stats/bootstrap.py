@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.random import Generator
@@ -59,6 +60,18 @@ def mean_intervals(
     if not resamplable(rows.shape[1], tasks):
         return (None,) * len(rows)
     means = resampled_means(rows, rng, tasks=tasks, resamples=resamples)
+    return intervals_of(rows, means, tasks=tasks, level=level)
+
+
+def intervals_of(
+    values: ArrayLike,
+    means: Values,
+    *,
+    tasks: Sequence[str] | None = None,
+    level: float = 0.95,
+) -> tuple[Interval, ...]:
+    """Return the BCa intervals of rows whose `resampled_means` `[rows, resamples]` are at hand."""
+    rows = as_rows(values)
     centres = rows @ _weights(rows.shape[1], tasks)
     return tuple(
         _bca(own, float(centre), _influence(row, tasks), level)
@@ -158,18 +171,19 @@ def _influence(row: Values, tasks: Sequence[str] | None) -> Values:
 
 def _bca(means: Values, centre: float, influence: Values, level: float) -> Interval:
     """Return the BCa interval; `influence` gives the acceleration (equations 14.14, 14.15)."""
-    from scipy.special import ndtr, ndtri
-
+    normal = NormalDist()
     rounding = 8 * np.finfo(np.float64).eps * (np.abs(means).max() + abs(centre))
     spread = float((influence**2).sum())
     if np.ptp(means) <= rounding or spread == 0:
         return Interval(low=centre, high=centre, level=level)
     below = (np.mean(means < centre - rounding) + np.mean(means <= centre + rounding)) / 2
     edge = 0.5 / len(means)
-    bias = ndtri(np.clip(below, edge, 1 - edge))
+    bias = normal.inv_cdf(min(max(float(below), edge), 1 - edge))
     acceleration = float((influence**3).sum()) / (6 * spread**1.5)
-    shifted = bias + ndtri(np.array([(1 - level) / 2, (1 + level) / 2]))
-    # The denominator stays positive for any sample of real size; the floor is for tiny ones.
-    places = ndtr(bias + shifted / np.maximum(1 - acceleration * shifted, 1e-9))
+    places = []
+    for tail in ((1 - level) / 2, (1 + level) / 2):
+        shifted = bias + normal.inv_cdf(tail)
+        # The divisor stays positive for any sample of real size; the floor is for tiny ones.
+        places.append(normal.cdf(bias + shifted / max(1 - acceleration * shifted, 1e-9)))
     low, high = np.quantile(means, places)
     return Interval(low=float(low), high=float(high), level=level)

@@ -92,11 +92,12 @@ def sign_patterns(queries: int, permutations: int, rng: Generator) -> Iterator[V
     """
     width = 8 * -(-queries // 64)
     block = max(1, CHUNK_CELLS // queries)
+    bits = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1)
+    signs = 1.0 - 2.0 * bits.astype(np.float64)  # of each octet's bits, [256, 8]
     for start in range(0, permutations, block):
         rows = min(block, permutations - start)
         packed = np.frombuffer(rng.bytes(rows * width), dtype=np.uint8).reshape(rows, width)
-        bits = np.unpackbits(packed, axis=1, count=queries)
-        yield 1.0 - 2.0 * bits.astype(np.float64)
+        yield signs.take(packed, axis=0).reshape(rows, 8 * width)[:, :queries]
 
 
 def _few(changed: NDArray[np.int64], permutations: int) -> NDArray[np.bool_]:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from harness.core.errors import BadInput
 from harness.stats.bootstrap import RESAMPLES, resamplable, resampled_means
-from harness.stats.samples import as_rows
+from harness.stats.samples import Values, as_rows
 
 
 def rank_groups(means: ArrayLike, p_values: ArrayLike, *, alpha: float = 0.05) -> tuple[int, ...]:
@@ -59,9 +59,14 @@ def rank_intervals(
     if not resamplable(rows.shape[1], tasks):
         return ((1, len(rows)),) * len(rows)
     means = resampled_means(rows, rng, tasks=tasks, resamples=resamples)
+    return ranks_of(means, level=level)
+
+
+def ranks_of(means: Values, *, level: float = 0.95) -> tuple[tuple[int, int], ...]:
+    """Return the rank intervals of entries whose `resampled_means` `[m, resamples]` are at hand."""
     # Sums of the same values in another order differ in the last bits only.
     means = np.round(means, 12)
-    ranks = np.stack([1 + (means > own).sum(axis=0) for own in means])
+    ranks = np.stack([1 + np.count_nonzero(means > own, axis=0) for own in means])
     tail = (1 - level) / 2
     low = np.quantile(ranks, tail, axis=1, method="inverted_cdf")
     high = np.quantile(ranks, 1 - tail, axis=1, method="inverted_cdf")

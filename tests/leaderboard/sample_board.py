@@ -40,5 +40,5 @@ def sample(root: Path) -> tuple[Board, QueryValues]:
     entries = store.entries().entries
     sources = Sources(entries, (PUBLISHED, printed), (IMPORTED,), MEMBERS, facts)
     (board,) = build_boards(sources)
-    values = read_values(board, lambda entry, metric: store.per_query(entry)[metric])
+    values = read_values(board, store.values)
     return rank_board(board, values), values

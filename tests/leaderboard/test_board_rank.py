@@ -27,7 +27,7 @@ BOTH = ("biology", "pony")
 def ranked(store: ResultStore, seed: int = 1, published: tuple = ()) -> Board:
     entries = store.entries().entries
     (board,) = build_boards(Sources(entries, published, (), MEMBERS, {}))
-    values = read_values(board, lambda entry, metric: store.per_query(entry)[metric])
+    values = read_values(board, store.values)
     assert values.problems == ()
     return rank_board(board, values, seed)
 
@@ -162,7 +162,7 @@ def test_unreadable_values_are_reported_and_cost_only_their_row(tmp_path: Path):
     entry = next(each for each in store.entries().entries if each.model == "a")
     (store.folder(entry) / entry.files.per_query).write_bytes(b"damaged")
     (board,) = build_boards(Sources(store.entries().entries, (), (), MEMBERS, {}))
-    values = read_values(board, lambda each, metric: store.per_query(each)[metric])
+    values = read_values(board, store.values)
     assert len(values.problems) == 1
     assert entry.files.per_query in values.problems[0].message
     found = rank_board(board, values)

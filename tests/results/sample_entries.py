@@ -8,8 +8,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from results.per_query import PerQuery
 from results.schema import Entry, TaskFacts
-from results.store import PerQuery, ResultStore
+from results.store import ResultStore
 
 TASK = TaskFacts(
     name="biology",

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from sample_entries import ENTRY, PER_QUERY, TASK, check_whole, version
 
 from harness.core.errors import StoreError
+from results.per_query import one_metric
 from results.schema import SCHEMA, Entry, NewerSchema
 from results.store import ORPHAN_SECONDS, ResultStore, safe_name
 
@@ -57,6 +58,38 @@ def test_per_query_values_round_trip_bit_for_bit(
     assert {m: {q: v.hex() for q, v in row.items()} for m, row in back.items()} == {
         m: {q: v.hex() for q, v in row.items()} for m, row in values.items()
     }
+
+
+METRICS = st.sampled_from(["ndcg@10", "mrr", 'a"b', ',"mrr":{', "\\", "}"]) | st.text()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    values=st.dictionaries(
+        METRICS, st.dictionaries(METRICS, st.floats(0, 1), max_size=4), min_size=1, max_size=5
+    ),
+    indent=st.sampled_from([None, 1]),
+)
+@example({'",': {'mrr":{': 0.5, ",": 0.25}, "mrr": {"q": 1.0}}, None)
+def test_one_metric_is_read_as_all_are(
+    values: dict[str, dict[str, float]], indent: int | None
+) -> None:
+    compact = json.dumps(values, indent=indent, separators=(",", ":"))
+    for metric, row in values.items():
+        assert one_metric(compact, metric, Path("file")) == row
+
+
+@pytest.mark.parametrize("value", ['{"mrr":{"q":"1"}}', '{"mrr":{"q":NaN}}', '{"mrr":{"q":1', "{"])
+def test_one_metric_of_a_damaged_file_is_refused(value: str) -> None:
+    with pytest.raises(StoreError, match=r"here\.json"):
+        one_metric(value, "mrr", Path("here.json"))
+
+
+def test_a_metric_that_a_file_lacks_is_named(store: ResultStore) -> None:
+    stored = store.save(ENTRY, PER_QUERY, RUN)
+    assert store.values(stored, "mrr") == PER_QUERY["mrr"]
+    with pytest.raises(StoreError, match="has no values of recall@1"):
+        store.values(stored, "recall@1")
 
 
 @settings(deadline=None)

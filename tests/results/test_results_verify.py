@@ -12,8 +12,9 @@ from sample_entries import ENTRY
 
 from harness.core.errors import BadInput, DataUnavailable, StoreError
 from harness.core.files import open_text
+from results.per_query import PerQuery
 from results.schema import Entry
-from results.store import PerQuery, ResultStore
+from results.store import ResultStore
 from results.verify import TOLERANCE, verify_entry
 
 RUN = "q1 Q0 d 1 0.75 x\nq2 Q0 d 1 0.25 x\n"

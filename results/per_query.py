@@ -1,0 +1,70 @@
+"""A per-query file as values: of all metrics, or of one at a fraction of the work."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from harness.core.errors import StoreError
+from results.fields import is_finite_number
+
+PerQuery: TypeAlias = Mapping[str, Mapping[str, float]]
+"""Metric -> query id -> value."""
+
+_DECODER = json.JSONDecoder()
+
+
+def damaged(path: Path, problem: str) -> StoreError:
+    """Return the error for a stored file that cannot be what was saved."""
+    return StoreError(f"{path}: {problem}", fix="Remove its folder and measure again.")
+
+
+def parsed(text: str, path: Path) -> Any:
+    """Return a JSON text's value; absurd nesting and digits are faults like any other."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, f"not JSON ({error})") from error
+
+
+def all_metrics(text: str, path: Path) -> PerQuery:
+    """Return the values of every metric; raises `StoreError`."""
+    value = parsed(text, path)
+    if not isinstance(value, dict) or not all(isinstance(row, dict) for row in value.values()):
+        raise damaged(path, "should map each metric to an object of queries")
+    for metric, row in value.items():
+        _check_numbers(metric, row, path)
+    return value
+
+
+def one_metric(text: str, metric: str, path: Path) -> Mapping[str, float]:
+    """Return the values of one metric, leaving the others unread; raises `StoreError`.
+
+    In compact JSON a comma or brace right before a quoted name is outside of any text, where a
+    quote would have to be escaped: so the name is a key, and its object starts right behind it.
+    """
+    key = f"{json.dumps(metric)}:{{"
+    at = 0 if text.startswith("{" + key) else text.find("," + key)
+    if at < 0:  # written otherwise, or not there
+        found = all_metrics(text, path).get(metric)
+        if found is None:
+            raise damaged(path, f"has no values of {metric}")
+        return found
+    try:
+        row: dict[str, float] = _DECODER.raw_decode(text, at + len(key))[0]
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, f"not JSON ({error})") from error
+    _check_numbers(metric, row, path)
+    return row
+
+
+def _check_numbers(metric: str, row: Mapping[str, Any], path: Path) -> None:
+    """Raise for a value that is no finite number; the usual case takes no step of ours a value."""
+    if set(map(type, row.values())) <= {float} and all(map(math.isfinite, row.values())):
+        return
+    for query, number in row.items():
+        if not is_finite_number(number):
+            raise damaged(path, f"key {metric}.{query} is no number: {number!r}")
