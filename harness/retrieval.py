@@ -10,8 +10,8 @@ from harness.cache.encode import Encoded, encode_texts
 from harness.cache.store import EmbeddingStore
 from harness.cache.workers import Workers
 from harness.core.errors import BadInput
-from harness.core.protocols import Embedder, Reporter
-from harness.core.types import Json, Retrieved, Role, Task
+from harness.core.protocols import Embedder, Metered, Reporter
+from harness.core.types import Json, Retrieved, Role, Task, Usage
 from harness.search.approximate import recall_of, search_approximate
 from harness.search.dense import search_dense
 
@@ -55,6 +55,7 @@ class DenseRetriever:
         """Encode documents and queries, then search exactly with exclusions masked."""
         if task.corpus is None:
             raise BadInput(f"task {task.name!r} was read without its documents", fix="Load them.")
+        before = self._usage()
         # Queries first: they are few, and show within seconds whether the model works at all.
         queries = self._encode("query", tuple(query.text for query in task.queries), task, reporter)
         documents = self._encode("document", task.corpus.texts, task, reporter)
@@ -71,6 +72,8 @@ class DenseRetriever:
             "queries": _facts(queries),
             "dimension": int(documents.vectors.shape[1]),
         }
+        if before is not None and (after := self._usage()) is not None:
+            facts["usage"] = _billed(after.since(before))
         if self.index:
             exact = search_dense(*vectors, task.corpus.ids, asked, k)
             recall = recall_of(run, exact)
@@ -90,6 +93,10 @@ class DenseRetriever:
         if self.workers is not None:
             self.workers.close()
 
+    def _usage(self) -> Usage | None:
+        """Return what a server was asked and billed so far; `None` for a model that runs here."""
+        return self.embedder.usage if isinstance(self.embedder, Metered) else None
+
     def _encode(
         self, role: Role, texts: tuple[str, ...], task: Task, reporter: Reporter
     ) -> Encoded:
@@ -102,6 +109,11 @@ class DenseRetriever:
             folder = self.store.space(self.embedder.space(role, instruction))
             folder.record_use(task.name, self.embedder.name, len(texts))
         return encoded
+
+
+def _billed(usage: Usage) -> dict[str, Json]:
+    """Return the usage of one task's texts; vectors that were stored before cost nothing now."""
+    return {**asdict(usage), "cost": usage.cost}
 
 
 def _facts(encoded: Encoded) -> dict[str, Json]:

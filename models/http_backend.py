@@ -8,11 +8,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from harness.core.errors import BadInput
-from harness.core.types import Json, Role, VectorSpace, Wording
+from harness.core.types import Json, Role, Usage, VectorSpace, Wording
 from models.card import ModelCard
 from models.http_client import EmbeddingsClient
 from models.http_options import read_options
-from models.http_requests import EmbeddingRequests, HttpUsage
+from models.http_requests import EmbeddingRequests
 from models.http_retry import Clock, SystemClock
 from models.http_tokens import open_tokens
 from models.prompts import render
@@ -97,7 +97,7 @@ class HttpEmbedder:
         return self._batch_tokens or 4 * self._options.request_tokens * self._options.concurrency
 
     @property
-    def usage(self) -> HttpUsage:
+    def usage(self) -> Usage:
         """Return requests, retries, tokens and cost so far."""
         return self._requests.usage
 

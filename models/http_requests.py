@@ -5,33 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.core.errors import ModelError
-from harness.core.types import Json
+from harness.core.types import Json, Usage
 from models.http_client import EmbeddingsClient, RequestRefused
 from models.http_options import HttpOptions
 from models.http_reply import read_reply
 
 if TYPE_CHECKING:
     from harness.core.types import FloatMatrix
-
-
-@dataclass(frozen=True, slots=True)
-class HttpUsage:
-    """What was asked of a server so far.
-
-    `requests` counts all tries, `retries` those after a failure; `tokens` are those the server
-    billed, `unreported` the replies that did not say. `cost` is in the card's currency, `None`
-    where it knows no price or tokens are missing.
-    """
-
-    requests: int
-    retries: int
-    tokens: int
-    unreported: int
-    cost: float | None
 
 
 class EmbeddingRequests:
@@ -49,16 +32,14 @@ class EmbeddingRequests:
         self._unreported = 0
 
     @property
-    def usage(self) -> HttpUsage:
-        """Return requests, retries, tokens and cost so far."""
-        price = self._options.price_per_million_tokens
-        known = price > 0 and not self._unreported
-        return HttpUsage(
+    def usage(self) -> Usage:
+        """Return requests, retries, tokens and price so far."""
+        return Usage(
             requests=self._client.requests,
             retries=self._client.retries,
             tokens=self._tokens,
             unreported=self._unreported,
-            cost=self._tokens * price / 1e6 if known else None,
+            price=self._options.price_per_million_tokens,
         )
 
     def embed(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from harness.core.errors import BadInput
-from harness.core.protocols import Embedder, Retriever
+from harness.core.protocols import Embedder, Metered, Retriever
 from harness.core.settings import Settings
 from models.card import ModelCard
 from models.registry import EMBEDDERS, LoadOptions, resolve_model
@@ -60,6 +60,11 @@ def retriever(name: str, settings: Settings, options: RunOptions | None = None) 
 
     factory = CardFactory(card, how.load)
     embedder = factory(how.devices[0] if how.devices else how.load.device)
+    if len(how.devices) > 1 and isinstance(embedder, Metered):
+        raise BadInput(
+            f"model {card.name!r} runs on a server, and --device names {len(how.devices)} here",
+            fix="Leave --device out; options.concurrency says how many requests run at once.",
+        )
     return DenseRetriever(
         embedder,
         EmbeddingStore(settings.cache_dir) if how.cached else None,

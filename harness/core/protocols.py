@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from harness.core.types import Json, Retrieved, Role, Task, VectorSpace, Wording
+from harness.core.types import Json, Retrieved, Role, Task, Usage, VectorSpace, Wording
 
 if TYPE_CHECKING:
     from harness.core.types import FloatMatrix, IntVector
@@ -58,6 +58,15 @@ class Embedder(Protocol):
 
     def encode(self, texts: Sequence[str], *, role: Role, instruction: str) -> FloatMatrix:
         """Return float32 `[n, d]` for one batch; raises `OutOfMemory` when it does not fit."""
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """An embedder that somebody else runs, and bills."""
+
+    @property
+    def usage(self) -> Usage:
+        """Return what was asked and billed since this object was made."""
 
 
 class Retriever(Protocol):

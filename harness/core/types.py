@@ -138,6 +138,37 @@ class VectorSpace:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What was asked of a server, and what it billed.
+
+    `requests` counts all tries, `retries` those after a failure; `tokens` are those the server
+    billed, `unreported` the replies that did not say. `price` is per million tokens in the card's
+    currency, 0 where the card knows none.
+    """
+
+    requests: int = 0
+    retries: int = 0
+    tokens: int = 0
+    unreported: int = 0
+    price: float = 0.0
+
+    @property
+    def cost(self) -> float | None:
+        """Return the price of the tokens; `None` without a price, or where tokens are missing."""
+        return self.tokens * self.price / 1e6 if self.price and not self.unreported else None
+
+    def since(self, earlier: Usage) -> Usage:
+        """Return what came after an earlier reading of the same counters."""
+        return Usage(
+            self.requests - earlier.requests,
+            self.retries - earlier.retries,
+            self.tokens - earlier.tokens,
+            self.unreported - earlier.unreported,
+            self.price,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Retrieved:
     """What a retriever returns: the run, seconds per phase, and facts worth keeping.
 

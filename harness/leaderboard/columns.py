@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from harness.core.errors import UnknownName
 from harness.core.types import Json
 from harness.leaderboard.measures import (
+    billed,
     documents_per_second,
     hardware,
+    price,
     truncation_rate,
 )
 from harness.leaderboard.rows import Board, Row
@@ -110,8 +112,14 @@ def _truncation_text(row: Row, board: Board) -> str:
     return "–" if rate is None else f"{100 * rate:.1f} %"
 
 
-def _price_text(row: Row, board: Board) -> str:
-    return "–" if row.facts.price is None else f"{row.facts.price:g}"
+def _money(value: Callable[[Row], float | None]) -> Callable[[Row, Board], str]:
+    """Return a cell text: an amount in the card's currency, a dash for none."""
+
+    def text(row: Row, board: Board) -> str:
+        found = value(row)
+        return "–" if found is None else f"{found:.3g}"
+
+    return text
 
 
 def _column(
@@ -152,7 +160,11 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column(
         "price", "price/M", True, 20, "per million tokens, in the card's currency",
-        lambda row, _: row.facts.price, _price_text,
+        lambda row, _: price(row), _money(price),
+    ),
+    Column(
+        "cost", "billed", True, 20, "what a server billed for these tasks, in that currency",
+        lambda row, _: billed(row), _money(billed),
     ),
     _column(
         "trained-on-bright", "on BRIGHT", 20, "whether it was trained on BRIGHT's texts",

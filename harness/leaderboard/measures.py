@@ -41,6 +41,30 @@ def truncation_rate(row: Row) -> float | None:
     return truncated / texts if texts else None
 
 
+def billed(row: Row) -> float | None:
+    """Return what a server billed for a row's tasks, in the card's currency; `None` if unknown.
+
+    Of texts that two tasks share, the first pays; vectors that were stored already cost nothing.
+    """
+    costs = [cost for entry in row.entries if (cost := _usage(entry).get("cost")) is not None]
+    complete = costs and len(costs) == len(row.entries)
+    return sum(float(cost) for cost in costs if isinstance(cost, int | float)) if complete else None
+
+
+def price(row: Row) -> float | None:
+    """Return the price per million tokens: as it was when measured, else the card's."""
+    for entry in row.entries:
+        if found := _number(_usage(entry), "price"):
+            return found
+    return row.facts.price
+
+
+def _usage(entry: Entry) -> Mapping[str, Json]:
+    """Return what an entry says of a server's bill; empty for a model that ran here."""
+    found = entry.facts.get("usage")
+    return found if isinstance(found, Mapping) else {}
+
+
 def hardware(row: Row) -> str | None:
     """Return the GPUs, or else the processors, that a row was measured on."""
     names: dict[str, None] = {}

@@ -73,3 +73,14 @@ def test_a_model_of_the_settings_file_is_evaluated(rebench, beir: Path, tmp_path
     assert done.code == 0, done.err
     assert done.json[0]["model"] == "mine"
     assert "question: " in rebench("models", "mine").out
+
+
+def test_a_served_model_has_no_devices_of_ours(rebench, beir: Path, tmp_path: Path):
+    (tmp_path / "rebench.toml").write_text(
+        '[models.served]\nbackend = "http"\noptions = {base_url = "http://127.0.0.1:9/v1"}\n',
+        encoding="utf-8",
+    )
+    done = rebench("eval", "-m", "served", "-t", beir, "--device", "cuda:0,cuda:1")
+    assert done.code == 2
+    assert "'served' runs on a server" in done.err
+    assert "options.concurrency" in done.err
