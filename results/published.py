@@ -68,7 +68,7 @@ class PublishedRow:
     group where `values` is empty). `gold` is the version of the judgements: `current`, an old
     revision's name, `r2med` or `unknown`. `date` is of the version read or of the submission.
     `trained_on_bright` is `None` where the source does not say. `file` and `row` (from 1) tell
-    where it stands.
+    where it stands, and `tag` names the source in a word, for where two have rows of one model.
     """
 
     model: str
@@ -88,6 +88,7 @@ class PublishedRow:
     trained_on_bright: bool | None
     file: str
     row: int
+    tag: str = ""
 
     @property
     def complete(self) -> bool:
@@ -135,7 +136,8 @@ def read_published(path: Traversable) -> tuple[PublishedRow, ...]:
 
 def _row(data: Mapping[str, Any], file: str, number: int) -> PublishedRow:
     """Build one row from the file's keys and its own."""
-    fields = Fields({"note": "", **data}, f"{file}, row {number} ({data.get('model')})", fix=_FIX)
+    known = {"note": "", "tag": file.removesuffix(".toml"), **data}
+    fields = Fields(known, f"{file}, row {number} ({data.get('model')})", fix=_FIX)
     group = fields.choice("group", GROUPS)
     values = _values(fields, _tasks(fields, group))
     average = _fraction(fields, "average", fields.value("average")) if "average" in data else None
@@ -162,6 +164,7 @@ def _row(data: Mapping[str, Any], file: str, number: int) -> PublishedRow:
         trained_on_bright=fields.optional_truth("trained_on_bright"),
         file=file,
         row=number,
+        tag=fields.text("tag"),
     )
     fields.finish()
     return row

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from harness.leaderboard.rows import NO_FACTS, Board, ModelFacts, Row
 from harness.leaderboard.variants import labelled, variant
+from harness.leaderboard.wording import short_value
 from harness.metrics.score import overall
 from results.imported import ImportedRow
 from results.published import PublishedRow
@@ -139,16 +140,32 @@ def _published(sources: Sources, metric: str | None) -> list[tuple[Key, Row]]:
                 values=row.values,
                 mean=_published_mean(row, sources.members.get(row.group, ())),
                 source=row.source,
+                tag=row.tag,
                 printed_mean=not row.values,
                 facts=ModelFacts(trained_on_bright=row.trained_on_bright),
                 provenance=_told(
-                    protocol=row.protocol, date=row.date, note=row.note, system=row.kind
+                    protocol=row.protocol,
+                    date=row.date,
+                    note=row.note,
+                    system=row.kind,
+                    average=_mismatch(row),
+                    file=f"results/published/{row.file}, row {row.row}",
                 ),
             ),
         )
         for row in sources.published
         if metric is None or row.metric == metric
     ]
+
+
+def _mismatch(row: PublishedRow) -> str:
+    """Return what is odd about a printed average, if anything is."""
+    if not row.average_mismatch:
+        return ""
+    return (
+        f"printed as {short_value(row.average)}, but its tasks give {short_value(row.mean)}: "
+        "one of them is wrong in the source"
+    )
 
 
 def _published_mean(row: PublishedRow, members: Sequence[str]) -> float | None:
@@ -173,6 +190,7 @@ def _imported(sources: Sources, metric: str | None) -> list[tuple[Key, Row]]:
                 values=values,
                 mean=overall(values, members),
                 source=f"{row.layout} result files",
+                tag=row.revision[:8] or row.layout,
                 provenance=_told(
                     protocol=row.protocol,
                     date=row.date,

@@ -78,11 +78,12 @@ class Statistics:
 class Row:
     """One model on one board: values by task as fractions, and where they come from.
 
-    `label` tells apart rows of one model. `mean` is the plain mean over the board's `members`,
-    `None` unless every task is there (`printed_mean`: a source printed it and gave no task
-    values). `grounds` maps what must agree between rows (a task's judgements, documents and
-    queries) to their fingerprints; published and imported rows have none. `provenance` is what
-    else is known of where the numbers come from. Only a measured row has a `standing`.
+    `label` tells apart rows of one model; `tag` names in a word where a row that was not measured
+    here comes from, for that. `mean` is the plain mean over the board's `members`, `None` unless
+    every task is there (`printed_mean`: a source printed it and gave no task values). `grounds`
+    maps what must agree between rows (a task's judgements, documents and queries) to their
+    fingerprints; published and imported rows have none. `provenance` is what else is known of
+    where the numbers come from. Only a measured row has a `standing`.
     """
 
     model: str
@@ -91,6 +92,7 @@ class Row:
     mean: float | None
     source: str
     label: str = ""
+    tag: str = ""
     grounds: Mapping[str, str] = field(default_factory=dict)
     entries: tuple[Entry, ...] = ()
     printed_mean: bool = False

@@ -1,4 +1,4 @@
-"""Rows of one model name that were measured with other settings, told apart."""
+"""Rows of one model name, told apart: by the settings they were measured with, or by source."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from harness.core.hashing import canonical_json, sha256_json
 from harness.core.types import Json
-from harness.leaderboard.rows import Row
+from harness.leaderboard.rows import Kind, Row
 from results.schema import Entry
 
 BY_TASK = ("spaces", "external_run")
@@ -32,23 +32,34 @@ def variant(entry: Entry) -> str:
 
 
 def labelled(rows: Iterable[Row]) -> list[Row]:
-    """Return the rows with labels where several measured ones share a model name.
+    """Return the rows with labels where several of one kind share a model name.
 
-    A label names the one or two short settings that differ (`bm25 (k=100)`), else a hash.
+    A label names the one or two short settings that differ (`bm25 (k=100)`), else a hash; and
+    for a row that was not measured here, whose numbers they are (`bm25 (anserini)`).
     """
     given = list(rows)
-    by_model: dict[str, list[Row]] = {}
+    by_name: dict[tuple[Kind, str], list[Row]] = {}
     for row in given:
-        if row.kind == "measured":
-            by_model.setdefault(row.model, []).append(row)
+        by_name.setdefault((row.kind, row.model), []).append(row)
     labels: dict[int, str] = {}
-    for model, same in by_model.items():
+    for (kind, model), same in by_name.items():
         if len(same) > 1:
-            told = _differences([_flat(settings(row.entries[0])) for row in same])
+            if kind == "measured":
+                told = _differences([_flat(settings(row.entries[0])) for row in same])
+            else:
+                told = _numbered([row.tag for row in same])
             labels.update(
                 (id(row), f"{model} ({what})") for row, what in zip(same, told, strict=True)
             )
     return [replace(row, label=labels[id(row)]) if id(row) in labels else row for row in given]
+
+
+def _numbered(tags: Sequence[str]) -> list[str]:
+    """Return the tags, those that repeat with a number behind them."""
+    return [
+        tag if tags.count(tag) == 1 else f"{tag} {tags[: at + 1].count(tag)}"
+        for at, tag in enumerate(tags)
+    ]
 
 
 def _differences(flat: Sequence[Mapping[str, str]]) -> list[str]:

@@ -158,6 +158,33 @@ def test_published_rows_that_repeat_each_other_are_one_with_both_sources():
     assert [row.source for row in board.rows] == ["else", "a paper · a website · a poster"]
 
 
+def test_published_rows_of_one_model_are_told_apart_by_their_sources(tmp_path: Path):
+    store = stored(tmp_path, {"bm25": {"biology": [0.2, 0.4]}})
+    numbers = [{"biology": 0.1 * at, "pony": 0.3} for at in range(1, 4)]
+    rows = tuple(
+        replace(PUBLISHED, tag=tag, values=values, average=None, mean=None)
+        for tag, values in zip(("mteb", "site", "site"), numbers, strict=True)
+    )
+    (board,) = boards_of(store, rows)
+    assert names(board) == [
+        ("bm25 (site 2)", "published"),
+        ("bm25 (site 1)", "published"),
+        ("bm25 (mteb)", "published"),
+        ("bm25", "measured"),
+    ]
+
+
+def test_an_average_that_its_tasks_do_not_give_is_told():
+    odd = replace(PUBLISHED, average=0.35, average_mismatch=True)
+    (board,) = boards_of(None, (PUBLISHED, odd))
+    told = [row.provenance.get("average", "") for row in board.rows]
+    assert told == [
+        "printed as 35.0, but its tasks give 30.0: one of them is wrong in the source",
+        "",
+    ]
+    assert board.rows[0].provenance["file"] == "results/published/f.toml, row 1"
+
+
 def test_another_metric_leaves_out_rows_without_it(tmp_path: Path):
     store = stored(tmp_path, {"mine": {"biology": [0.2, 0.4]}})
     (board,) = boards_of(store, (PUBLISHED,), (IMPORTED,), metric="mrr")

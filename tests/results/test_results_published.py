@@ -175,9 +175,16 @@ def test_known_rows() -> None:
     assert find("splade-v3", "pyserini.toml").overall == 0.155575  # 186.69 / 12, by hand
 
 
+def test_tags_tell_sources_apart_in_few_letters() -> None:
+    by_file = {row.file: row.tag for row in ROWS}
+    assert all(0 < len(tag) <= 11 for tag in by_file.values())
+    assert by_file["pyserini.toml"] == "anserini"
+    assert by_file["dense.toml"] == "dense"
+
+
 def test_sections_are_there_in_full() -> None:
     counts = Counter(row.file for row in ROWS)
-    assert counts["reasonembed-bright.toml"] == 20
+    assert counts["reasonembed-bright.toml"] == 22
     assert counts["reasonembed-r2med.toml"] == 19
     assert counts["pipelines.toml"] == 13
     assert counts["leaderboard.toml"] == 22
