@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import ResultsOption, settings_from
+from harness.cli.options import DataOption, ResultsOption, settings_from
 
 if TYPE_CHECKING:
     from harness.core.errors import StoreError
@@ -58,6 +58,7 @@ def run(
         str | None,
         typer.Option("--columns", metavar="LIST", help="These columns; +NAME adds one; all."),
     ] = None,
+    data: DataOption = None,
     results: ResultsOption = None,
 ) -> None:
     """Show what was measured and what was published, ranked where the ground is the same.
@@ -69,14 +70,14 @@ def run(
     """
     from harness.leaderboard.columns import parse_columns
 
-    settings = settings_from(results=results)
+    settings = settings_from(results=results, data=data)
     chosen_columns = parse_columns(columns)
     choice = _choice(measured, published, tasks, query_set, family)
     found = _ranked(settings, choice, metric)
     if output_format is Format.TABLE and output is None:
         _print(found.boards, chosen_columns)
     else:
-        _write(_rendered(found, output_format, chosen_columns), output)
+        _write(_rendered(found, output_format, chosen_columns, settings), output)
     _report(found.problems)
 
 
@@ -179,7 +180,9 @@ def _write(text: str, output: Path | None) -> None:
         write_text(output, text)
 
 
-def _rendered(found: _Found, output_format: Format, columns: tuple[Column, ...]) -> str:
+def _rendered(
+    found: _Found, output_format: Format, columns: tuple[Column, ...], settings: Settings
+) -> str:
     """Return the boards as text in a format (a table becomes Markdown in a file)."""
     import json
 
@@ -194,9 +197,11 @@ def _rendered(found: _Found, output_format: Format, columns: tuple[Column, ...])
     if output_format is Format.LATEX:
         return to_latex(found.boards, columns)
     if output_format is Format.HTML:
-        from harness.leaderboard.html_page import to_html
+        from harness.leaderboard.html_page import PageOptions, to_html
+        from harness.leaderboard.texts import query_texts
 
-        return to_html(found.boards, found.values, columns)
+        options = PageOptions(texts=query_texts(found.boards, settings.data_dir))
+        return to_html(found.boards, found.values, columns, options)
     return to_markdown(found.boards, columns)
 
 

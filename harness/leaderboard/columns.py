@@ -178,8 +178,7 @@ COLUMNS: tuple[Column, ...] = (
 """All columns in their order. `keep`: a narrow terminal drops the lowest first, 100 never."""
 
 DEFAULT = (
-    "group", "ranks", "model", "kind", "parameters", "dimension", "mean", "interval", "covered",
-    "scores",
+    "group", "ranks", "model", "kind", "parameters", "mean", "interval", "covered", "scores",
 )  # fmt: skip
 
 BY_NAME = {column.name: column for column in COLUMNS}

@@ -174,11 +174,14 @@ def test_tips_tell_intervals_and_provenance(page: Chromium):
     assert page.run("document.getElementById('tip').hidden")
 
 
-def test_colours_can_be_switched_off(page: Chromium):
+def test_colours_are_explained_and_can_be_switched_off(page: Chromium):
+    legend = "every('#legend').map((e) => [e.hidden, e.textContent])[0]"
+    assert page.run(legend) == [False, "by task: lowesthighest"]
     colour = "getComputedStyle(every('td.h10')[0]).backgroundColor"
     assert page.run(colour) not in ("rgba(0, 0, 0, 0)", "transparent")
     click(page, "[name=heat]")
     assert page.run(colour) == "rgba(0, 0, 0, 0)"
+    assert page.run(legend)[0] is True
 
 
 def test_an_entry_has_a_page_with_all_that_is_known(page: Chromium):
@@ -212,6 +215,8 @@ def test_published_entries_have_pages_too(page: Chromium, address: str):
     visit(page, f"{address}#/entry/0/0")
     text = page.run("document.querySelector('article').textContent")
     assert EVIL_NOTE in text
+    assert "87.6, as printed by the source" in text
+    assert "no values by task" in text
     assert "rank group" not in text
     visit(page, f"{address}#/entry/99/0")
     assert page.run(NAMES)[0] == "poster"

@@ -9,6 +9,9 @@ const chosen = {
   columns: new Set(data.columns.filter((column) => column.shown).map((column) => column.name)),
   sorts: new Map(), scrolled: 0,
 };
+const MENU_NAMES = {
+  group: 'rank group', ranks: 'rank interval', interval: 'mean interval', covered: 'tasks covered', scores: 'tasks',
+};
 const FALLING_TEXT = { group: false, ranks: false };
 
 /** Return the columns that a board shows, the tasks' one by one; empty ones are left out. */
@@ -125,7 +128,14 @@ function redraw() {
   const sections = data.boards.map(boardSection).filter(Boolean);
   const rows = sections.reduce((sum, each) => sum + each.querySelectorAll('tbody tr').length, 0);
   place.replaceChildren(...(sections.length ? sections : [make('p', { class: 'note' }, 'No row fits these filters.')]));
+  document.getElementById('legend').hidden = !chosen.heat;
   say(`${counted(rows, 'row')} on ${counted(sections.length, 'board')}`);
+}
+
+/** Return what the colours mean. */
+function legend() {
+  const steps = [0, 2, 4, 6, 8, 10].map((at) => make('i', { class: `h${at}`, 'aria-hidden': 'true' }));
+  return make('p', { id: 'legend', class: 'note heat' }, 'by task: lowest', ...steps, 'highest');
 }
 
 /** Make a labelled box; `set` adds attributes. */
@@ -160,7 +170,7 @@ function tools() {
       box(kind, chosen.kinds.has(kind), (on) => flip(chosen.kinds, kind, on), { name: `kind-${kind}` })))),
     make('details', { class: 'menu' }, make('summary', {}, 'Columns'),
       make('div', {}, ...data.columns.filter((column) => column.name !== 'model').map((column) => (
-        box(column.name.replaceAll('-', ' '), chosen.columns.has(column.name),
+        box(MENU_NAMES[column.name] || column.name.replaceAll('-', ' '), chosen.columns.has(column.name),
           (on) => flip(chosen.columns, column.name, on), { name: `column-${column.name}` }, column.help))),
       box('colours', chosen.heat, (on) => { chosen.heat = on; }, { name: 'heat' }))));
 }
@@ -181,7 +191,8 @@ function route() {
   }
   document.title = 'rebench leaderboard';
   if (document.getElementById('boards')) return;
-  main.replaceChildren(tools(), make('p', { id: 'said', role: 'status', class: 'note' }), make('div', { id: 'boards' }));
+  main.replaceChildren(tools(), make('div', { class: 'under' },
+    make('p', { id: 'said', role: 'status', class: 'note' }), legend()), make('div', { id: 'boards' }));
   redraw();
   window.scrollTo(0, chosen.scrolled);
 }
@@ -223,7 +234,7 @@ function start() {
   window.addEventListener('scroll', () => { tip.hidden = true; }, { passive: true, capture: true });
   window.addEventListener('hashchange', route);
   if (window.matchMedia('(max-width: 640px)').matches) {
-    for (const name of ['ranks', 'kind', 'parameters', 'dimension', 'covered']) chosen.columns.delete(name);
+    for (const name of ['ranks', 'kind', 'parameters', 'interval', 'covered']) chosen.columns.delete(name);
   }
   route();
 }

@@ -7,22 +7,39 @@ function entryPage(board, row) {
     make('h2', { tabindex: '-1' }, row.name, ' ', make('span', { class: `kind ${row.kind}` }, row.kind)),
     make('p', { class: 'note' }, board.title),
     pairs(summary(row)),
-    section('By task', tasksTable(board, row)),
+    section('By task', row.values.some((value) => value !== null) ? tasksTable(board, row)
+      : make('p', { class: 'note' }, 'The source prints a mean and no values by task.')),
   ];
   if (row.entries.length) {
     const timings = timingsTable(row);
     if (timings) parts.push(section('Seconds per phase', timings));
     if (row.commands.length) {
-      parts.push(section('Command', ...row.commands.map((line) => make('pre', {}, make('code', {}, line)))));
+      parts.push(commandsSection(row.commands));
     }
   }
-  if (Object.keys(row.card).length) parts.push(section('Model card', pairs(flat(row.card))));
+  if (Object.keys(row.card).length) parts.push(...cardParts(row.card));
   row.machines.forEach((machine, at) => {
     const many = row.machines.length > 1 ? ` ${at + 1}` : '';
     parts.push(make('details', {}, make('summary', {}, `Measured with${many}`), pairs(flat(machine))));
   });
   if (Object.keys(row.queries).length) parts.push(queriesSection(board, row));
   return make('article', { class: 'entry' }, ...parts);
+}
+
+/** Return the commands that made a row: the first in sight, others (the same for more tasks) folded. */
+function commandsSection(commands) {
+  const [first, ...others] = commands.map((line) => make('pre', {}, make('code', {}, line)));
+  if (!others.length) return section('Command', first);
+  const more = make('details', {}, make('summary', {}, `${others.length} more, for other tasks`), ...others);
+  return section('Commands', first, more);
+}
+
+/** Return the model's card; where each of its facts comes from is folded. */
+function cardParts(card) {
+  const { sources, ...facts } = card;
+  const parts = [section('Model card', pairs(flat(facts)))];
+  if (sources) parts.push(make('details', {}, make('summary', {}, 'Sources of the card'), pairs(flat(sources))));
+  return parts;
 }
 
 function section(title, ...children) {
@@ -44,13 +61,20 @@ function flat(value, prefix) {
   });
 }
 
+function meanText(row) {
+  if (!row.cells.mean) return null;
+  const printed = row.cells.mean[1].endsWith('*');
+  return printed ? `${row.cells.mean[1].slice(0, -1)}, as printed by the source` : row.cells.mean[1];
+}
+
 function summary(row) {
   const text = (name) => (row.cells[name] ? row.cells[name][1] : null);
   const list = [
-    ['rank group', text('group')], ['interval of the rank', text('ranks')], ['mean', text('mean')],
+    ['rank group', text('group')], ['interval of the rank', text('ranks')], ['mean', meanText(row)],
     ['95 % interval of the mean', text('interval')], ['tasks', text('covered')],
     ['documents per second', text('docs-per-second')], ['documents cut off', text('truncation')],
-    ['hardware', text('hardware')], ['parameters', text('parameters')], ['licence', text('licence')],
+    ['hardware', text('hardware')], ['parameters', text('parameters')],
+    ['dimension', text('dimension')], ['licence', text('licence')],
     ['trained on BRIGHT', text('trained-on-bright')], ['source', row.source],
     ...Object.entries(row.told),
   ];
@@ -152,7 +176,7 @@ function queriesTable(board, row, task) {
     { key: 'mean', head: 'all measured', numeric: true, falling: true, help: 'mean of the measured rows of this board' },
     { key: 'gap', head: 'difference', numeric: true, falling: false },
   ];
-  if (texts) columns.push({ key: 'text', head: 'text', class: 'wide' });
+  if (texts) columns.push({ key: 'text', head: 'text', class: 'wide', help: 'in its original wording; long ones are cut' });
   const rows = ids.map((id, at) => {
     const value = row.queries[task][at] / board.scale;
     const mean = others.reduce((sum, each) => sum + each[at], 0) / others.length / board.scale;
