@@ -1,31 +1,60 @@
 """Exact dense search against the bare matrix product and top-k, with and without exclusions.
 
-    python benchmarks/dense_search.py [--documents 188002] [--dimension 1024] [--runs 5]
+    python benchmarks/dense_search.py [--documents 188002] [--dimension 1024] [--runs 9]
 
 The shape is BRIGHT's aops task with 1,024-dimensional vectors. Each variant runs in turn, A B C
-A B C …, in one process; the ratios are pair by pair. Peak memory is that of a process of its own.
+A B C …, in one process; the ratios are pair by pair, in wall and in processor time (of all
+threads: run with OMP_NUM_THREADS=1 on a machine that others use, or waiting threads count too).
+"Anywhere" excludes documents by chance, "the best" each query's best: the dearest there is.
+Peak memory is that of a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
 from harness.search.dense import DenseSearch, search_dense
+from results.environment import environment
 
 MOST_EXCLUDED = 11_000
+BARE = "bare product and top-k"
+NOTHING, ANYWHERE, BEST = "nothing excluded", "excluded anywhere", "the best excluded"
 
 
-def made(arguments: argparse.Namespace) -> tuple:
-    """Return random unit vectors, ids, and queries that exclude up to 11,000 documents each."""
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """One run, in wall time and in processor time of all threads."""
+
+    wall: float
+    processor: float
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Random unit vectors, ids, and what queries exclude: anything, or what suits them best."""
+
+    queries: np.ndarray
+    documents: np.ndarray
+    ids: list[str]
+    anywhere: list[frozenset[str]]
+    best: list[frozenset[str]]
+
+
+def made(arguments: argparse.Namespace) -> Made:
+    """Return the corpus and queries that exclude from none to 11,000 documents each."""
     generator = np.random.default_rng(0)
     shape = (arguments.documents, arguments.dimension)
     documents = generator.standard_normal(shape, dtype=np.float32)
@@ -34,11 +63,15 @@ def made(arguments: argparse.Namespace) -> tuple:
     ids = [f"document_{row}.json" for row in generator.permutation(arguments.documents)]
     most = min(MOST_EXCLUDED, arguments.documents // 2)
     counts = np.linspace(0, most, arguments.queries).astype(int)
-    excluded = [
+    anywhere = [
         frozenset(ids[row] for row in generator.choice(arguments.documents, count, replace=False))
         for count in counts
     ]
-    return queries, documents, ids, excluded
+    best = [
+        frozenset(ids[row] for row in np.argsort(documents @ query)[arguments.documents - count :])
+        for query, count in zip(queries, counts, strict=True)
+    ]
+    return Made(queries, documents, ids, anywhere, best)
 
 
 def bare(queries: np.ndarray, documents: np.ndarray, k: int) -> None:
@@ -50,32 +83,36 @@ def bare(queries: np.ndarray, documents: np.ndarray, k: int) -> None:
 
 
 def variants(arguments: argparse.Namespace) -> dict[str, Callable[[], object]]:
-    """Return what is timed."""
-    queries, documents, ids, excluded = made(arguments)
-    nothing = [(str(row), frozenset()) for row in range(len(queries))]
-    masked = [(str(row), left_out) for row, left_out in enumerate(excluded)]
-    how = DenseSearch(arguments.engine)
-
-    def search(asked: list) -> object:
-        return search_dense(queries, documents, ids, asked, arguments.k, how)
-
-    return {
-        "bare product and top-k": lambda: bare(queries, documents, arguments.k),
-        "search, nothing excluded": lambda: search(nothing),
-        "search, exclusions masked": lambda: search(masked),
+    """Return what is timed; the first is the measure of the others."""
+    given = made(arguments)
+    nothing = [frozenset[str]()] * len(given.queries)
+    table: dict[str, Callable[[], object]] = {
+        BARE: lambda: bare(given.queries, given.documents, arguments.k)
     }
+    for engine in arguments.engines.split(","):
+        for what, excluded in (
+            (NOTHING, nothing), (ANYWHERE, given.anywhere), (BEST, given.best)
+        ):  # fmt: skip
+            asked = [(str(row), left_out) for row, left_out in enumerate(excluded)]
+            table[f"{engine}, {what}"] = partial(
+                search_dense, given.queries, given.documents, given.ids, asked, arguments.k,
+                DenseSearch(engine),
+            )  # fmt: skip
+    return table
 
 
-def timed(arguments: argparse.Namespace) -> dict[str, list[float]]:
+def timed(arguments: argparse.Namespace) -> dict[str, list[Seconds]]:
     """Return seconds per variant, run in turn after one warm-up each."""
     table = variants(arguments)
-    seconds: dict[str, list[float]] = {name: [] for name in table}
+    seconds: dict[str, list[Seconds]] = {name: [] for name in table}
     for turn in range(arguments.runs + 1):
         for name, call in table.items():
-            start = time.perf_counter()
+            wall, processor = time.perf_counter(), time.process_time()
             call()
             if turn:
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(
+                    Seconds(time.perf_counter() - wall, time.process_time() - processor)
+                )
     return seconds
 
 
@@ -83,37 +120,56 @@ def memory(arguments: argparse.Namespace) -> tuple[float, float]:
     """Return GiB of the process before and at the peak of one masked search."""
     table = variants(arguments)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    table["search, exclusions masked"]()
+    table[f"{arguments.engines.split(',')[0]}, {BEST}"]()
     return before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def report(arguments: argparse.Namespace, seconds: dict[str, list[float]], peak: str) -> str:
-    """Return the table as Markdown."""
-    names = list(seconds)
-    ratio = [b / a for a, b in zip(seconds[names[0]], seconds[names[1]], strict=True)]
-    masked = [b / a for a, b in zip(seconds[names[1]], seconds[names[2]], strict=True)]
+def ratios(over: list[Seconds], under: list[Seconds]) -> str:
+    """Return the median of the ratios pair by pair, least and most: wall, then processor."""
+    cells = []
+    for kind in ("wall", "processor"):
+        each = [
+            getattr(a, kind) / getattr(b, kind) for a, b in zip(over, under, strict=True)
+        ]  # fmt: skip
+        cells.append(f"{statistics.median(each):.2f} ({min(each):.2f} to {max(each):.2f})")
+    return " | ".join(cells)
+
+
+def report(arguments: argparse.Namespace, seconds: dict[str, list[Seconds]], peak: str) -> str:
+    """Return the tables as Markdown."""
     matrix = arguments.documents * arguments.dimension * 4 / 2**30
     lines = [
         "# Exact dense search",
         "",
         f"{arguments.queries} queries, {arguments.documents:,} documents of {arguments.dimension} "
         f"components, k = {arguments.k}, up to {MOST_EXCLUDED:,} excluded for a query; "
-        f"{arguments.runs} runs in turn, engine {arguments.engine}.",
+        f"{arguments.runs} runs in turn.",
         "",
-        "| what | min s | median s | max s |",
-        "|---|--:|--:|--:|",
+        "| what | min s | median s | max s | processor, min s | median s |",
+        "|---|--:|--:|--:|--:|--:|",
     ]
     for name, values in seconds.items():
+        wall, processor = ([getattr(v, k) for v in values] for k in ("wall", "processor"))
         lines.append(
-            f"| {name} | {min(values):.2f} | {statistics.median(values):.2f} | {max(values):.2f} |"
+            f"| {name} | {min(wall):.2f} | {statistics.median(wall):.2f} | {max(wall):.2f} | "
+            f"{min(processor):.2f} | {statistics.median(processor):.2f} |"
         )
+    lines += ["", "| ratio (median, least to most) | wall | processor time |", "|---|---|---|"]
+    for engine in arguments.engines.split(","):
+        plain = seconds[f"{engine}, {NOTHING}"]
+        lines.append(f"| {engine}: search over {BARE} | {ratios(plain, seconds[BARE])} |")
+        for what in (ANYWHERE, BEST):
+            masked = ratios(seconds[f"{engine}, {what}"], plain)
+            lines.append(f"| {engine}: {what} over {NOTHING} | {masked} |")
+    machine = environment()
     lines += [
         "",
-        f"Search over the bare product and top-k: {statistics.median(ratio):.2f} × "
-        f"({min(ratio):.2f} to {max(ratio):.2f}).",
-        f"Cost of exclusions: {statistics.median(masked):.2f} × "
-        f"({min(masked):.2f} to {max(masked):.2f}).",
         f"Memory: the matrix is {matrix:.2f} GiB; {peak}",
+        "",
+        f"{machine.get('cpu')}, {len(os.sched_getaffinity(0))} cores, OMP_NUM_THREADS "
+        f"{os.environ.get('OMP_NUM_THREADS', 'not set')}, load at the end "
+        f"{os.getloadavg()[0]:.1f} (this program included); NumPy {np.__version__}, torch "
+        f"{version('torch')}. Made by `python benchmarks/dense_search.py`.",
         "",
     ]
     return "\n".join(lines)
@@ -126,8 +182,8 @@ def main() -> None:
     parser.add_argument("--dimension", type=int, default=1024)
     parser.add_argument("--queries", type=int, default=111)
     parser.add_argument("-k", type=int, default=1000)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--engine", default="auto")
+    parser.add_argument("--runs", type=int, default=9)
+    parser.add_argument("--engines", default="torch,numpy")
     parser.add_argument("--memory", action="store_true", help="only print this process' memory")
     default = Path(__file__).parent / "results" / "dense_search.md"
     parser.add_argument("-o", "--output", type=Path, default=default)

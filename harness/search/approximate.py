@@ -9,8 +9,8 @@ import numpy as np
 
 from harness.core.errors import BadInput, MissingExtra
 from harness.core.types import Ranking, Run
-from harness.search.dense import Asked, RowLookup
-from harness.search.topk import id_order
+from harness.search.best_rows import BestRows
+from harness.search.dense import Asked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,13 +36,12 @@ def search_approximate(
     without FAISS, `BadInput` for a factory string that FAISS refuses or that cannot exclude.
     """
     index = _build(document_vectors, factory)
-    rows = RowLookup.of(document_ids)
-    order = id_order(document_ids)
+    corpus = BestRows(document_ids)
     depth = min(k, len(document_ids))
     rankings: dict[str, Ranking] = {}
     for vector, (qid, excluded) in zip(query_vectors, queries, strict=True):
-        scores, found = _one(index, vector, depth, rows.of_ids(excluded), factory)
-        best = np.lexsort((order[found], -scores))
+        scores, found = _one(index, vector, depth, corpus.rows_of(excluded), factory)
+        best = np.lexsort((corpus.order.of(found), -scores))
         ids = tuple(document_ids[row] for row in found[best])
         rankings[qid] = Ranking(ids, scores[best].astype(np.float32))
     return Run(rankings)

@@ -9,22 +9,18 @@ no term rank last with 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from harness.core.errors import BadInput
 from harness.core.types import Ranking, Retrieved, Run
 from harness.search.analyzer import VERSION
+from harness.search.best_rows import BestRows
 from harness.search.bm25_index import Bm25Index, Bm25Settings, build_index
-from harness.search.topk import id_order, top_k
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from harness.core.protocols import Reporter
     from harness.core.types import Corpus, Json, Task
 
@@ -100,8 +96,7 @@ def _rank(
     index: Bm25Index, corpus: Corpus, task: Task, k: int, reporter: Reporter
 ) -> dict[str, Ranking]:
     """Return query id -> ranking, some queries at a time so that their scores fit."""
-    order = id_order(corpus.ids)
-    row_of = {document: row for row, document in enumerate(corpus.ids)}
+    rows = BestRows(corpus.ids)
     at_once = min(max(1, _SCORES_AT_ONCE // len(corpus)), _QUERIES_AT_ONCE)
     rankings = {}
     with reporter.bar("searching", len(task.queries), "queries") as advance:
@@ -109,13 +104,7 @@ def _rank(
             queries = task.queries[first : first + at_once]
             scores = index.scores([index.query_weights(query.text) for query in queries])
             for query, row in zip(queries, scores, strict=True):
-                masked = _rows(task.excluded.get(query.id, ()), row_of)
-                best = top_k(row, order, k, masked)
+                best = rows.best(row, k, task.excluded.get(query.id, frozenset()))
                 rankings[query.id] = Ranking(tuple(corpus.ids[i] for i in best), row[best])
                 advance(1)
     return rankings
-
-
-def _rows(ids: Iterable[str], row_of: Mapping[str, int]) -> NDArray[np.intp]:
-    """Return the rows of those ids that the corpus has."""
-    return np.array([row_of[name] for name in ids if name in row_of], dtype=np.intp)

@@ -6,19 +6,13 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from itertools import repeat
-from operator import itemgetter
 from typing import TYPE_CHECKING, TypeAlias
-
-import numpy as np
 
 from harness.core.errors import BadInput, ModelError
 from harness.core.types import Ranking, Run
-from harness.search.topk import id_order, top_k
+from harness.search.best_rows import BestRows
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from harness.core.types import FloatMatrix
 
 SCORE_BYTES = 256 * 1024 * 1024
@@ -70,40 +64,16 @@ def search_dense(
         )
     work = 2.0 * len(queries) * document_vectors.size
     multiply = _multiplier(document_vectors, how or DenseSearch(), work)
-    rows = RowLookup.of(document_ids)
-    order = id_order(document_ids)
+    corpus = BestRows(document_ids)
     step = max(1, SCORE_BYTES // (4 * max(1, len(document_ids))))
     rankings: dict[str, Ranking] = {}
     for start in range(0, len(queries), step):
         block = multiply(query_vectors[start : start + step])
         for scores, (qid, excluded) in zip(block, queries[start : start + step], strict=True):
-            best = top_k(scores, order, k, rows.of_ids(excluded))
+            best = corpus.best(scores, k, excluded)
             ids = tuple(map(document_ids.__getitem__, best.tolist()))
             rankings[qid] = Ranking(ids, scores[best])
     return Run(rankings)
-
-
-@dataclass(frozen=True, slots=True)
-class RowLookup:
-    """Document id -> row of the corpus."""
-
-    row_of: dict[str, int]
-
-    @staticmethod
-    def of(document_ids: Sequence[str]) -> RowLookup:
-        """Return the lookup of a corpus' ids."""
-        return RowLookup({key: row for row, key in enumerate(document_ids)})
-
-    def of_ids(self, ids: frozenset[str]) -> NDArray[np.intp]:
-        """Return the rows of those ids that the corpus has: intp, in no order."""
-        if len(ids) < 2:
-            return np.array([self.row_of[key] for key in ids if key in self.row_of], dtype=np.intp)
-        try:
-            # One call in C for all ids: half the time of a loop, and aops excludes 622,653.
-            return np.array(itemgetter(*ids)(self.row_of), dtype=np.intp)
-        except KeyError:
-            rows = np.fromiter(map(self.row_of.get, ids, repeat(-1)), np.intp, count=len(ids))
-            return rows[rows >= 0]
 
 
 def _multiplier(

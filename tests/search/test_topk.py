@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.core.errors import ModelError
-from harness.search.topk import id_order, top_k
+from harness.search.topk import SAMPLE_STEP, IdOrder, contenders, id_order, top_k
 
 
 def _by_full_sort(scores, ids, k, excluded):
@@ -31,7 +31,7 @@ def _cases(draw):
 @given(_cases())
 def test_equals_a_full_sort(case):
     ids, scores, k, excluded = case
-    rows = top_k(scores, id_order(ids), k, np.array(excluded, dtype=np.intp))
+    rows = top_k(scores, IdOrder(ids), k, np.array(excluded, dtype=np.intp))
     assert rows.tolist() == _by_full_sort(scores, ids, k, excluded)
 
 
@@ -46,25 +46,25 @@ def test_eleven_thousand_excluded_of_188_thousand_still_leave_a_thousand():
     ids = [f"doc/{number}" for number in rng.permutation(188_002)]
     # The excluded are the best ones, so a cut made before the mask would come up short.
     excluded = np.argsort(-scores, kind="stable")[:11_000]
-    rows = top_k(scores, id_order(ids), 1000, excluded)
+    rows = top_k(scores, IdOrder(ids), 1000, excluded)
     assert len(rows) == 1000
     assert not set(rows.tolist()) & set(excluded.tolist())
     assert rows.tolist() == _by_full_sort(scores, ids, 1000, excluded.tolist())
 
 
 def test_all_excluded_gives_an_empty_ranking():
-    assert len(top_k(np.ones(3, np.float32), id_order(["a", "b", "c"]), 5, np.arange(3))) == 0
+    assert len(top_k(np.ones(3, np.float32), IdOrder(["a", "b", "c"]), 5, np.arange(3))) == 0
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_scores_that_are_not_finite_raise(bad):
     scores = np.array([0.5, bad, 0.1], dtype=np.float32)
     with pytest.raises(ModelError, match="finite"):
-        top_k(scores, id_order(["a", "b", "c"]), 2)
+        top_k(scores, IdOrder(["a", "b", "c"]), 2)
 
 
 def test_k_and_shapes_are_checked():
-    order = id_order(["a", "b"])
+    order = IdOrder(["a", "b"])
     with pytest.raises(ValueError, match="at least 1"):
         top_k(np.zeros(2, np.float32), order, 0)
     with pytest.raises(ValueError, match="float64"):
@@ -75,5 +75,34 @@ def test_k_and_shapes_are_checked():
 
 def test_the_scores_handed_in_stay_as_they_are():
     scores = np.arange(5, dtype=np.float32)
-    top_k(scores, id_order("abcde"), 2, np.array([4]))
+    top_k(scores, IdOrder("abcde"), 2, np.array([4]))
     assert scores.tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("where", ["anywhere", "in the sample", "beside the sample", "equal"])
+def test_a_large_corpus_is_cut_right_whatever_the_sample_shows(where: str):
+    n, k = 100_000, 700
+    rng = np.random.default_rng(5)
+    scores = rng.standard_normal(n).astype(np.float32)
+    rows = np.arange(n)
+    if where == "equal":
+        scores[:] = 1
+    elif where != "anywhere":
+        sampled = rows % SAMPLE_STEP == 0
+        scores[sampled if where == "in the sample" else ~sampled] += 20
+    ids = [f"doc/{number}" for number in rng.permutation(n)]
+    found = contenders(scores, k)
+    assert len(found) >= k
+    floor = scores[found].min()
+    assert np.array_equal(found, np.flatnonzero(scores >= floor))
+    assert top_k(scores, IdOrder(ids), k).tolist() == _by_full_sort(scores, ids, k, ())
+
+
+def test_order_of_some_rows_agrees_with_all_before_and_after_all_are_sorted():
+    ids = [f"d{number}" for number in np.random.default_rng(2).permutation(200)]
+    order, whole = IdOrder(ids), id_order(ids)
+    for _ in range(6):
+        rows = np.array([5, 199, 0, 77, 42] * 10, dtype=np.intp)
+        assert np.argsort(order.of(rows), kind="stable").tolist() == (
+            np.argsort(whole[rows], kind="stable").tolist()
+        )
