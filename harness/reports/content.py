@@ -66,9 +66,10 @@ def report_json(report: Report) -> dict[str, Any]:
     """Return the JSON object in which every number of the report's text stands."""
     found = report.comparison
     comparison = comparison_json(found)
-    if not report.texts:
-        for change in comparison["changes"]:
-            change.update(text="", snippets={})
+    for change in comparison["changes"]:
+        change["snippets"] = {}  # the text shows none, and documents may not be ours to pass on
+        if not report.texts:
+            change["text"] = ""
     first = found.systems[0].entries
     return {
         "rebench": report.version,

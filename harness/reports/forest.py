@@ -90,7 +90,12 @@ def _draw(axes: Axes, lines: Lines, found: Comparison) -> None:
     if found.overall and len(lines) > 1 and lines[-1][0].startswith("mean of "):
         axes.get_yticklabels()[-1].set_fontweight("bold")
         axes.axhline(len(lines) - 1.5, color=INK, linewidth=0.6)
-    axes.set_xlabel(f"difference in {label(parse_metric(found.metric))}, points of 100")
+    metric = label(parse_metric(found.metric))
+    pairs = {(each.a, each.b) for _, each in lines}
+    better, worse = pairs.pop() if len(pairs) == 1 else ("", "")
+    if not 0 < len(better + worse) < LONG:
+        better, worse = "first", "second"
+    axes.set_xlabel(f"difference in {metric}, points of 100\n← {worse} better · {better} better →")
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     faint_grid(axes, "x")

@@ -38,7 +38,7 @@ def fenced(lines: Sequence[str]) -> list[str]:
     """Return lines as a block of commands, behind a fence that none of them can close."""
     longest = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
     fence = "`" * max(3, longest + 1)
-    return [f"{fence}console", *lines, fence]
+    return [f"{fence}sh", *lines, fence]
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -19,6 +19,9 @@ SLICE_HEADS = {
 TEXT_WIDTH = 300
 """Characters of a query's text that are shown."""
 
+SHOWN_GOLD = 3
+"""Gold documents of a query that are named; more are counted."""
+
 
 def difference_tables(found: Comparison) -> list[list[str]]:
     """Return a caption and a table per pair: a line per task, then the mean over tasks."""
@@ -84,8 +87,11 @@ def _words(median: float | None) -> str:
     return "" if median is None else f" (median {median:g} words)"
 
 
-def changes_tables(found: Comparison, *, texts: bool) -> Iterator[list[str]]:
-    """Yield, per pair, the largest gains and the largest losses; a check marks gold documents."""
+def changes_lists(found: Comparison, *, texts: bool) -> Iterator[list[str]]:
+    """Yield, per pair, the largest gains and the largest losses; a check marks gold documents.
+
+    Lists and not tables: ids of documents are long, and a table of them is as wide as all.
+    """
     for pair in found.headline:
         own = [each for each in found.changes if (each.a, each.b) == (pair.a, pair.b)]
         for word, part in (
@@ -94,33 +100,23 @@ def changes_tables(found: Comparison, *, texts: bool) -> Iterator[list[str]]:
         ):
             if part:
                 yield [f"**{escape(f'Largest {word} of {pair.a} over {pair.b}')}** (✓: gold)"]
-                yield table(_change_heads(pair, texts), [_change(each, texts) for each in part])
+                yield [line for each in part for line in _change(each, texts)]
 
 
-def _change_heads(pair: Difference, texts: bool) -> Sequence[str]:
-    """Return the heads of a table of changes."""
-    text = ("text",) if texts else ()
-    return (
-        "query", *text, "difference", pair.a, pair.b, "gold", f"{pair.a} first", f"{pair.b} first"
-    )  # fmt: skip
-
-
-def _change(each: Change, texts: bool) -> Sequence[str]:
-    """Return the cells of one change."""
-    line = " ".join(each.text.split())
-    text = line if len(line) <= TEXT_WIDTH else f"{line[: TEXT_WIDTH - 1]}…"
-    gold = ", ".join(each.gold[:3])
-    more = f" and {len(each.gold) - 3} more" if len(each.gold) > 3 else ""
-    return (
-        f"{each.task} {each.query}",
-        *((text or wording.DASH,) if texts else ()),
-        wording.signed(each.delta),
-        wording.points(each.value_a),
-        wording.points(each.value_b),
-        gold + more,
-        _marked(each.top_a, each.gold),
-        _marked(each.top_b, each.gold),
-    )
+def _change(each: Change, texts: bool) -> Iterator[str]:
+    """Yield the lines of one change: what it is, the query, gold, and what each system found."""
+    values = f"{wording.points(each.value_a)} against {wording.points(each.value_b)}"
+    name = escape(f"{each.task} {each.query}")
+    yield f"- **{name}**: {wording.signed(each.delta)} ({values})"
+    if texts and each.text:
+        line = " ".join(each.text.split())
+        line = line if len(line) <= TEXT_WIDTH else f"{line[: TEXT_WIDTH - 1]}…"
+        yield f"  - query: {escape(line)}"
+    gold = ", ".join(each.gold[:SHOWN_GOLD])
+    more = f" and {len(each.gold) - SHOWN_GOLD} more" if len(each.gold) > SHOWN_GOLD else ""
+    yield f"  - gold: {escape(gold + more) or wording.DASH}"
+    yield f"  - {escape(f'{each.a} first: {_marked(each.top_a, each.gold)}')}"
+    yield f"  - {escape(f'{each.b} first: {_marked(each.top_b, each.gold)}')}"
 
 
 def _marked(documents: Sequence[str], gold: Sequence[str]) -> str:

@@ -8,11 +8,13 @@ from collections.abc import Collection
 from harness.compare import wording
 from harness.compare.build import Comparison
 from harness.compare.changes import TOP
+from harness.compare.choose import System
 from harness.leaderboard.markdown import escape
 from harness.metrics.names import label, parse_metric
+from harness.reports.commands import command_lines
 from harness.reports.content import Report
 from harness.reports.markdown import bullets, fenced, figure, section, table
-from harness.reports.sections import changes_tables, difference_tables, slice_tables
+from harness.reports.sections import changes_lists, difference_tables, slice_tables
 from harness.reports.sources import reproduction_sections
 
 FIGURES = {
@@ -34,7 +36,8 @@ def report_text(report: Report, figures: Collection[str], folder: str) -> str:
     lines = [f"# {escape(_title(found))}", "", _subtitle(found), ""]
     lines += [line for text in _verdicts(found) for line in (text, "")]
     lines += section("Systems", _systems(report))
-    lines += section("Tasks", shown("tasks"))
+    if "tasks" in figures:
+        lines += section("Tasks", shown("tasks"))
     if found.headline:
         lines += section("Differences", shown("differences"), *difference_tables(found))
         lines += section(
@@ -43,7 +46,7 @@ def report_text(report: Report, figures: Collection[str], folder: str) -> str:
             *slice_tables(found),
         )
         lines += section("Reasoning intensity", *_intensity(found, shown("intensity")))
-        lines += section("Largest changes", *changes_tables(found, texts=report.texts))
+        lines += section("Largest changes", *changes_lists(found, texts=report.texts))
     lines += section("Quality and cost", shown("quality") or [_no_cost(found)])
     if report.reproductions:
         lines += section("Measured and published", *reproduction_sections(report.reproductions))
@@ -102,12 +105,20 @@ def _systems(report: Report) -> list[str]:
 def _intensity(found: Comparison, shown: list[str]) -> list[list[str]]:
     """Return the figure with what it means, or why there is none."""
     if not shown:
-        return [["It is not known for these queries: see the notes below."]]
+        missing = "It is not known here: it takes a stored BM25 run of the task or its documents."
+        return [[missing]]
     told = (
         "A query needs the more reasoning, the less a lexical match explains of its gold: the "
         "rank that BM25 (BRIGHT's recipe, original wording) gives the best gold document."
     )
+    if any(_is_bm25(system) for system in found.systems):
+        told += " BM25's own values follow from its bins."
     return [[told], shown]
+
+
+def _is_bm25(system: System) -> bool:
+    """Tell whether a system is BM25 itself."""
+    return any(entry.identity.get("retriever") == "bm25" for entry in system.entries.values())
 
 
 def _no_cost(found: Comparison) -> str:
@@ -134,10 +145,10 @@ def _how(report: Report) -> list[list[str]]:
         missing = sum(len(entry.missing_queries) for entry in system.entries.values())
         if missing:
             facts.append(f"{system.label}: {missing} queries without a ranking, counted as 0")
-    commands = dict.fromkeys(
-        shlex.join(entry.command) for system in found.systems for entry in system.entries.values()
-    )
-    lines = [f"$ {each}" for each in (*commands, shlex.join(report.command))]
+    commands = [
+        (task, entry.command) for system in found.systems for task, entry in system.entries.items()
+    ]
+    lines = [*command_lines(commands), shlex.join(report.command)]
     return [
         bullets([*facts, *found.notes]),
         ["Commands that measured the entries, and the one that made this report:"],
@@ -151,13 +162,13 @@ def _tested(found: Comparison) -> list[str]:
     drawn = f" with {found.permutations:,} permutations" if found.permutations else ""
     correction = "Tukey's, then Bonferroni's over tasks" if plan.test == "tukey" else "Holm's"
     tests = "test" if found.tests == 1 else "tests"
+    strata = "; the mean over tasks is tested stratified by task" if len(found.tasks) > 1 else ""
     return [
-        f"test: {plan.test}, paired, two-sided{drawn}; the mean over tasks is tested stratified by "
-        "task",
+        f"test: {plan.test}, paired, two-sided{drawn}{strata}",
         f"p are corrected over the {found.tests} {tests} shown ({correction} correction)",
         f"detectable: the smallest true difference that the test sees in "
         f"{wording.percent(plan.power)} of cases at p ≤ {plan.alpha:g}, before correction",
-        "effect: Cohen's d of the differences by query; over tasks, with the mean of the tasks' "
-        "variances",
+        "effect: Cohen's d of the differences by query"
+        + ("; over tasks, with the mean of the tasks' variances" if len(found.tasks) > 1 else ""),
         f"the first {TOP} documents of each system are shown for the largest changes",
     ]

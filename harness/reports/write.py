@@ -41,7 +41,7 @@ def draw(report: Report) -> dict[str, dict[str, bytes]]:
     """Return the figures that the report's data allow: name -> suffix -> file."""
     found = report.comparison
     drawn = {
-        "tasks": heatmap(found),
+        "tasks": heatmap(found) if len(found.tasks) > 1 else None,
         "differences": forest(found) if found.headline else None,
         "intensity": intensity(found),
         "quality": quality(found, report.facts),

@@ -131,7 +131,7 @@ def test_report_on_everything_as_one_file(rebench, tides: Path, tmp_path: Path) 
     done = rebench("report", "-o", tmp_path / "all.md")
     assert done.code == 0, done.err
     assert (tmp_path / "all.json").is_file()
-    assert (tmp_path / "all-figures" / "tasks.svg").is_file()
+    assert (tmp_path / "all-figures" / "differences.svg").is_file()
     value = json.loads((tmp_path / "all.json").read_text(encoding="utf-8"))
     assert {system["label"] for system in value["comparison"]["systems"]} == {
         "theirs",

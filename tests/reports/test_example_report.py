@@ -1,8 +1,9 @@
-"""The committed example: its text follows from its data, and its data from the runs."""
+"""The committed examples: their texts follow from their data, and their data from the runs."""
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,22 +16,51 @@ from harness.compare.choose import Wanted, find_systems
 from harness.compare.contrast import Plan
 from harness.compare.insight import Library, Places
 from harness.compare.machine import comparison_json
+from harness.core.hashing import task_fingerprint
 from harness.core.progress import SilentReporter
 from harness.data.registry import TaskOptions, load_task
-from harness.evaluate import EvalConfig, score_external
+from harness.data.stdlib.task import read_rows
+from harness.evaluate import EvalConfig, evaluate, score_external
+from harness.search.bm25 import bm25
 
-EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "reasonir-vs-rader"
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+EXAMPLE = EXAMPLES / "reasonir-vs-rader"
+STDLIB_EXAMPLE = EXAMPLES / "stdlib-three-systems"
 SYSTEMS = {"reasonir-8b": "trec.gz", "rader-gte-qwen2-7b": "score.json.gz"}
 
 
-def test_every_number_is_in_the_data_and_nothing_of_a_machine() -> None:
-    text = (EXAMPLE / "report.md").read_text(encoding="utf-8")
-    data = json.loads((EXAMPLE / "report.json").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("example", [EXAMPLE, STDLIB_EXAMPLE], ids=lambda path: path.name)
+def test_every_number_is_in_the_data_and_nothing_of_a_machine(example: Path) -> None:
+    text = (example / "report.md").read_text(encoding="utf-8")
+    data = json.loads((example / "report.json").read_text(encoding="utf-8"))
     assert strange_numbers(text, data) == []
-    for path in (EXAMPLE / "report.md", EXAMPLE / "report.json"):
+    for path in (example / "report.md", example / "report.json"):
         told = path.read_text(encoding="utf-8")
         assert not any(part in told for part in ("/home", "/root", "/tmp", "/work", "../"))
-    assert all(not change["text"] for change in data["comparison"]["changes"])
+    figures = re.findall(r"\((figures/[^)]+)\)", text)
+    assert sorted(figures) == sorted(f"figures/{p.name}" for p in (example / "figures").iterdir())
+
+
+def test_only_texts_of_our_own_are_in_the_examples() -> None:
+    ours = {row.query for row in read_rows()}
+    for example, texts in ((EXAMPLE, {""}), (STDLIB_EXAMPLE, ours)):
+        data = json.loads((example / "report.json").read_text(encoding="utf-8"))
+        changes = data["comparison"]["changes"]
+        assert changes
+        assert {change["text"] for change in changes} <= texts
+        assert not any(change["snippets"] for change in changes)
+
+
+def test_the_embedded_task_gives_the_examples_numbers(tmp_path: Path) -> None:
+    data = json.loads((STDLIB_EXAMPLE / "report.json").read_text(encoding="utf-8"))
+    system = data["comparison"]["systems"][0]
+    task = load_task("stdlib", TaskOptions())
+    if task_fingerprint(task) != system["entries"]["stdlib"]["task_fingerprint"]:
+        pytest.skip("another Python, whose documentation differs")
+    outcome = evaluate(bm25(), task, store_at(tmp_path), EvalConfig(), SilentReporter())
+    (mean, *_) = data["comparison"]["means"]
+    assert mean["system"] == "bm25"
+    assert outcome.entry.metrics["ndcg@10"] == pytest.approx(mean["mean"], rel=1e-12)
 
 
 @pytest.mark.parametrize("task", ["pony", "aops"])
