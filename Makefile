@@ -40,12 +40,13 @@ $(VLLM)/.ready: pyproject.toml constraints-vllm.txt
 test-vllm: $(VLLM)/.ready   ## vLLM for real on a CPU, in an environment of its own
 	$(VLLM)/bin/python -m pytest -m vllm tests/vllm
 
-remix-demo: $(VENV)/.static   ## a training file and its card from written replies, offline
+remix-demo: $(VENV)/.static   ## a training file, its card and its audit, from written replies
 	$(BIN)/rebench remix run --task stdlib \
 	  --documents remixer/examples/stdlib-documents.txt.gz \
 	  --sources remixer/examples/stdlib-sources.txt \
 	  --llm replay:remixer/examples/stdlib-replay.jsonl.gz \
 	  --replay-tolerant --no-clean --depth 10 --out build/remix-demo
+	$(BIN)/rebench remix audit build/remix-demo --task stdlib -o build/remix-demo/audit.md
 
 lint: $(VENV)/.dev   ## ruff and mypy --strict
 	$(BIN)/ruff check .

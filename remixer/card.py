@@ -60,7 +60,7 @@ def render_card(statistics: RowStatistics, facts: CardFacts) -> str:
         f"# Training data for {facts.run.get('task', 'a corpus')}",
         "Synthesised with ReMixer: a query is written from a source document, candidates are mined "
         "from the whole corpus with the source left out, and each candidate is judged.",
-        _table(("what", "value"), [(key, value) for key, value in facts.run.items()]),
+        markdown_table(("what", "value"), [(key, value) for key, value in facts.run.items()]),
         "## Rows by task",
         _rows_table(statistics),
         "## Stages",
@@ -87,7 +87,7 @@ def _rows_table(statistics: RowStatistics) -> str:
         ("positives a row", f"{statistics.positives / n:.2f}"),
         ("negatives a row", f"{statistics.negatives / n:.2f}"),
     ]
-    return _table(("task", "rows"), rows)
+    return markdown_table(("task", "rows"), rows)
 
 
 def _stage_tables(stages: Mapping[str, StageRecord]) -> Iterator[str]:
@@ -95,7 +95,7 @@ def _stage_tables(stages: Mapping[str, StageRecord]) -> Iterator[str]:
     for name, record in stages.items():
         settings = ", ".join(f"{key} {_shown(value)}" for key, value in record.settings.items())
         yield f"### {name}\n\nSettings: {settings}."
-        yield _table(
+        yield markdown_table(
             ("count", "number"), [(key, f"{count:,}") for key, count in record.counts.items()]
         )
 
@@ -108,7 +108,7 @@ def _length_table(words: Counter[int]) -> str:
         name = f"{first} or more" if first == _LAST else f"{first} to {first + _WIDTH - 1}"
         share = words[first] / total
         rows.append((name, f"{words[first]:,}", "█" * round(40 * share)))
-    return _table(("words", "queries", ""), rows)
+    return markdown_table(("words", "queries", ""), rows)
 
 
 def _condition_table(conditions: Counter[tuple[str, str]]) -> str:
@@ -121,7 +121,7 @@ def _condition_table(conditions: Counter[tuple[str, str]]) -> str:
         )
         for length, weight in LENGTH_CLASSES
     ]
-    return _table(heads, rows)
+    return markdown_table(heads, rows)
 
 
 def _label_table(labels: Counter[int]) -> str:
@@ -131,7 +131,7 @@ def _label_table(labels: Counter[int]) -> str:
         (str(label), f"{labels[label]:,}", f"{100 * labels[label] / total:.1f} %")
         for label in range(5, 0, -1)
     ]
-    return _table(("label", "documents", "share"), rows)
+    return markdown_table(("label", "documents", "share"), rows)
 
 
 def _cost_table(facts: CardFacts) -> str:
@@ -143,7 +143,7 @@ def _cost_table(facts: CardFacts) -> str:
     ]
     if facts.budget.price_prompt or facts.budget.price_reply:
         rows.append(("cost", f"{facts.budget.cost(facts.totals):.4f}"))
-    return _table(("what", "number"), rows)
+    return markdown_table(("what", "number"), rows)
 
 
 def _shown(value: object) -> str:
@@ -153,7 +153,7 @@ def _shown(value: object) -> str:
     return str(value)
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table."""
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]

@@ -12,6 +12,7 @@ from harness.cli import (
     exchange,
     leaderboard,
     listing,
+    remix_audit,
     remix_replay,
     report,
     reproduce,
@@ -37,6 +38,7 @@ app.command("report")(report.run)
 app.command("reproduce")(reproduce.run)
 app.command("verify")(verify.run)
 app.command("train")(train.run)
+remix_replay.app.command("audit")(remix_audit.run)
 app.add_typer(remix_replay.app, name="remix")
 app.command("import")(exchange.import_results)
 app.command("export")(exchange.export)

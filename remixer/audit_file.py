@@ -1,0 +1,99 @@
+"""Training files as an audit reads them: anybody's rows, each with its place and its task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import BadInput
+from harness.core.files import read_jsonl
+from harness.core.training import TrainingRow, row_from_json
+
+_SUFFIXES = (".jsonl", ".jsonl.gz")
+_OWN = "training.jsonl.gz"
+_IDS = ("pos_ids", "pos_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a row stands: its file's name and its line, from 1."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        """Return `name:line`."""
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    """A row, where it stands, the task it belongs to, and its positives' ids where it has them."""
+
+    place: Place
+    task: str
+    row: TrainingRow
+    positive_ids: tuple[str, ...] = ()
+
+
+def training_files(path: Path) -> tuple[Path, ...]:
+    """Return a file as it is, a run's folder as its training file, another as all its JSONL.
+
+    Raises `BadInput` when there is nothing to read.
+    """
+    if not path.is_dir():
+        if not path.is_file():
+            raise BadInput(f"no such file or folder: {path}", fix="Check the path.")
+        return (path,)
+    if (path / _OWN).is_file():
+        return (path / _OWN,)
+    found = tuple(
+        each for each in sorted(path.iterdir()) if each.is_file() and each.name.endswith(_SUFFIXES)
+    )
+    if not found:
+        raise BadInput(f"{path} holds no .jsonl or .jsonl.gz", fix="Give a training file.")
+    return found
+
+
+def read_audit_rows(files: Sequence[Path], tasks: Sequence[str]) -> Iterator[AuditRow]:
+    """Yield the rows of all files in order.
+
+    A row without a task belongs to the one of `tasks` that its file is named after (FlagEmbedding's
+    `biology-formatted.jsonl`), to the only task where one file is held against one, or else to
+    one named like its file. Lists that are absent are empty. Raises `BadInput`, naming file and
+    line, for a row that is no JSON object or whose fields have a wrong type, and when there are no
+    rows at all.
+    """
+    rows = 0
+    for path in files:
+        unnamed = _task_of(path, tasks, alone=len(files) == 1)
+        for line, values in read_jsonl(path):
+            filled = {**values, "pos": values.get("pos") or [], "neg": values.get("neg") or []}
+            row = row_from_json(filled, f"{path}, line {line}")
+            rows += 1
+            yield AuditRow(Place(path.name, line), row.task or unnamed, row, _ids(values))
+    if not rows:
+        names = ", ".join(str(path) for path in files)
+        raise BadInput(f"{names}: no rows", fix="Give a file with one JSON object a line.")
+
+
+def _task_of(path: Path, tasks: Sequence[str], *, alone: bool) -> str:
+    """Return the task of a file's rows that name none."""
+    name = path.name
+    for suffix in sorted(_SUFFIXES, key=len, reverse=True):
+        name = name.removesuffix(suffix)
+    named = [task for task in tasks if name == task or name.startswith((f"{task}-", f"{task}_"))]
+    if named:
+        return max(named, key=len)
+    return tasks[0] if alone and len(tasks) == 1 else name
+
+
+def _ids(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the ids of a row's positives, where it has them under a usual name."""
+    for key in _IDS:
+        found = values.get(key)
+        if isinstance(found, list):
+            return tuple(map(str, found))
+    return ()

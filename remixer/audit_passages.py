@@ -1,0 +1,80 @@
+"""Every passage of a training file once, however many rows hold it: key, bands, matches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from remixer.audit_minhash import BANDS, NEAR, jaccard
+from remixer.audit_texts import prepare, raw_key
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from remixer.audit_minhash import Bands
+    from remixer.audit_references import Match
+    from remixer.audit_texts import Bits
+
+    Rows = NDArray[np.int64]
+
+
+class Passages:
+    """Numbers for passages, in the order in which they were first met.
+
+    About 250 bytes a distinct passage are kept, its text is not.
+    """
+
+    def __init__(self) -> None:
+        self._number_of: dict[int, int] = {}
+        self._keys = np.empty(1024, dtype=np.uint64)
+        self._bands = np.empty((1024, BANDS), dtype=np.uint32)
+        self.matches: dict[int, tuple[Match, ...]] = {}
+
+    def __len__(self) -> int:
+        """Return the number of distinct passages."""
+        return len(self._number_of)
+
+    @property
+    def keys(self) -> Bits:
+        """Return each passage's key: uint64 `[n]`."""
+        return self._keys[: len(self)]
+
+    def new(self, texts: Iterable[str]) -> list[str]:
+        """Return those texts that are not known yet, each once, in order; they get numbers."""
+        fresh = []
+        for text in texts:
+            key = raw_key(text)
+            if key not in self._number_of:
+                self._number_of[key] = len(self._number_of)
+                fresh.append(text)
+        return fresh
+
+    def keep(self, keys: Bits, bands: Bands) -> None:
+        """Keep what is known of the texts that `new` returned last."""
+        end = len(self)
+        while end > len(self._keys):
+            self._keys = np.concatenate((self._keys, np.empty_like(self._keys)))
+            self._bands = np.concatenate((self._bands, np.empty_like(self._bands)))
+        self._keys[end - len(keys) : end] = keys
+        self._bands[end - len(keys) : end] = bands
+
+    def numbers(self, texts: Sequence[str]) -> Rows:
+        """Return the numbers of known texts: int64 `[n]`."""
+        found = (self._number_of[raw_key(text)] for text in texts)
+        return np.fromiter(found, dtype=np.int64, count=len(texts))
+
+    def near(self, left: Rows, right: Rows, texts: tuple[Sequence[str], Sequence[str]]) -> bool:
+        """Tell whether one text of the left is near-equal, but not equal, to one of the right.
+
+        `left` and `right` are the numbers of `texts[0]` and `texts[1]`.
+        """
+        mine, theirs = self._bands[left], self._bands[right]
+        shared = ((mine[:, None, :] == theirs[None, :, :]) & (mine != 0)[:, None, :]).any(axis=2)
+        shared &= self._keys[left][:, None] != self._keys[right][None, :]
+        for first, second in np.argwhere(shared):
+            pair = prepare([texts[0][first], texts[1][second]])
+            if jaccard(pair.runs_of(0), pair.runs_of(1)) >= NEAR:
+                return True
+        return False
