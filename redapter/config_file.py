@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, asdict, fields, is_dataclass
+from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any
 
 from harness.core.errors import BadInput
 from harness.core.hashing import sha256_json
+from harness.core.tables import build_table
 from redapter.config import RunConfig, check_config
-
-Table = TypeVar("Table")
 
 
 def shipped_recipes() -> dict[str, Path]:
@@ -51,7 +49,7 @@ def config_from_table(table: Mapping[str, Any], where: str) -> RunConfig:
 
     A first stage is built once too, so that its mistakes show before anything is trained.
     """
-    config = _build(RunConfig, table, where, "")
+    config = build_table(RunConfig, table, where)
     check_config(config)
     if config.first_stage:
         first_stage_of(config, where)
@@ -129,49 +127,6 @@ def _override_table(override: str) -> dict[str, Any]:
     for part in reversed(parts):
         value = {part: value}
     return dict(value)
-
-
-def _build(kind: type[Table], table: Mapping[str, Any], where: str, prefix: str) -> Table:
-    """Return one dataclass of the tree, its keys and types checked."""
-    hints = get_type_hints(kind)
-    known = {each.name: each for each in fields(kind)}  # type: ignore[arg-type]
-    for key in table:
-        if key not in known:
-            close = difflib.get_close_matches(key, known, n=2, cutoff=0.5)
-            hint = f"Did you mean {' or '.join(prefix + name for name in close)}? " if close else ""
-            raise BadInput(
-                f"{where}: unknown key {prefix + key!r}",
-                fix=f"{hint}Known keys: {', '.join(prefix + name for name in known)}.",
-            )
-    for key, each in known.items():
-        required = each.default is MISSING and each.default_factory is MISSING
-        if required and key not in table:
-            raise BadInput(f"{where}: {prefix + key} is missing", fix=f'Add {key} = "…".')
-    values = {key: _value(hints[key], value, where, prefix + key) for key, value in table.items()}
-    try:
-        return kind(**values)
-    except BadInput as error:
-        raise BadInput(f"{where}: {error.message}", fix=error.fix) from error
-
-
-def _value(hint: Any, value: Any, where: str, key: str) -> Any:
-    """Return a TOML value as its field's type; raises `BadInput` for another type."""
-    if is_dataclass(hint) and isinstance(hint, type):
-        if isinstance(value, Mapping):
-            return _build(hint, value, where, f"{key}.")
-    elif hint is float:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
-    elif hint in (int, str, bool):
-        if type(value) is hint:
-            return value
-    elif isinstance(value, list | tuple):
-        if all(isinstance(item, str) for item in value):
-            return tuple(value)
-    elif isinstance(value, Mapping):
-        return dict(value)
-    wanted = getattr(hint, "__name__", str(hint)) if isinstance(hint, type) else "table or list"
-    raise BadInput(f"{where}: {key} = {value!r}", fix=f"It must be of type {wanted}.")
 
 
 def _plain(value: Any) -> Any:

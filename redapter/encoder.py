@@ -199,6 +199,14 @@ def checkpoint_activations(backbone: Any) -> None:
         backbone.gradient_checkpointing_enable(gradient_checkpointing_kwargs=settings)
 
 
+def base_identity(config: ModelConfig) -> str:
+    """Return the text that names a recipe's base before it is loaded: `Encoder.parent`.
+
+    A hub model without a pinned commit is named by what the recipe says of it. Raises `BadInput`.
+    """
+    return _parent(config, resolve_base(config.base), None)
+
+
 def _parent(config: ModelConfig, base: str, commit: str | None) -> str:
     """Return the text that names the weights a run starts from."""
     folder = Path(base)

@@ -23,10 +23,17 @@ class FormatOptions:
     """What rows carry: the kind (for its group sizes), and whether the source is the answer.
 
     `source_positive` is the triviality ablation: the source document is the only positive.
+    Labels from `positive_from` (2 to 5) up are positive, those below negative. Raises `BadInput`.
     """
 
     kind: str
     source_positive: bool = False
+    positive_from: int = POSITIVE_FROM
+
+    def __post_init__(self) -> None:
+        """Refuse a threshold that leaves no label on one side."""
+        if not 2 <= self.positive_from <= 5:
+            raise BadInput(f"positive_from = {self.positive_from}", fix="Give a label from 2 to 5.")
 
 
 def training_rows(
@@ -50,8 +57,8 @@ def training_rows(
             )
         row = labels[query.doc_id]
         judged = list(zip(row.candidates, row.labels, strict=True))
-        positive = [(key, label) for key, label in judged if label >= POSITIVE_FROM]
-        negative = [(key, label) for key, label in judged if 0 < label < POSITIVE_FROM]
+        positive = [(key, label) for key, label in judged if label >= options.positive_from]
+        negative = [(key, label) for key, label in judged if 0 < label < options.positive_from]
         if options.source_positive:
             own = text_of[query.doc_id].strip()
             positive = [(query.doc_id, SOURCE_SCORE)]
@@ -73,13 +80,15 @@ def training_rows(
             )
 
 
-def format_counts(queries: Sequence[QueryRow], labels: Mapping[str, LabelRow]) -> dict[str, int]:
+def format_counts(
+    queries: Sequence[QueryRow], labels: Mapping[str, LabelRow], positive_from: int = POSITIVE_FROM
+) -> dict[str, int]:
     """Return how many queries there are, and how many lack a positive or a negative."""
     counts = Counter(queries=len(queries))
     for query in queries:
         found = labels[query.doc_id].labels
-        counts["without_positive"] += not any(label >= POSITIVE_FROM for label in found)
-        counts["without_negative"] += not any(0 < label < POSITIVE_FROM for label in found)
+        counts["without_positive"] += not any(label >= positive_from for label in found)
+        counts["without_negative"] += not any(0 < label < positive_from for label in found)
     return dict(counts)
 
 

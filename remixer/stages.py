@@ -21,7 +21,7 @@ from remixer.conditions import SelectConfig, select_documents, source_row
 from remixer.corpus import reserved_documents
 from remixer.export import write_parquet, write_training
 from remixer.folder import RunFolder, StageRecord
-from remixer.format import FormatOptions, format_counts, training_rows
+from remixer.format import POSITIVE_FROM, FormatOptions, format_counts, training_rows
 from remixer.generate import generate_queries
 from remixer.journal import Journal
 from remixer.kinds import Kind, group_size
@@ -42,7 +42,8 @@ class RemixConfig:
     `clean` asks whether documents fit the domain; `reason` adds reasoning queries, which Redapter
     needs; `sources`, where given, names the only documents to write queries from, while candidates
     come from all; `mine.include_source` makes the trivial set of the ablation: the source may be
-    mined, and is the only positive; `max_reply_tokens` lowers every stage's limit (0: does not).
+    mined, and is the only positive; `max_reply_tokens` lowers every stage's limit (0: does not);
+    labels from `positive_from` up are positive.
     """
 
     select: SelectConfig = field(default_factory=SelectConfig)
@@ -51,6 +52,7 @@ class RemixConfig:
     mine: MineOptions = field(default_factory=MineOptions)
     sources: frozenset[str] | None = None
     max_reply_tokens: int = 0
+    positive_from: int = POSITIVE_FROM
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +271,8 @@ def annotate(job: Job) -> Plan:
 
 def formatted(job: Job) -> Plan:
     """Plan the training file, its Parquet twin and the data card."""
-    options = FormatOptions(job.kind.name, source_positive=job.config.mine.include_source)
+    positive_from = job.config.positive_from
+    options = FormatOptions(job.kind.name, job.config.mine.include_source, positive_from)
     size, batch = group_size(job.kind.name)
     inputs = (job.queries_from, "annotate")
     settings: dict[str, Json] = {**asdict(options), "train_group_size": size, "batch_size": batch}
@@ -292,7 +295,7 @@ def formatted(job: Job) -> Plan:
                 "another annotator.",
             )
         write_parquet(job.folder.path / "training.parquet", rows())
-        counts = {**format_counts(queries, labels), "rows": written}
+        counts = {**format_counts(queries, labels, positive_from), "rows": written}
         own = StageRecord(settings, {}, "", counts)
         facts = CardFacts(
             run=_run_facts(job),

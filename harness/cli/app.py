@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from harness.cli import (
+    ablate,
     cache,
     compare,
     doctor,
@@ -38,6 +39,7 @@ app.command("report")(report.run)
 app.command("reproduce")(reproduce.run)
 app.command("verify")(verify.run)
 app.command("train")(train.run)
+app.command("ablate")(ablate.run)
 remix_replay.app.command("audit")(remix_audit.run)
 app.add_typer(remix_replay.app, name="remix")
 app.command("import")(exchange.import_results)

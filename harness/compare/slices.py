@@ -142,14 +142,14 @@ def _intensities(columns: Columns, known: Mapping[str, Known]) -> Iterator[_Part
     for at, (task, query) in enumerate(zip(columns.tasks, columns.queries, strict=True)):
         ranks = known[task].ranks if task in known else None
         if ranks is not None:
-            bins[_bin(ranks[query])].append(at)
+            bins[bin_of(ranks[query])].append(at)
     for name, places in bins.items():
         if places:
             yield _Part("intensity", name, tuple(places))
 
 
-def _bin(rank: int | None) -> str:
-    """Return the name of the bin of a rank."""
+def bin_of(rank: int | None) -> str:
+    """Return the name of the bin of BM25's rank of the best gold document (`None`: beyond)."""
     if rank is not None:
         for name, first, last in BINS:
             if first <= rank <= last:

@@ -16,7 +16,7 @@ from harness.core.errors import BadInput
 from harness.stats.samples import as_pair
 
 
-def power(delta: float, standard_error: float, degrees: int, *, alpha: float = 0.05) -> float:
+def power(delta: float, standard_error: float, degrees: float, *, alpha: float = 0.05) -> float:
     """Return the chance of seeing a true difference `delta` at level `alpha`, 0 to 1.
 
     `standard_error` is that of the observed difference, in the same units, and above 0;
@@ -37,7 +37,7 @@ def power(delta: float, standard_error: float, degrees: int, *, alpha: float = 0
 
 
 def detectable_difference(
-    standard_error: float, degrees: int, *, alpha: float = 0.05, target: float = 0.8
+    standard_error: float, degrees: float, *, alpha: float = 0.05, target: float = 0.8
 ) -> float | None:
     """Return the smallest true difference seen with power `target` at level `alpha`.
 
@@ -79,7 +79,7 @@ def difference_error(
     return float(np.sqrt(total)) / len(groups), len(first) - len(groups)
 
 
-def _check(standard_error: float, degrees: int, alpha: float, target: float) -> None:
+def _check(standard_error: float, degrees: float, alpha: float, target: float) -> None:
     """Raise `BadInput` for a figure out of range."""
     possible = np.isfinite(standard_error) and standard_error >= 0 and degrees >= 1
     if not (possible and 0 < alpha < 1 and alpha < target < 1):

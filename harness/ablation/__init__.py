@@ -1,0 +1,1 @@
+"""Ablations: variants of a recipe trained, measured and compared over seeds and queries."""

@@ -1,0 +1,51 @@
+"""How an ablation's numbers came about, in sentences: statistics, runs, versions, notes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.ablation.content import Outcome
+from harness.ablation.table import LEVEL, POWER, SEED
+from harness.compare import wording
+from harness.stats.paired import PERMUTATIONS
+
+
+def method(outcome: Outcome) -> list[str]:
+    """Return the sentences of the report's last section."""
+    spec = outcome.spec
+    seeds = ", ".join(map(str, spec.seeds))
+    first = outcome.first_done
+    return [
+        f"rebench {outcome.version}; training code {outcome.code[:16]}…; recipe "
+        f"{Path(spec.base).name} with "
+        "each variant's keys on top",
+        f"Seeds {seeds}, the same for every variant: with equal data a seed draws the same batches "
+        "and negatives in each, so differences are paired by seed as well as by query.",
+        "Interval and first p: two-way crossed random effects of seeds and queries on the "
+        "differences (mean squares; parts below zero cut off), t with Satterthwaite's degrees of "
+        f"freedom; {wording.percent(LEVEL)} intervals. With several tasks: macro-mean, queries "
+        "within tasks.",
+        f"Second p: signs flipped query by query of the difference averaged over seeds, "
+        f"{4 * PERMUTATIONS:,} permutations, seed {SEED}: whether other queries would tell, given "
+        "these very trainings.",
+        "The larger p of the two counts, and is what Holm corrects. At three seeds the first test "
+        "alone is between 3 % and 8 % false positives where 5 % are meant, by how much seeds "
+        "differ (simulated: docs/ablation.md).",
+        f"detectable: the smallest true difference that the first test sees in "
+        f"{wording.percent(POWER)} of cases, by the same variances, before correction",
+        "variance of the mean: what part seeds, queries, and neither (the rest) have in it",
+        *_hardware(first.entries),
+        *outcome.notes,
+    ]
+
+
+def _hardware(entries: object) -> list[str]:
+    """Return what the runs were measured on, as the entries say."""
+    found = next(iter(entries.values()), None) if isinstance(entries, dict) else None
+    if found is None:
+        return []
+    machine = found.environment
+    return [
+        f"Measured on {machine.get('cpu')}, {machine.get('usable_cores')} cores, "
+        f"Python {machine.get('python')}"
+    ]

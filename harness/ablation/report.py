@@ -1,0 +1,249 @@
+"""The Markdown report of an ablation, its data and its figures, written to disk."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from harness.ablation.content import Outcome, outcome_json
+from harness.ablation.figures import alt_text, draw
+from harness.ablation.findings import (
+    cautions,
+    findings,
+    p_text,
+    scope_title,
+    seeds_line,
+    variance_line,
+)
+from harness.ablation.method import method
+from harness.ablation.plan import Run
+from harness.ablation.table import LEVEL
+from harness.compare import wording
+from harness.core.files import write_text
+from harness.leaderboard.markdown import escape
+from harness.metrics.names import label, parse_metric
+from harness.reports.figures import write_figure
+from harness.reports.markdown import bullets, fenced, figure, section, table
+
+REPORT = "report.md"
+FIGURES = "figures"
+
+
+def write_report(outcome: Outcome, folder: Path) -> Path:
+    """Write `report.md`, `report.json` and `figures/` into a folder; returns the Markdown.
+
+    The same outcome gives the same bytes. Raises `StoreError` where nothing can be written.
+    """
+    drawn = draw(outcome.spec, outcome.table, outcome.metric, outcome.curves)
+    for name, files in drawn.items():
+        write_figure(folder / FIGURES, name, files)
+    data = json.dumps(outcome_json(outcome), ensure_ascii=False, indent=1, allow_nan=False)
+    write_text(folder / "report.json", data + "\n")
+    write_text(folder / REPORT, report_text(outcome, drawn))
+    return folder / REPORT
+
+
+def report_text(outcome: Outcome, figures: Mapping[str, object]) -> str:
+    """Return the report as Markdown; `figures` names those that were drawn."""
+    spec = outcome.spec
+    lines = [f"# {escape(spec.title or spec.name)}", ""]
+    if spec.about:
+        lines += [escape(spec.about), ""]
+    lines += section("What was found", bullets(findings(spec, outcome.table)),
+                     bullets(cautions(spec, outcome.table)), _failures(outcome))  # fmt: skip
+    lines += section("Means", [_means_words(outcome)], _means_table(outcome))
+    lines += section("Differences", [_deltas_words(outcome)], _deltas_table(outcome),
+                     _shown("deltas", outcome, figures))  # fmt: skip
+    lines += section("By reasoning intensity", *_intensity(outcome, figures))
+    lines += section("Training", *_training(outcome, figures))
+    lines += section("Data", *_data(outcome))
+    if outcome.published:
+        lines += section("Published numbers", *_published(outcome))
+    lines += section("How this was made", bullets(method(outcome)), _commands(outcome))
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _shown(name: str, outcome: Outcome, figures: Mapping[str, object]) -> list[str]:
+    """Return the lines of a figure, if it was drawn."""
+    if name not in figures:
+        return []
+    metric = label(parse_metric(outcome.metric))
+    pairs = list(dict.fromkeys((each.one, each.other) for each in outcome.table.deltas))
+    return figure(name, FIGURES, alt_text(name, outcome.spec, metric, pairs))
+
+
+def _failures(outcome: Outcome) -> list[str]:
+    """Return the runs that failed, with why."""
+    return bullets(
+        f"Failed: {outcome.spec.title_of(each.run.variant)}, seed {each.run.seed}: "
+        f"{each.record.failure}"
+        for each in outcome.failed
+    )
+
+
+def _means_words(outcome: Outcome) -> str:
+    """Return the sentence above the table of means."""
+    metric = label(parse_metric(outcome.metric))
+    return escape(
+        f"{metric} × 100; the mean over seeds, and the standard deviation between them (n − 1)."
+    )
+
+
+def _means_table(outcome: Outcome) -> list[str]:
+    """Return a row per side and task: mean ± sd, and every seed's own value."""
+    spec = outcome.spec
+    rows = []
+    for each in outcome.table.means:
+        spread = "" if each.deviation is None else f" ± {wording.points(each.deviation)}"
+        seeds = ", ".join(wording.points(value) for value in each.seeds.values())
+        rows.append(
+            (
+                spec.title_of(each.side),
+                scope_title(spec, each.task),
+                f"{wording.points(each.mean)}{spread}",
+                seeds or wording.DASH,
+            )
+        )
+    seeds_head = f"by seed ({', '.join(map(str, spec.seeds))})"
+    return table(("variant", "task", "mean ± sd", seeds_head), rows, texts=2)
+
+
+def _deltas_words(outcome: Outcome) -> str:
+    """Return the sentence above the table of differences."""
+    return escape(
+        f"Paired by query and seed; {wording.percent(LEVEL)} intervals and p take both for "
+        f"sources of variance; p corrected (Holm) over the {outcome.table.tests} tests of this "
+        "table."
+    )
+
+
+def _deltas_table(outcome: Outcome) -> list[str]:
+    """Return a row per comparison and task."""
+    spec = outcome.spec
+    rows = [
+        (
+            f"{spec.title_of(each.one)} {wording.MINUS} {spec.title_of(each.other)}",
+            scope_title(spec, each.task),
+            wording.signed(each.delta),
+            wording.signed_interval(each.test.interval),
+            p_text(each.test.p_mixed),
+            p_text(each.test.p_queries),
+            p_text(each.p_corrected),
+            wording.points(each.test.detectable),
+            f"{each.counts.wins}/{each.counts.ties}/{each.counts.losses}",
+            seeds_line(each),
+            variance_line(each),
+        )
+        for each in outcome.table.deltas
+    ]
+    heads = (
+        "comparison", "task", "difference", f"{wording.percent(LEVEL)} interval",
+        "p, queries and seeds", "p, queries", "corrected p", "detectable", "won/tied/lost",
+        "by seed", "variance of the mean",
+    )  # fmt: skip
+    return table(heads, rows, texts=2)
+
+
+def _intensity(outcome: Outcome, figures: Mapping[str, object]) -> list[list[str]]:
+    """Return the table and figure by bin, or why there is none."""
+    spec, found = outcome.spec, outcome.table.bins
+    if not found:
+        return [["It is not known for these queries: see the notes at the end."]]
+    told = escape(
+        "A query needs the more reasoning, the less a lexical match explains of its gold: the rank "
+        "that BM25 (BRIGHT's recipe) gives the best gold document. Differences in points, with "
+        f"{wording.percent(LEVEL)} intervals; nothing is tested here: bins show where to look."
+    )
+    names = list(dict.fromkeys(each.bin for each in found))
+    cells: dict[tuple[str, str], dict[str, str]] = {}
+    counts = {each.bin: each.queries for each in found}
+    for each in found:
+        reach = ""
+        if each.low is not None and each.high is not None:
+            reach = f" ({wording.signed(each.low)} to {wording.signed(each.high)})"
+        cells.setdefault((each.one, each.other), {})[each.bin] = (
+            f"{wording.signed(each.delta)}{reach}"
+        )
+    rows = [
+        (
+            f"{spec.title_of(one)} {wording.MINUS} {spec.title_of(other)}",
+            *(own.get(name, wording.DASH) for name in names),
+        )
+        for (one, other), own in cells.items()
+    ]
+    heads = ("comparison", *(f"{name} ({counts[name]:,})" for name in names))
+    return [[told], table(heads, rows), _shown("intensity", outcome, figures)]
+
+
+def _training(outcome: Outcome, figures: Mapping[str, object]) -> list[list[str]]:
+    """Return seconds and steps of each variant, and the curves."""
+    rows = []
+    for name in outcome.spec.variants:
+        own = [each for each in outcome.results if each.run.variant == name and not each.failed]
+        if own:
+            rows.append(
+                (
+                    outcome.spec.title_of(name),
+                    str(len(own)),
+                    f"{own[0].run.prepared.rows:,}",
+                    f"{own[0].run.prepared.steps:,}",
+                    f"{_mean([each.record.train_seconds for each in own]):.1f}",
+                    f"{_mean([each.record.measure_seconds for each in own]):.1f}",
+                )
+            )
+    heads = ("variant", "runs", "rows", "steps", "training, s a run", "measuring, s a run")
+    words = (
+        "Curves are means over seeds, smoothed over a twelfth of the steps; bands go from the "
+        "least to the most of the seeds. The loss shown is the plain InfoNCE loss of the batch, "
+        "whatever is minimised. The effective sample size is (Σw)² / Σw² over the batch: 1 where "
+        "all queries count alike."
+    )
+    losses, weights = (_shown(name, outcome, figures) for name in ("losses", "weights"))
+    return [table(heads, rows), [words] if losses or weights else [], losses, weights]
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Return the mean."""
+    return sum(values) / len(values)
+
+
+def _data(outcome: Outcome) -> list[list[str]]:
+    """Return what each training file holds, variants that share one together."""
+    sharing: dict[str, list[Run]] = {}
+    for each in outcome.results:
+        sharing.setdefault(str(each.run.made.path), []).append(each.run)
+    lines = []
+    for runs in sharing.values():
+        made = runs[0].made
+        titles = dict.fromkeys(outcome.spec.title_of(run.variant) for run in runs)
+        hashed = (f"sha256 {made.sha256[:16]}…",) if made.sha256 else ()
+        facts = (f"{name}: {text}" for name, text in made.facts.items())
+        told = (f"{runs[0].prepared.rows:,} rows", *hashed, *facts)
+        lines.append(f"{', '.join(titles)}: {'; '.join(told)}")
+    return [bullets(lines)]
+
+
+def _published(outcome: Outcome) -> list[list[str]]:
+    """Return published averages beside, and what sets them apart."""
+    rows = [
+        (
+            row.model,
+            f"{row.group}, {row.query_set} queries",
+            row.metric,
+            row.source,
+            wording.DASH if row.overall is None else f"{100 * row.overall:.1f}",
+        )
+        for row in outcome.published
+    ]
+    words = (
+        "From papers, on other models, data and tasks: for orientation, not comparable with the "
+        "numbers above, and without per-query values to test."
+    )
+    return [[words], table(("model", "group", "metric", "source", "average"), rows, texts=4)]
+
+
+def _commands(outcome: Outcome) -> list[str]:
+    """Return the command that made the report."""
+    return fenced([f"$ {shlex.join(outcome.command)}"])

@@ -1,0 +1,86 @@
+"""What `rebench ablate` prints: the plan, and the tables of what came out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.ablation.content import Outcome
+    from harness.ablation.preview import Preview
+
+
+def print_preview(found: Preview, *, as_json: bool) -> None:
+    """Print the runs with their states, what is reused and how long the rest may take."""
+    from harness.cli.console import print_json, print_table, print_text
+    from harness.cli.progress import duration
+
+    if as_json:
+        print_json(asdict(found))
+        return
+    for fact in found.needs:
+        print_text(fact)
+    rows = [
+        {
+            "variant": row.variant,
+            "seed": row.seed,
+            "state": row.state,
+            "rows": row.rows,
+            "steps": row.steps,
+            "run": row.key[:16] if row.key else None,
+        }
+        for row in found.runs
+    ]
+    print_table("runs", rows, as_json=False)
+    reused = sum(row.state == "finished" for row in found.runs)
+    data = "training data is there" if found.data_made else "training data is made first"
+    if found.seconds is None:
+        left = "how long is not known before the first run"
+    else:
+        left = f"about {duration(found.seconds)} left, by the runs that are finished"
+    print_text(f"{len(found.runs)} runs, {reused} of them reused; {data}; {left}")
+
+
+def print_outcome(outcome: Outcome, report: Path) -> None:
+    """Print means, differences, what they say, and where the report is."""
+    from harness.ablation.findings import cautions, findings, p_text, scope_title
+    from harness.cli.comparing import print_aligned
+    from harness.cli.console import print_text
+    from harness.compare import wording
+
+    spec = outcome.spec
+    print_aligned(
+        [
+            {
+                "variant": spec.title_of(each.side),
+                "task": scope_title(spec, each.task),
+                f"{outcome.metric} × 100": wording.points(each.mean),
+                "sd": wording.points(each.deviation),
+                "seeds": str(len(each.seeds)) if each.seeds else wording.DASH,
+            }
+            for each in outcome.table.means
+        ]
+    )
+    print_text("")
+    if outcome.table.deltas:
+        print_aligned(
+            [
+                {
+                    "difference": (
+                        f"{spec.title_of(each.one)} {wording.MINUS} {spec.title_of(each.other)}"
+                    ),
+                    "task": scope_title(spec, each.task),
+                    "points": wording.signed(each.delta),
+                    wording.percent(0.95): wording.signed_interval(each.test.interval),
+                    "p": p_text(each.test.p),
+                    "corrected": p_text(each.p_corrected),
+                    "detectable": wording.points(each.test.detectable),
+                }
+                for each in outcome.table.deltas
+            ]
+        )
+        print_text("")
+    for line in (*findings(spec, outcome.table), *cautions(spec, outcome.table)):
+        print_text(line)
+    print_text(str(report))

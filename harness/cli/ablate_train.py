@@ -1,0 +1,197 @@
+"""Redapter as the trainer of an ablation: recipes, identities, and runs in one process or more."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.ablation.tools import Prepared, Recipe, Trained
+from harness.core.errors import ModelError
+from harness.core.protocols import Reporter
+from harness.core.types import Json
+
+if TYPE_CHECKING:
+    from redapter.config import RunConfig
+    from redapter.data import TrainingSet
+
+LIBRARIES = (
+    "torch", "transformers", "sentence-transformers", "accelerate", "peft", "tokenizers", "numpy",
+)  # fmt: skip
+"""Distributions whose version can change what a training ends in."""
+
+WORDS_ONLY = ("redapter.report",)
+"""Modules that write about a training and do not take part in it."""
+
+NAMES = (("", "name"), ("card", "title"))
+"""Keys of a recipe (table, key) that only name things."""
+
+
+class RedapterTrainer:
+    """`harness.ablation.tools.Trainer` on `redapter.train`; `base` is a recipe's name or file.
+
+    `settings` are `key=value` texts put over the base for every variant.
+    """
+
+    def __init__(self, base: str, settings: tuple[str, ...] = ()) -> None:
+        self.base = base
+        self.settings = settings
+        self._rows: dict[str, TrainingSet] = {}
+
+    @cached_property
+    def code(self) -> str:
+        """Return the hash of redapter's code, what of ours it imports, and library versions."""
+        from harness.core.hashing import sha256_json
+        from harness.core.sources import source_hash
+
+        own = source_hash(("redapter.train",), ("redapter", "harness"), WORDS_ONLY)
+        return sha256_json({"source": own, "libraries": dict(_versions())})
+
+    def recipe(self, changes: Mapping[str, Any], where: str) -> Recipe:
+        """Return the base recipe with changes on top; raises `BadInput` naming `where` and key."""
+        from redapter.config_file import config_from_table, config_json, merged, read_config
+
+        base = config_json(read_config(self.base, self.settings))
+        config = config_from_table(merged(base, changes), f"{self.base}, {where}")
+        return config_json(config)
+
+    def prepare(self, recipe: Recipe) -> Prepared:
+        """Read rows and the base's identity; raises `BadInput`, `DataUnavailable`."""
+        from redapter.batches import plan_run
+        from redapter.config_file import without_places
+        from redapter.encoder import base_identity
+
+        config = _config(recipe)
+        rows = self._examples(config)
+        plan = plan_run(
+            rows.examples,
+            config.batch,
+            seed=config.train.seed,
+            epochs=config.train.epochs,
+            max_steps=config.train.max_steps,
+        )
+        bare = without_places(recipe)
+        for table, key in NAMES:
+            (bare[table] if table else bare).pop(key, None)
+        parent = base_identity(config.model)
+        identity: dict[str, Json] = {"recipe": bare, "data": rows.fingerprint, "parent": parent}
+        steps = len(plan.steps)
+        return Prepared(
+            identity, rows.fingerprint, len(rows.examples), steps, _warnings(config, rows, steps)
+        )
+
+    def train(self, recipe: Recipe, folder: Path, reporter: Reporter) -> Trained:
+        """Train into a folder, or go on there; on several GPUs in a process each."""
+        from redapter.checkpoints import RunFolder
+        from redapter.train import train
+
+        config, run = _config(recipe), RunFolder(folder)
+        if not run.finished:
+            if _gpus(config) > 1:
+                _launch(self.base, recipe, folder, _gpus(config))
+            else:
+                with _quiet():
+                    train(config, folder, reporter, resume=True)
+        lines = run.log.read_text(encoding="utf-8").splitlines()
+        return Trained(run.model, run.log, len(lines))
+
+    def tidy(self, folder: Path) -> None:
+        """Remove the checkpoints of a finished run: three times its weights each."""
+        for path in (*folder.glob("checkpoint-*"), *folder.glob("first-stage/checkpoint-*")):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _examples(self, config: RunConfig) -> TrainingSet:
+        """Return the rows of a recipe, read once for all seeds."""
+        from harness.core.hashing import sha256_json
+        from redapter.config_file import config_json
+        from redapter.data import load_examples
+
+        values = config_json(config)
+        key = sha256_json([values["data"], values["batch"], config.loss.kind])
+        if key not in self._rows:
+            self._rows[key] = load_examples(config.data, config.batch, config.loss.kind)
+        return self._rows[key]
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    """Yield name and version of the libraries that are installed."""
+    for name in LIBRARIES:
+        try:
+            yield name, metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+
+
+def _config(recipe: Recipe) -> RunConfig:
+    """Return the recipe as redapter's own value."""
+    from redapter.config_file import config_from_table
+
+    return config_from_table(recipe, str(recipe["name"]))
+
+
+def _warnings(config: RunConfig, rows: TrainingSet, steps: int) -> tuple[str, ...]:
+    """Return what is odd about a run that can be trained all the same."""
+    found = list(rows.notes)
+    if config.loss.kind != "infonce" and config.loss.warmup_steps >= steps:
+        found.append(
+            f"warm-up of {config.loss.warmup_steps} steps, but the run has {steps}: the weights "
+            "never set in and this is plain InfoNCE"
+        )
+    return tuple(found)
+
+
+def _gpus(config: RunConfig) -> int:
+    """Return how many CUDA devices training may use; 0 on a CPU."""
+    import torch
+
+    return 0 if config.train.device == "cpu" else torch.cuda.device_count()
+
+
+def _launch(base: str, recipe: Recipe, folder: Path, processes: int) -> None:
+    """Train in a process for each GPU, as torchrun starts them; raises `ModelError`."""
+    done = subprocess.run(launch_command(base, recipe, folder, processes), check=False)
+    if done.returncode:
+        raise ModelError(
+            f"training on {processes} devices ended with status {done.returncode}",
+            fix="The lines above say why; the same command goes on from the last checkpoint.",
+        )
+
+
+def launch_command(base: str, recipe: Recipe, folder: Path, processes: int) -> list[str]:
+    """Return the command line that trains a recipe in several processes, or goes on with it."""
+    settings = [text for each in _settings(recipe) for text in ("--set", each)]
+    start = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    rebench = [sys.executable, "-c", "from harness.cli.main import main; main()"]
+    program = [f"--nproc-per-node={processes}", "--no-python", *rebench, "train", base]
+    return [*start, *program, "--output", str(folder), "--resume", *settings]
+
+
+def _settings(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield `table.key=value` for every value of a recipe; JSON's values are TOML's here."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _settings(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}={json.dumps(value, ensure_ascii=False)}"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers' own bars off the terminal while a run is trained."""
+    from transformers.utils import logging as transformers_logging
+
+    logging: Any = transformers_logging
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if bars:
+            logging.enable_progress_bar()

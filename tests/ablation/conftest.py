@@ -1,0 +1,88 @@
+"""One finished ablation of two variants and two seeds, and a way to run `rebench ablate` here."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ablation_cases import write_ablation
+
+from harness.cli.main import main
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a finished command left: exit code, stdout and stderr."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Return stdout as JSON; nothing else may be there."""
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def ablate(capfd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Done]:
+    """Return a function that runs `rebench ablate ARGS…` in this process and says what it did."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> Done:
+        monkeypatch.setattr(sys, "argv", ["rebench", "ablate", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main()
+        captured = capfd.readouterr()
+        return Done(int(stop.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory) -> Path:
+    """Return the TOML file of a small ablation, with all that it names beside it."""
+    return write_ablation(tmp_path_factory.mktemp("ablation"))
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An ablation that was run to its end: its file, its folder, its store, its JSON."""
+
+    file: Path
+    root: Path
+    store: Path
+    values: Any
+
+
+@pytest.fixture(scope="session")
+def finished(small: Path, tmp_path_factory) -> Finished:
+    """Run the small ablation once, as `rebench ablate` does; tests copy what they change."""
+    from harness.ablation.spec_file import read_spec
+    from harness.cli import ablate as command
+    from harness.core.settings import load_settings
+
+    folder = tmp_path_factory.mktemp("finished")
+    root, store = folder / "out", folder / "results"
+    spec = command._cut(read_spec(str(small)), "", "", "")
+    places = load_settings(folder, os.environ, cache=folder / "cache", results=store)
+    outcome = command._run(spec, command._tools(spec, places, root, ()), places, root)
+    command._show(outcome, root, as_json=False)
+    return Finished(small, root, store, json.loads((root / "report.json").read_text()))
+
+
+@pytest.fixture
+def copy(finished: Finished, tmp_path: Path) -> Finished:
+    """Return the finished ablation in a place of its own."""
+    root, store = tmp_path / "out", tmp_path / "results"
+    shutil.copytree(finished.root, root)
+    shutil.copytree(finished.store, store)
+    return Finished(finished.file, root, store, finished.values)
