@@ -193,7 +193,8 @@ class _Work:
     def _feed(self, total: int, remaining: Callable[[Batch], Batch | None]) -> Iterator[Feed]:
         """Yield a feed that counts and shows what is finished, and time its use."""
         start = time.perf_counter()
-        with self.reporter.bar(f"encoding {self.source.role}s", total, "texts") as advance:
+        what = "queries" if self.source.role == "query" else "documents"
+        with self.reporter.bar(f"encoding {what}", total, "texts") as advance:
 
             def finished(texts: int, tokens: int, encoded: bool) -> None:
                 if encoded:

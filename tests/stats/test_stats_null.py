@@ -41,6 +41,17 @@ def null_differences(rows: int, queries: int, source: np.random.Generator) -> np
     return first - second
 
 
+def check_levels(p: np.ndarray) -> None:
+    """Check a test's level on its own, and the chance of any rejection in families of two.
+
+    `p` are of `2 * REPETITIONS` independent data sets.
+    """
+    assert len(p) == 2 * REPETITIONS
+    assert np.mean(p[:REPETITIONS] <= 0.05) == LEVEL
+    families = p.reshape(REPETITIONS, 2)
+    assert np.mean([(holm(family) <= 0.05).any() for family in families]) == LEVEL
+
+
 def test_randomisation_keeps_its_level() -> None:
     source = rng(1)
     p = np.concatenate(
@@ -54,37 +65,34 @@ def test_randomisation_keeps_its_level() -> None:
     assert np.mean(p <= 0.5) == pytest.approx(0.5, abs=0.03)
 
 
-def test_enumerated_randomisation_keeps_its_level() -> None:
+def test_enumerated_randomisation_keeps_its_level_also_after_holm() -> None:
     source = rng(2)
-    p = sign_flip_rows(null_differences(REPETITIONS, 9, source), source)
-    assert np.mean(p <= 0.05) == LEVEL
+    check_levels(sign_flip_rows(null_differences(2 * REPETITIONS, 9, source), source))
 
 
-def test_stratified_randomisation_keeps_its_level() -> None:
+def test_stratified_randomisation_keeps_its_level_also_after_holm() -> None:
     source = rng(3)
     weights = macro_weights(["a"] * 4 + ["b"] * 12 + ["c"] * 30)
-    p = np.concatenate(
-        [
-            sign_flip_rows(null_differences(100, 46, source) * weights, source, permutations=1_999)
-            for _ in range(BATCHES)
-        ]
-    )
-    assert np.mean(p <= 0.05) == LEVEL
+    batches = [
+        sign_flip_rows(null_differences(100, 46, source) * weights, source, permutations=1_999)
+        for _ in range(2 * BATCHES)
+    ]
+    # Rows of a batch share their signs, so a family takes one row from each of two batches.
+    one, other = np.concatenate(batches[::2]), np.concatenate(batches[1::2])
+    check_levels(np.stack([one, other], axis=1).ravel())
 
 
 def test_ranx_student_keeps_its_level_also_after_holm() -> None:
-    """Normal differences, for which the test is exact; families of two."""
+    """Normal differences, for which the test is exact."""
     zeros = np.zeros(25)
-    p = np.array([student(row, zeros) for row in rng(4).normal(0, 0.2, (2 * REPETITIONS, 25))])
-    assert np.mean(p[:REPETITIONS] <= 0.05) == LEVEL
-    families = p.reshape(REPETITIONS, 2)
-    assert np.mean([(holm(family) <= 0.05).any() for family in families]) == LEVEL
+    rows = rng(4).normal(0, 0.2, (2 * REPETITIONS, 25))
+    check_levels(np.array([student(row, zeros) for row in rows]))
 
 
-def test_ranx_fisher_keeps_its_level() -> None:
-    rows = null_differences(REPETITIONS, 20, rng(5))
+def test_ranx_fisher_keeps_its_level_also_after_holm() -> None:
     zeros = np.zeros(20)
-    assert np.mean([fisher(row, zeros, permutations=299) <= 0.05 for row in rows]) == LEVEL
+    rows = null_differences(2 * REPETITIONS, 20, rng(5))
+    check_levels(np.array([fisher(row, zeros, permutations=299) for row in rows]))
 
 
 def test_ranx_tukey_keeps_its_level() -> None:
@@ -97,6 +105,22 @@ def test_ranx_tukey_keeps_its_level() -> None:
     for row in range(6):
         assert tukey([first[row], second[row]])[0, 1] == pytest.approx(by_t[row], abs=1e-6)
     assert np.mean(by_t <= 0.05) == LEVEL
+
+
+def test_ranx_tukey_keeps_its_level_over_all_pairs() -> None:
+    """It corrects for all pairs itself, so the chance of any rejection is what must be 5 %.
+
+    Any pair is rejected where the largest studentised range reaches the critical value.
+    """
+    systems, queries = 3, 25
+    values = rng(15).normal(0.4, 0.1, (REPETITIONS, systems, queries))
+    means = values.mean(axis=2)
+    error = np.sqrt(values.var(axis=2, ddof=1).mean(axis=1) / queries)
+    largest = np.ptp(means, axis=1) / error
+    critical = stats.studentized_range.ppf(0.95, systems, systems * (queries - 1))
+    for at in (*np.argsort(np.abs(largest - critical))[:4], 0, 1):
+        assert (tukey(values[at]).min() <= 0.05) == (largest[at] >= critical)
+    assert np.mean(largest >= critical) == LEVEL
 
 
 def test_families_of_independent_tests_keep_their_level_after_holm() -> None:
