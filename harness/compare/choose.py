@@ -11,6 +11,9 @@ from harness.core.hashing import canonical_json, sha256_json
 from harness.core.types import Json
 from results.schema import Entry
 
+MOST_TOLD = 4
+"""Tasks of a system that an error names; more are counted."""
+
 BY_TASK = ("spaces", "external_run")
 """Parts of an identity that change from task to task: instructions, and a given run's content."""
 
@@ -57,6 +60,13 @@ class Wanted:
         return (not self.tasks or entry.task.name in self.tasks) and (
             not self.query_set or entry.task.query_set == self.query_set
         )
+
+    @property
+    def described(self) -> str:
+        """Return `on biology, pony with gpt4 queries`, as far as either is wanted."""
+        on = f"on {', '.join(self.tasks)}" if self.tasks else ""
+        queries = f"with {self.query_set} queries" if self.query_set else ""
+        return " ".join(filter(None, (on, queries)))
 
     def group_of(self, entry: Entry) -> str:
         """Return the name of the group that a mean over an entry's task belongs to."""
@@ -178,11 +188,16 @@ def _matching(name: str, entries: Sequence[Entry], wanted: Wanted) -> list[Syste
     known = known_systems(filter(wanted.lets_through, own))
     found = [system for system in known if system.variant.startswith(variant)]
     if not found:
-        have = ", ".join(f"{s.label} ({s.query_set} queries)" for s in known_systems(own))
-        raise BadInput(
-            f"{name!r} has no entry on these tasks and query set", fix=f"There are: {have}."
-        )
+        have = ", ".join(map(_told, known_systems(own)))
+        raise BadInput(f"{name!r} has no entry {wanted.described}", fix=f"Measured was: {have}.")
     return [replace(system, label=name) for system in found]
+
+
+def _told(system: System) -> str:
+    """Return what a system was measured on, in a few words."""
+    tasks = tuple(system.entries)
+    more = f" and {len(tasks) - MOST_TOLD} more" if len(tasks) > MOST_TOLD else ""
+    return f"{system.label} on {', '.join(tasks[:MOST_TOLD])}{more} ({system.query_set} queries)"
 
 
 def _shared_tasks(

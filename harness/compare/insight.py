@@ -94,7 +94,8 @@ class Library:
         """Return the task from this machine, in the entry's version, or say why not."""
         load = self._loader(facts.name)
         if load is None:
-            return None, f"{facts.name}: no texts, since the task is not on this machine (--data)"
+            how = "BRIGHT's folder: --data" if facts.name in TASKS else "its folder: --tasks DIR"
+            return None, f"{facts.name}: no texts, since the task's data are not given ({how})"
         try:
             task = _with_or_without_documents(load)
         except RebenchError as error:

@@ -7,6 +7,7 @@ the same metric are held against it; the others are named with the reason.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -85,24 +86,34 @@ def reproduce(
     per-query values that cannot be read.
     """
     measured = _measured(system, store, plan, metric)
-    sources, left_out = [], []
+    sources: list[SourceLines] = []
+    left_out: list[str] = []
+    reasons: list[str] = []
     for row in rows:
         reason = _reason(row, system, metric)
         lines = () if reason else _lines(row, measured)
         if lines:
             sources.append(_source(row, lines))
         else:
-            left_out.append(
-                f"{row.source} ({row.file}, row {row.row}): {reason or 'no task shared'}"
-            )
+            reasons.append(reason or "no task shared")
+            left_out.append(f"{row.source} ({row.file}, row {row.row}): {reasons[-1]}")
     if not sources:
         raise NotComparable(
             f"no published number stands on the ground of {system.label} "
-            f"({system.query_set} queries, {metric}): {'; '.join(left_out)}",
+            f"({system.query_set} queries, {metric}): {_counted(reasons)}",
             fix="Measure it on the tasks and query set that were published.",
         )
     return Reproduction(
         system, metric, system.query_set, plan.level, tuple(sources), tuple(left_out)
+    )
+
+
+def _counted(reasons: Sequence[str]) -> str:
+    """Return why rows were left out, each reason once with the number of rows."""
+    rows = {1: "1 row"}
+    return "; ".join(
+        f"{rows.get(count, f'{count} rows')}: {reason}"
+        for reason, count in Counter(reasons).most_common()
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from harness.core.hashing import sha256_json
 from harness.leaderboard.rows import NO_FACTS, Board, ModelFacts, Row
 from harness.leaderboard.variants import labelled, variant
 from harness.leaderboard.wording import short_value
@@ -63,8 +64,10 @@ def build_boards(sources: Sources, metric: str | None = None) -> tuple[Board, ..
             rows.setdefault(key, []).append(replace(row, facts=known))
     boards = []
     for key, found_rows in rows.items():
-        for part in _split_by_ground(_merge_repeats(found_rows)):
-            boards.append(_board(key, part, sources.members.get(key.group, ())))
+        parts = _split_by_ground(_merge_repeats(found_rows))
+        for part in parts:
+            board = _board(key, part, sources.members.get(key.group, ()))
+            boards.append(replace(board, ground=_ground(part)) if len(parts) > 1 else board)
     return tuple(sorted(boards, key=lambda board: _board_key(board, sources.members)))
 
 
@@ -265,6 +268,11 @@ def _split_by_ground(rows: Sequence[Row]) -> list[list[Row]]:
     split = [part for _, part in parts] or [[]]
     max(split, key=len).extend(others)
     return [part for part in split if part]
+
+
+def _ground(rows: Iterable[Row]) -> str:
+    """Return six hex digits for what rows stand on together."""
+    return sha256_json({of: ground for row in rows for of, ground in row.grounds.items()})[:6]
 
 
 def rank_key(row: Row) -> tuple[bool, float, str]:

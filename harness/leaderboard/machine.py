@@ -11,7 +11,7 @@ from harness.core.types import Json
 from harness.leaderboard.columns import COLUMNS, Column
 from harness.leaderboard.rows import Board, Row
 
-_GROUND = ("group", "query_set", "metric", "gold")
+_GROUND = ("group", "query_set", "metric", "gold", "ground")
 _STANDING = ("rank_group", "rank_best", "rank_worst", "mean_low", "mean_high")
 _TOLD = ("group", "ranks", "mean", "interval", "scores", "model", "kind", "source", "query-set")
 """Columns that have places of their own in CSV."""
@@ -26,7 +26,7 @@ def to_csv(boards: Sequence[Board], columns: Sequence[Column]) -> str:
     head = (*_GROUND, "place", "model", "kind", "task", "value", *_STANDING, *names, "source")
     writer.writerow(head)
     for board in boards:
-        ground = (board.group, board.query_set, board.metric, board.gold)
+        ground = (board.group, board.query_set, board.metric, board.gold, board.ground)
         for place, row in enumerate(board.rows, start=1):
             told = [column.value(row, board) for column in extra]
             start = (*ground, place, row.name, row.kind)
@@ -56,6 +56,7 @@ def to_json(boards: Sequence[Board]) -> list[Json]:
             "query_set": board.query_set,
             "metric": board.metric,
             "gold": board.gold,
+            "ground": board.ground,
             "members": list(board.members),
             "tasks": list(board.tasks),
             "statistics": asdict(board.statistics) if board.statistics else None,

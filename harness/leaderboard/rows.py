@@ -113,7 +113,9 @@ class Board:
     `members` are the tasks that the mean is over, `whole` how many the group has; `tasks` those
     that any row has a value for. `gold` is empty for measured rows and for others on the current
     judgements; rows on an old revision, or one that the source does not name, have boards of
-    their own. `statistics` is `None` until the board is ranked.
+    their own. `ground` is empty unless another board has the same name and other judgements,
+    documents or queries: then it tells them apart. `statistics` is `None` until the board is
+    ranked.
     """
 
     group: str
@@ -124,4 +126,5 @@ class Board:
     whole: int
     tasks: tuple[str, ...]
     rows: tuple[Row, ...]
+    ground: str = ""
     statistics: Statistics | None = None

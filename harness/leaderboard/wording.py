@@ -23,7 +23,8 @@ def board_title(board: Board) -> str:
     part = ""
     if len(board.members) < board.whole:
         part = f" · {len(board.members)} of {board.whole} tasks"
-    return f"{board.group} · {board.query_set} queries · {metric} × 100{gold}{part}"
+    ground = f" · ground {board.ground}" if board.ground else ""
+    return f"{board.group} · {board.query_set} queries · {metric} × 100{gold}{part}{ground}"
 
 
 def task_heads(tasks: Sequence[str]) -> tuple[str, ...]:
@@ -39,6 +40,11 @@ def short_value(value: float | None) -> str:
 def board_notes(board: Board) -> tuple[str, ...]:
     """Return what a reader must know of a board: one sentence or two each."""
     notes = []
+    if board.ground:
+        notes.append(
+            "Boards of this name stand on different ground (judgements, documents or queries), so "
+            "their rows are not ranked together; `rebench compare` says what differs."
+        )
     if any(row.printed_mean for row in board.rows):
         notes.append("* as printed by its source, which gives no values by task.")
     if board.statistics is not None:
@@ -52,16 +58,21 @@ def _on_statistics(board: Board) -> list[str]:
     if found is None:
         return []
     percent = f"{100 * found.level:g} %"
-    notes = [
-        f"Intervals ({percent}) are over resampled queries: BCa bootstrap, {found.resamples:,} "
-        f"resamples, seed {found.seed}."
-    ]
+    notes = []
+    if any(row.standing and row.standing.interval for row in board.rows):
+        notes.append(
+            f"Intervals ({percent}) are over resampled queries: BCa bootstrap, "
+            f"{found.resamples:,} resamples, seed {found.seed}."
+        )
+    elif found.queries:
+        notes.append("No intervals: a task with a single query does not say how queries differ.")
     if found.pairs:
         strata = " within tasks" if len(board.members) > 1 else ""
         notes.append(
             f"Measured rows with one # are not separable from the best of them at {found.alpha:g}: "
-            f"paired randomisation over {found.queries:,} queries{strata}, "
-            f"{found.permutations:,} permutations, Holm over {_pairs(found.pairs)}."
+            f"paired randomisation over {_counted(found.queries, 'query', 'queries')}{strata}, "
+            f"{found.permutations:,} permutations, "
+            f"Holm over {_counted(found.pairs, 'pair', 'pairs')}."
         )
     if not found.reachable:
         notes.append(
@@ -73,6 +84,6 @@ def _on_statistics(board: Board) -> list[str]:
     return notes
 
 
-def _pairs(count: int) -> str:
+def _counted(count: int, one: str, more: str) -> str:
     """Return `1 pair` or `3 pairs`."""
-    return f"{count:,} pair" if count == 1 else f"{count:,} pairs"
+    return f"{count:,} {one if count == 1 else more}"

@@ -66,7 +66,8 @@ def _subtitle(found: Comparison) -> str:
     queries = sum(entry.task.n_queries for entry in first.values())
     tasks = found.tasks[0] if len(found.tasks) == 1 else f"{len(found.tasks)} tasks"
     metric = label(parse_metric(found.metric))
-    return escape(f"{tasks} · {queries:,} {found.query_set} queries · {metric} × 100")
+    noun = "query" if queries == 1 else "queries"
+    return escape(f"{tasks} · {queries:,} {found.query_set} {noun} · {metric} × 100")
 
 
 def _verdicts(found: Comparison) -> list[str]:

@@ -84,7 +84,7 @@ BAD = {
     "unknown metric": (["bm25", "theirs", "--metric", "ndgc@10"], "Did you mean"),
     "metric not stored": (["bm25", "theirs", "--metric", "ndcg@7"], "has no ndcg@7"),
     "unknown task": (["bm25", "theirs", "--tasks", "biologie"], "Did you mean biology"),
-    "no such entries": (["bm25", "theirs", "--tasks", "pony"], "no entry on these tasks"),
+    "no such entries": (["bm25", "theirs", "--tasks", "pony"], "has no entry on pony"),
     "permutations": (["bm25", "theirs", "--permutations", "-1"], "permutations is -1"),
 }
 

@@ -94,7 +94,7 @@ def test_unknown_models_get_the_nearest_names(tmp_path: Path) -> None:
         find_systems((), ["a"], WANTED)
     with pytest.raises(BadInput, match="named twice"):
         find_systems(entries, ["reasonir-8b", "reasonir-8b"], WANTED)
-    with pytest.raises(BadInput, match="no entry on these tasks"):
+    with pytest.raises(BadInput, match="has no entry on pony"):
         find_systems(entries, ["reasonir-8b"], Wanted({}, ("pony",)))
 
 

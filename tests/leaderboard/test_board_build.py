@@ -12,6 +12,7 @@ from harness.core.errors import UnknownName
 from harness.leaderboard.build import Sources, build_boards
 from harness.leaderboard.choose import Choice, check_names, choose
 from harness.leaderboard.rows import Board, ModelFacts
+from harness.leaderboard.wording import board_notes, board_title
 from results.imported import ImportedRow
 from results.published import PublishedRow
 from results.store import ResultStore
@@ -87,6 +88,12 @@ def test_disjoint_queries_are_two_boards(tmp_path: Path):
         [("a", "measured")],
         [("b", "measured")],
     ]
+    titles = {board_title(board) for board in boards_of(store)}
+    assert len(titles) == 2
+    assert all(" · ground " in title for title in titles)
+    assert all("rebench compare" in board_notes(board)[0] for board in boards_of(store))
+    (alone,) = boards_of(stored(tmp_path / "alone", {"a": {"biology": [0.5, 0.5]}}))
+    assert "ground" not in board_title(alone)
 
 
 def test_published_rows_stand_with_most_of_the_measured_ones(tmp_path: Path):
