@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.core.files import read_lines
 from harness.core.protocols import Reporter
 from harness.core.types import Corpus, Task
 from remixer.audit_contamination import Contamination
 from remixer.audit_duplicates import count_between
-from remixer.audit_file import read_audit_rows, training_files
+from remixer.audit_file import count_lines, read_audit_rows, training_files
 from remixer.audit_measures import MEASURES, Measure
 from remixer.audit_minhash import make_hasher
 from remixer.audit_references import (
@@ -21,7 +20,7 @@ from remixer.audit_references import (
     benchmark_of,
     reference_texts,
 )
-from remixer.audit_scan import Sampling, Scan, Scanner, by_task
+from remixer.audit_scan import Against, Sampling, Scan, Scanner, by_task
 from remixer.audit_tally import Broken, Tally, broken_limits
 from remixer.audit_triviality import (
     count_embedded,
@@ -99,13 +98,13 @@ def audit(
     tally = Tally()
     contamination = Contamination(benchmarks, tally)
     with_corpus = {benchmark.name for benchmark in benchmarks if benchmark.documents}
-    scanner = Scanner(index, hasher, contamination, sampling, with_corpus)
-    total = sum(1 for file in files for _ in read_lines(file))
+    scanner = Scanner(Against(index, hasher, contamination, with_corpus), sampling, tally)
+    total = sum(map(count_lines, files))
     names = [benchmark.name for benchmark in benchmarks]
     with tools.reporter.bar("reading", total, "rows") as advance:
-        scan = scanner.scan(read_audit_rows(files, names), tally, advance)
+        scan = scanner.scan(read_audit_rows(files, names), advance)
     count_between(scan.facts, scan.query_bands, scan.passages, tally)
-    ranked = _trivialities(scan, benchmarks, tally, tools)
+    ranked = _trivialities(scan, benchmarks, scanner, tools)
     return Audit(
         files=tuple(file.name for file in files),
         tally=tally,
@@ -131,9 +130,10 @@ def _references(tools: AuditTools) -> tuple[list[Benchmark], list[tuple[Referenc
 
 
 def _trivialities(
-    scan: Scan, benchmarks: Sequence[Benchmark], tally: Tally, tools: AuditTools
+    scan: Scan, benchmarks: Sequence[Benchmark], scanner: Scanner, tools: AuditTools
 ) -> dict[str, Ranked]:
     """Rank each task's sample, its corpus loaded where it is at hand."""
+    tally, passages = scanner.tally, scanner.sampling.passages
     loaders = {
         benchmark.name: load for benchmark, load in zip(benchmarks, tools.tasks, strict=True)
     }
@@ -143,7 +143,7 @@ def _trivialities(
         corpus: Corpus | None = task.corpus if task is not None else None
         sample = scan.samples[name]
         sampled = sample.rows.items()
-        ground = make_ground(corpus, sampled, sample.passages.items())
+        ground = make_ground(corpus, sampled, sample.passages.items(), passages)
         count_sources(rows, corpus, scan.passages.keys, tally)
         count_ranks(sampled, ground, tally, tools.reporter)
         count_shared_runs(sampled, ground, tally)

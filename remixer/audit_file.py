@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import BadInput
-from harness.core.files import read_jsonl
+from harness.core.files import open_text, read_jsonl
 from harness.core.training import TrainingRow, row_from_json
 
 _SUFFIXES = (".jsonl", ".jsonl.gz")
+_PIECE = 1 << 20
 _OWN = "training.jsonl.gz"
 _IDS = ("pos_ids", "pos_id")
 
@@ -55,6 +56,14 @@ def training_files(path: Path) -> tuple[Path, ...]:
     if not found:
         raise BadInput(f"{path} holds no .jsonl or .jsonl.gz", fix="Give a training file.")
     return found
+
+
+def count_lines(path: Path) -> int:
+    """Return how many lines a file has, without decoding them; raises `BadInput` for damage."""
+    with open_text(path) as handle:
+        raw = handle.detach()
+        pieces = iter(lambda: raw.read(_PIECE), b"")
+        return sum(piece.count(b"\n") for piece in pieces)
 
 
 def read_audit_rows(files: Sequence[Path], tasks: Sequence[str]) -> Iterator[AuditRow]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from remixer.audit_references import Match
     from remixer.audit_texts import Bits
 
-    Rows = NDArray[np.int64]
+    Numbers = NDArray[np.int64]
 
 
 class Passages:
@@ -41,18 +41,24 @@ class Passages:
         """Return each passage's key: uint64 `[n]`."""
         return self._keys[: len(self)]
 
-    def new(self, texts: Iterable[str]) -> list[str]:
-        """Return those texts that are not known yet, each once, in order; they get numbers."""
+    def number(self, texts: Sequence[str]) -> tuple[Numbers, list[str]]:
+        """Return the texts' numbers, int64 `[n]`, and those met for the first time, in order.
+
+        What is known of the latter must be handed to `keep` before anything is asked about them.
+        """
         fresh = []
-        for text in texts:
+        numbers = np.empty(len(texts), dtype=np.int64)
+        for at, text in enumerate(texts):
             key = raw_key(text)
-            if key not in self._number_of:
-                self._number_of[key] = len(self._number_of)
+            number = self._number_of.get(key)
+            if number is None:
+                number = self._number_of[key] = len(self._number_of)
                 fresh.append(text)
-        return fresh
+            numbers[at] = number
+        return numbers, fresh
 
     def keep(self, keys: Bits, bands: Bands) -> None:
-        """Keep what is known of the texts that `new` returned last."""
+        """Keep what is known of the texts that were met for the first time, in that order."""
         end = len(self)
         while end > len(self._keys):
             self._keys = np.concatenate((self._keys, np.empty_like(self._keys)))
@@ -60,12 +66,17 @@ class Passages:
         self._keys[end - len(keys) : end] = keys
         self._bands[end - len(keys) : end] = bands
 
-    def numbers(self, texts: Sequence[str]) -> Rows:
-        """Return the numbers of known texts: int64 `[n]`."""
-        found = (self._number_of[raw_key(text)] for text in texts)
-        return np.fromiter(found, dtype=np.int64, count=len(texts))
+    def matches_of(self, numbers: Numbers) -> list[Match]:
+        """Return all that some passages match."""
+        found: list[Match] = []
+        if self.matches:
+            for number in numbers.tolist():
+                found.extend(self.matches.get(number, ()))
+        return found
 
-    def near(self, left: Rows, right: Rows, texts: tuple[Sequence[str], Sequence[str]]) -> bool:
+    def near(
+        self, left: Numbers, right: Numbers, texts: tuple[Sequence[str], Sequence[str]]
+    ) -> bool:
         """Tell whether one text of the left is near-equal, but not equal, to one of the right.
 
         `left` and `right` are the numbers of `texts[0]` and `texts[1]`.

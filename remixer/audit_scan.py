@@ -10,23 +10,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.core.hashing import sha256_text
 from remixer.audit_contamination import Contamination
 from remixer.audit_duplicates import RowFacts, count_within
 from remixer.audit_file import AuditRow
 from remixer.audit_labels import count_labels
 from remixer.audit_minhash import MinHasher
 from remixer.audit_passages import Passages
-from remixer.audit_references import Match, ReferenceIndex
+from remixer.audit_references import ReferenceIndex
 from remixer.audit_sample import Smallest
 from remixer.audit_tally import Tally
-from remixer.audit_texts import Prepared, prepare
+from remixer.audit_texts import Prepared, prepare, raw_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from harness.core.protocols import Advance
     from remixer.audit_minhash import Bands
+    from remixer.audit_passages import Numbers
 
 _ROWS_AT_ONCE = 128
 
@@ -35,12 +33,12 @@ _ROWS_AT_ONCE = 128
 class Sampling:
     """What is kept with its text, per task.
 
-    `rows` of a task (0: all) and, where no corpus is at hand, `passages` besides theirs; those
-    with the smallest hash of `seed` and text.
+    `rows` of a task (0: all) and, where no corpus is at hand, other passages of the task until
+    there are `passages`; those with the smallest hash under `seed`.
     """
 
-    rows: int = 500
-    passages: int = 20_000
+    rows: int = 300
+    passages: int = 10_000
     seed: int = 42
 
 
@@ -67,37 +65,45 @@ class Scan:
         return np.concatenate(self.bands)
 
 
+@dataclass(frozen=True, slots=True)
+class Against:
+    """What rows are held against; `with_corpus` names tasks whose documents are at hand."""
+
+    references: ReferenceIndex
+    hasher: MinHasher
+    contamination: Contamination
+    with_corpus: Collection[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Scanner:
-    """Takes rows in, a batch at a time; `with_corpus` names tasks whose documents are at hand."""
+    """Takes rows in, a batch at a time, and counts what can be told as they pass by."""
 
-    def __init__(
-        self, references: ReferenceIndex, hasher: MinHasher, contamination: Contamination,
-        sampling: Sampling, with_corpus: Collection[str],
-    ) -> None:  # fmt: skip
-        self._references = references
-        self._hasher = hasher
-        self._contamination = contamination
-        self._sampling = sampling
-        self._with_corpus = with_corpus
+    against: Against
+    sampling: Sampling
+    tally: Tally
 
-    def scan(self, rows: Iterable[AuditRow], tally: Tally, advance: Advance) -> Scan:
-        """Return what all rows leave, and count what can be told as they pass by."""
+    def scan(self, rows: Iterable[AuditRow], advance: Advance) -> Scan:
+        """Return what all rows leave."""
         scan = Scan()
         for batch in _batches(rows):
-            self._batch(batch, scan, tally)
+            self._batch(batch, scan)
             advance(len(batch))
         return scan
 
-    def _batch(self, batch: Sequence[AuditRow], scan: Scan, tally: Tally) -> None:
+    def _batch(self, batch: Sequence[AuditRow], scan: Scan) -> None:
         """Take some rows in."""
         fresh: list[str] = []
+        sides: list[tuple[Numbers, Numbers]] = []
         for audited in batch:
-            new = scan.passages.new((*audited.row.pos, *audited.row.neg))
-            fresh += new
-            self._sample(audited, new, scan, tally)
+            positives, some = scan.passages.number(audited.row.pos)
+            negatives, more = scan.passages.number(audited.row.neg)
+            sides.append((positives, negatives))
+            fresh += some + more
+            self._sample(audited, some + more, scan)
         prepared = prepare([*(audited.row.query for audited in batch), *fresh])
-        bands = self._hasher.bands(prepared)
-        matches = self._references.matches(prepared, bands)
+        bands = self.against.hasher.bands(prepared)
+        matches = self.against.references.matches(prepared, bands)
         n = len(batch)
         known = len(scan.passages) - len(fresh)
         scan.passages.keep(prepared.keys[n:], bands[n:])
@@ -106,60 +112,46 @@ class Scanner:
         )
         scan.bands.append(bands[:n])
         for at, audited in enumerate(batch):
-            self._row(audited, (prepared, at), matches.get(at, ()), scan, tally)
+            count_labels(audited, int(prepared.words[at]), self.tally)
+            count_within(audited, sides[at], scan.passages, self.tally)
+            parts = {
+                "query": matches.get(at, ()),
+                "positive": scan.passages.matches_of(sides[at][0]),
+                "negative": scan.passages.matches_of(sides[at][1]),
+            }
+            self.against.contamination.count(audited, parts)
+            scan.facts.append(_facts(audited, (prepared, at), sides[at]))
 
-    def _sample(self, audited: AuditRow, fresh: Sequence[str], scan: Scan, tally: Tally) -> None:
+    def _sample(self, audited: AuditRow, fresh: Sequence[str], scan: Scan) -> None:
         """Offer a row, and passages that are new with it, to its task's sample."""
-        tally.row(audited.task)
-        sampling = self._sampling
+        self.tally.row(audited.task)
+        sampling = self.sampling
         sample = scan.samples.get(audited.task)
         if sample is None:
             sample = TaskSample(Smallest(sampling.rows), Smallest(sampling.passages))
             scan.samples[audited.task] = sample
-        number = sum(tally.tasks.values())
-        sample.rows.offer(_draw(sampling.seed, audited.row.query), number, audited)
-        if audited.task not in self._with_corpus and sampling.passages:
+        number = sum(self.tally.tasks.values())
+        sample.rows.offer(raw_key(audited.row.query, sampling.seed), number, audited)
+        if audited.task not in self.against.with_corpus and sampling.passages:
             for at, text in enumerate(fresh):
-                sample.passages.offer(_draw(sampling.seed, text), (number << 32) + at, text)
-
-    def _row(
-        self, audited: AuditRow, query: tuple[Prepared, int], matches: Iterable[Match],
-        scan: Scan, tally: Tally,
-    ) -> None:  # fmt: skip
-        """Count one row, and keep its facts."""
-        row, (prepared, at), passages = audited.row, query, scan.passages
-        numbers = passages.numbers(row.pos), passages.numbers(row.neg)
-        count_labels(audited, int(prepared.words[at]), tally)
-        count_within(audited, numbers, passages, tally)
-        parts: Mapping[str, Iterable[Match]] = {
-            "query": matches,
-            "positive": _matches(numbers[0], passages),
-            "negative": _matches(numbers[1], passages),
-        }
-        self._contamination.count(audited, parts)
-        scan.facts.append(
-            RowFacts(
-                place=audited.place,
-                task=audited.task,
-                query_key=int(prepared.keys[at]),
-                runs=np.unique((prepared.runs_of(at) >> np.uint64(32)).astype(np.uint32)),
-                positives=numbers[0].astype(np.int32),
-                negatives=numbers[1].astype(np.int32),
-                source_id=row.source_id,
-                positive_ids=audited.positive_ids,
-            )
-        )
+                sample.passages.offer(raw_key(text, sampling.seed), (number << 32) + at, text)
 
 
-def _matches(
-    numbers: np.ndarray[tuple[int], np.dtype[np.int64]], passages: Passages
-) -> list[Match]:
-    """Return all that some passages match."""
-    found: list[Match] = []
-    if passages.matches:
-        for number in numbers.tolist():
-            found.extend(passages.matches.get(number, ()))
-    return found
+def _facts(
+    audited: AuditRow, query: tuple[Prepared, int], sides: tuple[Numbers, Numbers]
+) -> RowFacts:
+    """Return what is kept of a row; `query` is where its query stands in what was prepared."""
+    prepared, at = query
+    return RowFacts(
+        place=audited.place,
+        task=audited.task,
+        query_key=int(prepared.keys[at]),
+        runs=np.unique((prepared.runs_of(at) >> np.uint64(32)).astype(np.uint32)),
+        positives=sides[0].astype(np.int32),
+        negatives=sides[1].astype(np.int32),
+        source_id=audited.row.source_id,
+        positive_ids=audited.positive_ids,
+    )
 
 
 def by_task(rows: Sequence[RowFacts]) -> dict[str, list[RowFacts]]:
@@ -175,8 +167,3 @@ def _batches(rows: Iterable[AuditRow]) -> Iterator[list[AuditRow]]:
     source = iter(rows)
     while batch := list(islice(source, _ROWS_AT_ONCE)):
         yield batch
-
-
-def _draw(seed: int, text: str) -> int:
-    """Return 64 bits that depend on these two alone, on any machine."""
-    return int(sha256_text(f"{seed}\0{text}")[:16], 16)

@@ -84,9 +84,9 @@ def shared_run(first: Prepared, row: int, second: Prepared, other: int) -> bool:
     return bool(np.isin(mine, theirs).any())
 
 
-def raw_key(text: str) -> int:
-    """Return 64 bits that name a text exactly as it is."""
-    return xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass"))
+def raw_key(text: str, seed: int = 0) -> int:
+    """Return 64 bits that name a text exactly as it is; the same on any machine."""
+    return xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass"), seed=seed)
 
 
 def _folded(text: str) -> bytes:

@@ -44,16 +44,23 @@ class Ground:
     at_hand: bool = False
 
 
-def make_ground(corpus: Corpus | None, rows: Sequence[AuditRow], others: Iterable[str]) -> Ground:
-    """Return the corpus, or without one `others`, and the sampled rows' passages with it."""
+def make_ground(
+    corpus: Corpus | None, rows: Sequence[AuditRow], others: Iterable[str], size: int
+) -> Ground:
+    """Return the corpus, if there is one, with the sampled rows' passages.
+
+    Without a corpus it is these passages, and of `others` as many as it takes to make `size`.
+    """
     place_of: dict[str, int] = {}
     for text in () if corpus is None else corpus.texts:
-        place_of.setdefault(text, len(place_of))
-    for text in others:
         place_of.setdefault(text, len(place_of))
     for audited in rows:
         for text in (*audited.row.pos, *audited.row.neg):
             place_of.setdefault(text, len(place_of))
+    for text in others:
+        if len(place_of) >= size:
+            break
+        place_of.setdefault(text, len(place_of))
     source_of = {} if corpus is None else dict(zip(corpus.ids, corpus.texts, strict=True))
     return Ground(tuple(place_of), place_of, source_of, corpus is not None)
 
@@ -152,7 +159,7 @@ def count_embedded(
     asked = [audited for audited in rows if audited.row.pos and audited.row.neg]
     if not asked:
         return
-    ground = make_ground(None, asked, ())
+    ground = make_ground(None, asked, (), 0)
     ids = tuple(map(str, range(len(ground.texts))))
     name = asked[0].task
     task = Task(

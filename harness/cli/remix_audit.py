@@ -43,7 +43,7 @@ def run(
     ] = "",
     sample: Annotated[
         int, typer.Option("--sample", min=0, help="Rows of a task that are ranked; 0: all.")
-    ] = 500,
+    ] = 300,
     seed: Annotated[int, typer.Option("--seed", help="Of the sample and the hashes.")] = 42,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 2 when a limit is passed.")
