@@ -11,6 +11,8 @@ import typer
 from harness.cli.options import JsonOption, ResultsOption, settings_from
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from harness.exchange.importing import Imported
     from results.imported import ImportedRow
     from results.schema import Entry
@@ -28,19 +30,29 @@ class Layout(StrEnum):
 
 
 def import_results(
-    path: Annotated[Path, typer.Argument(help="A result file, or a folder of them.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="A result file, or a folder of them.")
+    ],
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help="The model's name, if no folder gives it.")
+        str | None,
+        typer.Option(
+            "--model", "-m", metavar="NAME", help="The model's name, if no folder gives it."
+        ),
     ] = None,
     task: Annotated[
-        str | None, typer.Option("--task", help="The task of a BRIGHT results.json.")
+        str | None,
+        typer.Option("--task", metavar="TASK", help="The task of a BRIGHT results.json."),
     ] = None,
     queries: Annotated[
         str, typer.Option("--queries", metavar="SET", help="The queries of BRIGHT results.json.")
     ] = _ORIGINAL,
     gold: Annotated[
         str,
-        typer.Option("--gold", help="The judgements of BRIGHT results.json, such as `current`."),
+        typer.Option(
+            "--gold",
+            metavar="VERSION",
+            help="The judgements of BRIGHT results.json, such as `current`.",
+        ),
     ] = "unknown",
     results: ResultsOption = None,
     as_json: JsonOption = False,
@@ -69,10 +81,14 @@ def export(
     layout: Annotated[Layout, typer.Option("--format", help="Which files to write.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to.")],
     models: Annotated[
-        str | None, typer.Option("--models", "-m", help="Only these models, separated by commas.")
+        str | None,
+        typer.Option(
+            "--models", "-m", metavar="LIST", help="Only these models, separated by commas."
+        ),
     ] = None,
     tasks: Annotated[
-        str | None, typer.Option("--tasks", "-t", help="Only these tasks or groups.")
+        str | None,
+        typer.Option("--tasks", "-t", metavar="LIST", help="Only these tasks or groups."),
     ] = None,
     results: ResultsOption = None,
     as_json: JsonOption = False,
@@ -95,7 +111,7 @@ def export(
     rows = [row for row in imported.rows if _wanted_row(row, models, tasks)]
     done = export_entries(entries, store, layout.value, output)
     again = export_imported(rows, layout.value, output)
-    for sentence in done.left_out:
+    for sentence in _folded(done.left_out):
         reporter_for_stderr().warn(f"left out: {sentence}")
     shown = [
         {"model": each.model, "task": each.task, "file": str(each.path)}
@@ -105,6 +121,18 @@ def export(
     _raise_for(len(loaded.problems) + len(imported.problems), [
         *(problem.message for problem in (*loaded.problems, *imported.problems)),
     ])  # fmt: skip
+
+
+def _folded(sentences: Iterable[str]) -> list[str]:
+    """Return one sentence per reason: the first case, and how many more there are."""
+    cases: dict[str, list[str]] = {}
+    for sentence in sentences:
+        case, _, reason = sentence.rpartition(": ")
+        cases.setdefault(reason, []).append(case)
+    return [
+        f"{found[0]}{f' and {len(found) - 1} more' if len(found) > 1 else ''}: {reason}"
+        for reason, found in cases.items()
+    ]
 
 
 def _shown(row: ImportedRow) -> dict[str, object]:

@@ -25,7 +25,7 @@ BY_TASK = ("spaces", "external_run")
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """One file that was written, and what it holds."""
+    """One file that was written, and what it holds: a task, or of imported files the group."""
 
     model: str
     task: str
@@ -86,7 +86,7 @@ def export_imported(rows: Iterable[ImportedRow], layout: str, folder: Path) -> E
         for original in row.files:
             path = folder / _inside(original.path)
             write_text(path, original.text)
-            files.append(Exported(row.model, ", ".join(row.metrics), path))
+            files.append(Exported(row.model, row.group, path))
     return Export(tuple(files))
 
 
