@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from harness.compare.changes import Change
     from harness.compare.contrast import Difference
 
+SPARE = ("detectable", "effect", "p", "queries", "won/tied/lost")
+"""Columns that a narrow terminal does without, in this order."""
+
 TEXT_WIDTH = 200
 """Characters of a text that are shown; `--json` holds it whole."""
 
@@ -75,26 +78,30 @@ def run(
 
 def _print(found: Comparison) -> None:
     """Print a comparison pair by pair."""
-    from harness.cli.console import print_text
+    from harness.cli.console import print_text, print_wrapped
     from harness.compare.wording import verdict
 
+    dropped: dict[str, None] = {}
     for at, head in enumerate(found.headline):
         if at:
             print_text("")
-        _print_pair(found, at, head)
-        _print_slices(found, at)
+        dropped.update(dict.fromkeys(_print_pair(found, at, head)))
+        dropped.update(dict.fromkeys(_print_slices(found, at)))
         _print_changes(
             head, [each for each in found.changes if (each.a, each.b) == (head.a, head.b)]
         )
     print_text("")
     for head in found.headline:
-        print_text(verdict(head, found.plan))
-    for note in (_how(found), *found.notes):
-        print_text(f"note: {note}")
+        print_wrapped(verdict(head, found.plan))
+    notes = [_how(found), *found.notes]
+    if dropped:
+        notes.append(f"no room for {', '.join(dropped)}: a wider terminal or --json shows them")
+    for note in notes:
+        print_wrapped(f"note: {note}")
 
 
-def _print_pair(found: Comparison, at: int, head: Difference) -> None:
-    """Print the table of one pair: a line per task, then the mean over tasks."""
+def _print_pair(found: Comparison, at: int, head: Difference) -> tuple[str, ...]:
+    """Print the table of one pair, a line per task, then the mean; return what did not fit."""
     from harness.cli.console import print_text
     from harness.compare.wording import MINUS
     from harness.metrics.names import label, parse_metric
@@ -104,7 +111,7 @@ def _print_pair(found: Comparison, at: int, head: Difference) -> None:
     lines = [(task, found.by_task[task][at]) for task in found.tasks]
     if found.overall:
         lines.append((f"mean of {len(found.tasks)} tasks", found.overall[at]))
-    shared.print_aligned([_row(name, each) for name, each in lines])
+    return shared.print_aligned([_row(name, each) for name, each in lines], SPARE)
 
 
 def _row(name: str, each: Difference) -> dict[str, str]:
@@ -126,8 +133,8 @@ def _row(name: str, each: Difference) -> dict[str, str]:
     }
 
 
-def _print_slices(found: Comparison, at: int) -> None:
-    """Print where the difference lives, one table a kind."""
+def _print_slices(found: Comparison, at: int) -> list[str]:
+    """Print where the difference lives, one table a kind; return what did not fit."""
     from harness.cli.console import print_text
     from harness.compare import wording
 
@@ -136,6 +143,7 @@ def _print_slices(found: Comparison, at: int) -> None:
         "length": "By words of the original query (thirds of each task)",
         "intensity": "By reasoning intensity (BM25 rank of the best gold document)",
     }
+    dropped: list[str] = []
     for kind, head in heads.items():
         own = [each for each in found.slices if each.kind == kind]
         if not own:
@@ -153,12 +161,13 @@ def _print_slices(found: Comparison, at: int) -> None:
             }
             for each in own
         ]
-        shared.print_aligned(rows)
+        dropped += shared.print_aligned(rows, SPARE)
+    return dropped
 
 
 def _print_changes(head: Difference, changes: list[Change]) -> None:
     """Print the queries with the largest gains, then those with the largest losses."""
-    from harness.cli.console import print_text
+    from harness.cli.console import print_text, print_wrapped
 
     for title, own in (
         (f"Largest gains of {head.a}", [each for each in changes if each.delta > 0]),
@@ -168,7 +177,7 @@ def _print_changes(head: Difference, changes: list[Change]) -> None:
             print_text(f"\n{title}")
         for each in own:
             for line in _change_lines(each):
-                print_text(line)
+                print_wrapped(line)
 
 
 def _change_lines(each: Change) -> Iterable[str]:
@@ -190,7 +199,8 @@ def _change_lines(each: Change) -> Iterable[str]:
         yield f"    {name}:{'' if shown else ' nothing'}"
         for doc in shown:
             mark = " ✓" if name != "gold" and doc in gold else ""
-            yield f"      {doc}{mark}: {_short(each.snippets.get(doc, ''), TEXT_WIDTH // 2)}"
+            text = each.snippets.get(doc, "").removeprefix(doc)  # some begin with their name
+            yield f"      {doc}{mark}: {_short(text, TEXT_WIDTH // 2)}"
         if more:
             yield f"     {more}"
 

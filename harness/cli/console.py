@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,19 @@ def print_json(value: Any) -> None:
 def print_text(text: str) -> None:
     """Print text as it is on stdout."""
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def print_wrapped(text: str) -> None:
+    """Print lines, on a terminal wrapped at words; what follows a wrap is indented further."""
+    if not sys.stdout.isatty():
+        print_text(text)
+        return
+    width = stdout_console().width
+    for line in text.split("\n"):
+        indent = " " * (len(line) - len(line.lstrip()))
+        print_text(
+            textwrap.fill(line, width, subsequent_indent=f"{indent}  ", break_on_hyphens=False)
+        )
 
 
 def print_table(title: str, rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:

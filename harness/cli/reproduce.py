@@ -61,12 +61,15 @@ def run(
 
 def _print(found: Reproduction) -> None:
     """Print a table per source, then what was left out."""
-    from harness.cli.console import print_text
+    from harness.cli.console import print_text, print_wrapped
+    from harness.metrics.names import label, parse_metric
     from harness.reports.sources import cells, heads, source_line, summary
 
+    metric = label(parse_metric(found.metric))
     for source in found.sources:
-        print_text(
-            f"{found.system.label} ({found.query_set} queries) against {source_line(source)}"
+        print_wrapped(
+            f"{found.system.label} ({found.query_set} queries, {metric} × 100) against "
+            f"{source_line(source)}"
         )
         names = heads(found)
         rows = (cells(line) for line in source.lines)
@@ -75,4 +78,4 @@ def _print(found: Reproduction) -> None:
     if found.left_out:
         print_text("not held against it, since they stand on other ground:")
     for reason in found.left_out:
-        print_text(f"  {reason}")
+        print_wrapped(f"  {reason}")

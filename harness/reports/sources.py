@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from harness.compare import wording
 from harness.compare.reproduce import Line, Reproduction, SourceLines
 from harness.leaderboard.markdown import escape
-from harness.metrics.names import label, parse_metric
 from harness.reports.markdown import bullets, table
 
 
@@ -28,9 +27,8 @@ def reproduction_sections(found: Sequence[Reproduction]) -> Iterator[list[str]]:
 
 def heads(found: Reproduction) -> tuple[str, ...]:
     """Return the heads of a source's table."""
-    metric = label(parse_metric(found.metric))
     return (
-        "task", f"measured {metric}", f"{wording.percent(found.level)} interval", "published",
+        "task", "measured", f"{wording.percent(found.level)} interval", "published",
         "difference", "inside",
     )  # fmt: skip
 
