@@ -68,10 +68,13 @@ def run(
 
     Example: rebench leaderboard --tasks bright --format html -o board.html
     """
-    from harness.leaderboard.columns import parse_columns
+    from harness.leaderboard.columns import DEFAULT, parse_columns
+    from harness.leaderboard.latex import LATEX_COLUMNS
 
     settings = settings_from(results=results, data=data)
-    chosen_columns = parse_columns(columns)
+    chosen_columns = parse_columns(
+        columns, LATEX_COLUMNS if output_format is Format.LATEX else DEFAULT
+    )
     choice = _choice(measured, published, tasks, query_set, family)
     found = _ranked(settings, choice, metric)
     if output_format is Format.TABLE and output is None:

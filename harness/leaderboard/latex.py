@@ -18,8 +18,20 @@ _MARKUP = {
 }  # fmt: skip
 
 
+LATEX_COLUMNS = ("group", "model", "mean", "interval", "scores")
+"""What a page has room for, unless other columns are asked for."""
+
+WIDE = 10
+"""From so many columns on a table spans both columns of a page, in small print."""
+
+_SMALL = ("\\scriptsize", "\\setlength{\\tabcolsep}{2.5pt}")
+
+
 def to_latex(boards: Sequence[Board], columns: Sequence[Column]) -> str:
-    """Return one table per board. Needs booktabs and textcomp; wide ones want `table*`."""
+    """Return one table per board, with booktabs.
+
+    Where no column tells the kinds of rows apart, a dagger marks the measured ones.
+    """
     head = "% \\usepackage{booktabs} and \\usepackage[T1]{fontenc} in the preamble\n\n"
     return head + "\n".join(_board(board, columns) for board in boards)
 
@@ -34,14 +46,19 @@ def _board(board: Board, columns: Sequence[Column]) -> str:
         heads.extend(names)
         spec += ("r" if column.numeric else "l") * len(names)
     marks = _marks(board)
-    body = [f"{_joined(_cells(row, board, shown, marks))} \\\\" for row in board.rows]
-    notes = " ".join((f"{board_title(board)}.", *board_notes(board)))
+    daggers = len({row.kind for row in board.rows}) > 1 and "kind" not in {c.name for c in shown}
+    body = [f"{_joined(_cells(row, board, shown, marks, daggers))} \\\\" for row in board.rows]
+    caption = escape(" ".join((f"{board_title(board)}.", *board_notes(board))))
+    if daggers:
+        caption += f" {_DAGGER} measured here."
+    wide = len(heads) >= WIDE
+    table = "table*" if wide else "table"
     return "\n".join(
         (
-            "\\begin{table}", "\\centering", f"\\caption{{{escape(notes)}}}",
-            f"\\begin{{tabular}}{{{spec}}}", "\\toprule",
+            f"\\begin{{{table}}}", "\\centering", *(_SMALL if wide else ()),
+            f"\\caption{{{caption}}}", f"\\begin{{tabular}}{{{spec}}}", "\\toprule",
             f"{_joined(map(escape, heads))} \\\\", "\\midrule", *body, "\\bottomrule",
-            "\\end{tabular}", "\\end{table}", "",
+            "\\end{tabular}", f"\\end{{{table}}}", "",
         )
     )  # fmt: skip
 
@@ -57,6 +74,8 @@ def _joined(cells: Iterable[str]) -> str:
     """Return the cells of one line."""
     return " & ".join(cells)
 
+
+_DAGGER = "\\textsuperscript{\\textdagger}"
 
 _Marks = dict[str, tuple[str, str]]
 """Task (empty for the mean) -> best and second value as printed."""
@@ -77,7 +96,9 @@ def _best_two(values: Iterable[float | None]) -> tuple[str, str]:
     return ordered[0], ordered[1]
 
 
-def _cells(row: Row, board: Board, columns: Sequence[Column], marks: _Marks) -> list[str]:
+def _cells(
+    row: Row, board: Board, columns: Sequence[Column], marks: _Marks, daggers: bool
+) -> list[str]:
     """Return the cells of one row."""
     cells: list[str] = []
     for column in columns:
@@ -89,7 +110,8 @@ def _cells(row: Row, board: Board, columns: Sequence[Column], marks: _Marks) -> 
             star = "*" if row.printed_mean else ""
             cells.append(_marked(short_value(row.mean), marks[""]) + star)
         else:
-            cells.append(escape(column.text(row, board)))
+            dagger = daggers and column.name == "model" and row.kind == "measured"
+            cells.append(escape(column.text(row, board)) + (_DAGGER if dagger else ""))
     return cells
 
 
