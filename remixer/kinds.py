@@ -28,9 +28,10 @@ _DOMAINS = {
 }
 """Domain that cleaning asks about where it is not the task's own name (released code)."""
 
-GROUP_SIZES = {"leetcode": (2, 64), "pony": (64, 2)}
+GROUP_SIZES = {"leetcode": (2, 64), "pony": (64, 2), "stdlib": (4, 32)}
 DEFAULT_GROUP_SIZE = (16, 8)
-"""(passages a query, queries a device) by kind: ReasonEmbed's data_synthesis/4-process.py."""
+"""(passages a query, queries a device) by kind: ReasonEmbed's data_synthesis/4-process.py; that
+of `stdlib` is ours, since ten written judgements a query leave few negatives."""
 
 _SECTIONS = ("write", "query", "document", "documents", "relevance")
 _HEADING = re.compile(r"^## (\w+)$", re.MULTILINE)

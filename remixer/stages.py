@@ -21,7 +21,13 @@ from remixer.conditions import SelectConfig, select_documents, source_row
 from remixer.corpus import reserved_documents
 from remixer.export import write_parquet, write_training
 from remixer.folder import RunFolder, StageRecord
-from remixer.format import POSITIVE_FROM, FormatOptions, format_counts, training_rows
+from remixer.format import (
+    POSITIVE_FROM,
+    FormatOptions,
+    format_counts,
+    judged_queries,
+    training_rows,
+)
 from remixer.generate import generate_queries
 from remixer.journal import Journal
 from remixer.kinds import Kind, group_size
@@ -43,7 +49,8 @@ class RemixConfig:
     needs; `sources`, where given, names the only documents to write queries from, while candidates
     come from all; `mine.include_source` makes the trivial set of the ablation: the source may be
     mined, and is the only positive; `max_reply_tokens` lowers every stage's limit (0: does not);
-    labels from `positive_from` up are positive.
+    labels from `positive_from` up are positive, and with `drop_near` a negative that is near-equal
+    to a positive of its row is left out.
     """
 
     select: SelectConfig = field(default_factory=SelectConfig)
@@ -53,6 +60,7 @@ class RemixConfig:
     sources: frozenset[str] | None = None
     max_reply_tokens: int = 0
     positive_from: int = POSITIVE_FROM
+    drop_near: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,8 +279,10 @@ def annotate(job: Job) -> Plan:
 
 def formatted(job: Job) -> Plan:
     """Plan the training file, its Parquet twin and the data card."""
-    positive_from = job.config.positive_from
-    options = FormatOptions(job.kind.name, job.config.mine.include_source, positive_from)
+    config = job.config
+    options = FormatOptions(
+        job.kind.name, config.mine.include_source, config.positive_from, config.drop_near
+    )
     size, batch = group_size(job.kind.name)
     inputs = (job.queries_from, "annotate")
     settings: dict[str, Json] = {**asdict(options), "train_group_size": size, "batch_size": batch}
@@ -282,9 +292,11 @@ def formatted(job: Job) -> Plan:
         labels = rows_by_id(job.folder.rows("annotate", LabelRow))
         text_of = job.text_of
 
+        judged = judged_queries(queries, labels, text_of, options)
+
         def rows() -> Iterator[TrainingRow]:
             named = (job.task.name, job.task.wording)
-            return training_rows(queries, labels, text_of, named, options)
+            return training_rows(judged, text_of, named, job.kind.name)
 
         statistics = RowStatistics()
         written = write_training(job.folder.file("format"), statistics.watch(rows()))
@@ -295,7 +307,7 @@ def formatted(job: Job) -> Plan:
                 "another annotator.",
             )
         write_parquet(job.folder.path / "training.parquet", rows())
-        counts = {**format_counts(queries, labels, positive_from), "rows": written}
+        counts = {**format_counts(judged), "rows": written}
         own = StageRecord(settings, {}, "", counts)
         facts = CardFacts(
             run=_run_facts(job),

@@ -115,6 +115,10 @@ IncludeOption = Annotated[
     bool,
     typer.Option("--include-source", help="The source is the positive: for the ablation only."),
 ]
+KeepNearOption = Annotated[
+    bool,
+    typer.Option("--keep-near-negatives", help="Keep negatives near-equal to a positive."),
+]
 AnnotatorOption = Annotated[
     str, typer.Option("--annotator", help="Who judges: llm, lexical or embedding.")
 ]
@@ -151,6 +155,7 @@ def command(
     depth: DepthOption = 100,
     include_source: IncludeOption = False,
     annotator: AnnotatorOption = "llm",
+    keep_near_negatives: KeepNearOption = False,
     as_json: JsonOption = False,
     data: DataOption = None,
 ) -> None:
@@ -165,7 +170,8 @@ def command(
     model = ModelFlags(llm, llm_model, concurrency, llm_dialect, replay_tolerant)
     chosen, only = _selection(min_chars, max_chars, limit, seed, sources)
     mining = MineOptions(depth, include_source)
-    config = RemixConfig(chosen, clean, reason, mining, only, max_reply_tokens)
+    near = not keep_near_negatives
+    config = RemixConfig(chosen, clean, reason, mining, only, max_reply_tokens, drop_near=near)
     budget = Budget(max_tokens_total, max_cost, price_prompt, price_reply)
     patience = Patience(attempts, max_unusable, 1.0 if replay_tolerant else 0.02)
     job = _Job(source, model, config, budget, patience, (embedder, annotator))

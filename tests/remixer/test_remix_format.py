@@ -21,7 +21,7 @@ from remixer.card import CardFacts, RowStatistics, render_card
 from remixer.conditions import EDUCATION_LEVELS, LENGTH_CLASSES
 from remixer.export import write_parquet, write_training
 from remixer.folder import StageRecord
-from remixer.format import FormatOptions, format_counts, instruction, training_rows
+from remixer.format import FormatOptions, format_counts, instruction, judged_queries, training_rows
 from remixer.journal import Totals
 from remixer.rows import LabelRow, QueryRow
 from remixer.streams import write_jsonl
@@ -46,8 +46,8 @@ def labels(at: int, *values: int) -> LabelRow:
 def rows_of(*label_rows: LabelRow, **options: object) -> list[TrainingRow]:
     queries = [query(TASK.corpus.ids.index(row.doc_id)) for row in label_rows]
     by_id = {row.doc_id: row for row in label_rows}
-    own = FormatOptions("general", **options)
-    return list(training_rows(queries, by_id, TEXT_OF, NAMED, own))
+    own = judged_queries(queries, by_id, TEXT_OF, FormatOptions("general", **options))
+    return list(training_rows(own, TEXT_OF, NAMED, "general"))
 
 
 def test_three_and_above_is_positive_and_no_label_is_neither():
@@ -79,8 +79,9 @@ def test_queries_without_both_are_dropped(values):
         if any(v >= 3 for v in own) and any(v in (1, 2) for v in own)
     ]  # fmt: skip
     assert [row.source_id for row in rows] == [TASK.corpus.ids[at] for at in kept]
-    counts = format_counts([query(at) for at in range(len(values))],
-                           {row.doc_id: row for row in label_rows})  # fmt: skip
+    queries = [query(at) for at in range(len(values))]
+    by_id = {row.doc_id: row for row in label_rows}
+    counts = format_counts(judged_queries(queries, by_id, TEXT_OF, FormatOptions("general")))
     assert counts["without_positive"] == sum(all(v < 3 for v in own) for own in values)
     assert all(row.source_id not in (*row.pos, *row.neg) for row in rows)
 
@@ -90,7 +91,8 @@ def test_queries_without_both_are_dropped(values):
 )
 def test_group_sizes_go_by_kind(kind: str, sizes: tuple[int, int]):
     own = labels(0, 5, 1)
-    (row,) = training_rows([query(0)], {own.doc_id: own}, TEXT_OF, NAMED, FormatOptions(kind))
+    judged = judged_queries([query(0)], {own.doc_id: own}, TEXT_OF, FormatOptions(kind))
+    (row,) = training_rows(judged, TEXT_OF, NAMED, kind)
     assert (row.train_group_size, row.batch_size) == sizes
 
 
@@ -101,9 +103,25 @@ def test_the_trivial_set_has_the_source_as_its_only_positive():
     assert row.neg_scores == (1, 2)
 
 
+def test_a_negative_that_nearly_equals_a_positive_is_left_out():
+    long = " ".join(f"word{at}" for at in range(40))
+    texts = {**TEXT_OF, "a": long, "b": f"{long} more", "c": long.replace("word7 ", "other "),
+             "d": "nothing of the kind", "e": long}  # fmt: skip
+    first = LabelRow(TASK.corpus.ids[0], ("a", "b", "d", "e"), (5, 2, 1, 1), "judge", "v3")
+    second = LabelRow(TASK.corpus.ids[1], ("c", "b", "d"), (1, 2, 4), "judge", "v3")
+    by_id = {row.doc_id: row for row in (first, second)}
+    queries = [query(0), query(1)]
+    judged = judged_queries(queries, by_id, texts, FormatOptions("general"))
+    assert [own.negative for own in judged] == [(("d", 1),), (("c", 1), ("b", 2))]
+    assert format_counts(judged)["near_negatives"] == 2
+    kept = judged_queries(queries, by_id, texts, FormatOptions("general", drop_near=False))
+    assert [len(own.negative) for own in kept] == [3, 2]
+    assert format_counts(kept)["near_negatives"] == 0
+
+
 def test_labels_of_another_run_are_refused():
     with pytest.raises(BadInput, match="has no labels"):
-        list(training_rows([query(0)], {}, TEXT_OF, NAMED, FormatOptions("general")))
+        judged_queries([query(0)], {}, TEXT_OF, FormatOptions("general"))
 
 
 def test_instructions_follow_the_released_pattern():
