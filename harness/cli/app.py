@@ -31,20 +31,38 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-app.command("eval")(evaluate.run)
-app.command("score")(score.run)
-app.command("leaderboard")(leaderboard.run)
-app.command("compare")(compare.run)
-app.command("report")(report.run)
-app.command("reproduce")(reproduce.run)
-app.command("verify")(verify.run)
-app.command("train")(train.run)
-app.command("ablate")(ablate.run)
-remix_replay.app.command("audit")(remix_audit.run)
-app.add_typer(remix_replay.app, name="remix")
-app.command("import")(exchange.import_results)
-app.command("export")(exchange.export)
-app.command("models")(listing.models)
-app.command("tasks")(listing.tasks)
-app.command("doctor")(doctor.run)
+app.command("eval", short_help="Evaluate models on tasks; what is measured already is reused.")(
+    evaluate.run
+)
+app.command("score", short_help="Score somebody else's run by the same protocol.")(score.run)
+app.command(
+    "leaderboard", short_help="Show what was measured and published, as table, page or file."
+)(leaderboard.run)
+app.command("compare", short_help="Say which differences between systems are real, and where.")(
+    compare.run
+)
+app.command("report", short_help="Write a report on systems, with figures.")(report.run)
+app.command("reproduce", short_help="Hold measured numbers against published ones, task by task.")(
+    reproduce.run
+)
+app.command("verify", short_help="Recompute every measured number from its stored run.")(verify.run)
+app.command("train", short_help="Train a model by a recipe.")(train.run)
+app.command("ablate", short_help="Train variants of a recipe with several seeds, and compare.")(
+    ablate.run
+)
+remix_replay.app.command("audit", short_help="Look for faults in a training file, ours or any.")(
+    remix_audit.run
+)
+app.add_typer(
+    remix_replay.app, name="remix", short_help="Make training data from a corpus with ReMixer."
+)
+app.command("import", short_help="Read result files of mteb or BRIGHT into the leaderboard.")(
+    exchange.import_results
+)
+app.command("export", short_help="Write entries as files of mteb, BRIGHT or TREC.")(exchange.export)
+app.command("models", short_help="List the models, or show one model's card.")(listing.models)
+app.command("tasks", short_help="List the tasks.")(listing.tasks)
+app.command("doctor", short_help="Say what is installed, and what to install for the rest.")(
+    doctor.run
+)
 app.add_typer(cache.app, name="cache")

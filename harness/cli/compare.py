@@ -78,7 +78,7 @@ def run(
 
 def _print(found: Comparison) -> None:
     """Print a comparison pair by pair."""
-    from harness.cli.console import print_text, print_wrapped
+    from harness.cli.console import no_room, print_text, print_wrapped
     from harness.compare.wording import verdict
 
     dropped: dict[str, None] = {}
@@ -93,11 +93,10 @@ def _print(found: Comparison) -> None:
     print_text("")
     for head in found.headline:
         print_wrapped(verdict(head, found.plan))
-    notes = [_how(found), *found.notes]
-    if dropped:
-        notes.append(f"no room for {', '.join(dropped)}: a wider terminal or --json shows them")
-    for note in notes:
+    for note in (_how(found), *found.notes):
         print_wrapped(f"note: {note}")
+    if dropped:
+        print_wrapped(no_room(dropped))
 
 
 def _print_pair(found: Comparison, at: int, head: Difference) -> tuple[str, ...]:

@@ -135,25 +135,16 @@ def print_aligned(rows: Sequence[Mapping[str, str]], spare: Sequence[str] = ()) 
     Where they do not fit, the columns `spare` are dropped one after the other; those that were
     are returned.
     """
-    from rich.cells import cell_len
     from rich.table import Table
 
-    from harness.cli.console import cell, stdout_console
+    from harness.cli.console import cell, fitting, stdout_console
 
     console = stdout_console()
-    widths = {
-        key: max(cell_len(text) for text in (key, *(r[key] for r in rows))) for key in rows[0]
-    }
-    dropped: list[str] = []
-    for key in spare:
-        if sum(widths.values()) + 2 * (len(widths) - 1) <= console.width:
-            break
-        if widths.pop(key, None) is not None:
-            dropped.append(key)
+    shown, dropped = fitting(rows, spare, console.width)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for at, key in enumerate(widths):
+    for at, key in enumerate(shown):
         table.add_column(key, justify="right" if at else "left", overflow="fold", no_wrap=at > 0)
     for row in rows:
-        table.add_row(*(cell(row[key]) for key in widths))
+        table.add_row(*(cell(row[key]) for key in shown))
     console.print(table)
     return tuple(dropped)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +38,13 @@ def print_wrapped(text: str) -> None:
         )
 
 
-def print_table(title: str, rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
-    """Print rows with equal keys as a table, or as a JSON list of objects."""
+def print_table(
+    title: str, rows: Sequence[Mapping[str, Any]], *, as_json: bool, spare: Sequence[str] = ()
+) -> None:
+    """Print rows with equal keys as a table, or as a JSON list of objects.
+
+    A terminal that is too narrow does without the columns `spare`, first named first dropped.
+    """
     if as_json:
         print_json([dict(row) for row in rows])
         return
@@ -48,13 +53,44 @@ def print_table(title: str, rows: Sequence[Mapping[str, Any]], *, as_json: bool)
         return
     from rich.table import Table
 
+    console = stdout_console()
+    texts = [{key: cell(value) for key, value in row.items()} for row in rows]
+    shown, dropped = fitting(texts, spare, console.width)
     table = Table(title=None, box=None, pad_edge=False, header_style="bold")
-    for key in rows[0]:
+    for key in shown:
         numeric = all(isinstance(row[key], int | float) or row[key] is None for row in rows)
         table.add_column(key, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(cell(value) for value in row.values()))
-    stdout_console().print(table)
+    for text in texts:
+        table.add_row(*(text[key] for key in shown))
+    console.print(table)
+    if dropped:
+        print_wrapped(no_room(dropped))
+
+
+def fitting(
+    rows: Sequence[Mapping[str, str]], spare: Sequence[str], width: int
+) -> tuple[list[str], list[str]]:
+    """Return the keys whose columns fit a width side by side, and which of `spare` had to go.
+
+    Two blanks part columns. Where all of `spare` is not enough, the rest is returned as it is.
+    """
+    from rich.cells import cell_len
+
+    widths = {
+        key: max(cell_len(text) for text in (key, *(r[key] for r in rows))) for key in rows[0]
+    }
+    dropped: list[str] = []
+    for key in spare:
+        if sum(widths.values()) + 2 * (len(widths) - 1) <= width:
+            break
+        if widths.pop(key, None) is not None:
+            dropped.append(key)
+    return list(widths), dropped
+
+
+def no_room(columns: Iterable[str]) -> str:
+    """Return the note on columns that were dropped."""
+    return f"note: no room for {', '.join(columns)}: a wider terminal or --json shows them"
 
 
 def stdout_console() -> Any:
@@ -142,6 +178,7 @@ def print_card(card: ModelCard, rendered: Sequence[tuple[str, str]], *, as_json:
         else:
             shown = ", ".join(value) if isinstance(value, tuple) else value
             table.add_row(key.replace("_", " "), cell(shown))
-    for task, text in rendered:
-        table.add_row(f"query on {task}", cell(text))
+    alike = len({text for _, text in rendered}) == 1
+    for task, text in rendered[:1] if alike else rendered:
+        table.add_row("query on every task" if alike else f"query on {task}", cell(text))
     stdout_console().print(table)

@@ -73,7 +73,8 @@ def import_results(
     found = read_results(path, Told(task, model, queries, gold))
     for row in found.rows:
         save_imported(root, row)
-    print_table("imported rows", [_shown(row) for row in found.rows], as_json=as_json)
+    shown = [_shown(row) for row in found.rows]
+    print_table("imported rows", shown, as_json=as_json, spare=("query set", "metric"))
     _report(found)
 
 

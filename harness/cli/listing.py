@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 def models(
-    name: Annotated[str | None, typer.Argument(help="Show this model's card.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="MODEL", help="Show this model's card.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the models, or show one model's card and its query on every kind of task."""
@@ -36,7 +38,8 @@ def models(
         }
         for card in shipped_cards().values()
     ]
-    print_table("models", rows, as_json=as_json)
+    spare = ("licence", "query length", "document length")
+    print_table("models", rows, as_json=as_json, spare=spare)
 
 
 def tasks(as_json: JsonOption = False) -> None:
@@ -56,7 +59,7 @@ def tasks(as_json: JsonOption = False) -> None:
         }
         for row in task_rows()
     ]
-    print_table("tasks", rows, as_json=as_json)
+    print_table("tasks", rows, as_json=as_json, spare=("licence", "source"))
 
 
 def rendered_queries(card: ModelCard) -> list[tuple[str, str]]:

@@ -75,7 +75,7 @@ def requests(
     reporter.note(f"{count:,} requests in {output}")
 
 
-@app.command("pack")
+@app.command("pack", short_help="Pack written answers into a file for --llm replay:FILE.")
 def pack(
     answers: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Answers as JSONL.")],
     output: OutputOption,
@@ -107,7 +107,7 @@ def pack(
         raise typer.Exit(2)
 
 
-@app.command("annotator-data")
+@app.command("annotator-data", short_help="Turn annotations into rows to train a judge.")
 def annotator_data(
     out: OutOption,
     output: Annotated[Path, typer.Option("--output", metavar="FILE", help="JSONL, .gz by name.")],
