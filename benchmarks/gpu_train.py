@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from gpu_shapes import SHAPES, Shape
 from torch import nn
 
 from redapter.config import LoraConfig
@@ -34,20 +35,6 @@ from redapter.sentence_loss import RedapterLoss
 DEFAULT_OUTPUT = Path(__file__).resolve().parent / "results" / "gpu_train.md"
 PEAK_TFLOPS = {"H200": 989.0, "H100": 989.0, "A100": 312.0, "L40S": 362.0, "RTX 4090": 165.2}
 """Dense bfloat16 peak by device name, from the makers' data sheets (H100, H200: SXM)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """A Qwen3 backbone's sizes, from the config.json of the model of that name."""
-
-    name: str
-    hidden: int
-    layers: int
-    heads: int
-    kv_heads: int
-    inner: int
-    head_dim: int = 128
-    vocabulary: int = 151_936
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +55,6 @@ class Batch:
     length: int = 512
 
 
-SHAPES = {
-    "qwen3-0.6b": Shape("qwen3-0.6b", 1024, 28, 16, 8, 3072),
-    "qwen3-8b": Shape("qwen3-8b", 4096, 36, 32, 8, 12_288),
-    "tiny": Shape("tiny", 32, 2, 4, 2, 64, head_dim=8, vocabulary=512),
-}
 SETTINGS = (
     Setting(),
     Setting(kind="infonce"),
@@ -132,18 +114,9 @@ class Busy:
 
 def make_model(shape: Shape, setting: Setting, device: str) -> Readout:
     """Return the backbone with random weights and adapters on the device."""
-    from transformers import AutoModel, Qwen3Config
+    from transformers import AutoModel
 
-    config = Qwen3Config(
-        vocab_size=shape.vocabulary,
-        hidden_size=shape.hidden,
-        intermediate_size=shape.inner,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        num_key_value_heads=shape.kv_heads,
-        head_dim=shape.head_dim,
-    )
-    config.use_cache = False
+    config = shape.config()
     torch.manual_seed(0)
     with torch.device(device):
         backbone = AutoModel.from_config(config, dtype=torch.bfloat16)
@@ -161,11 +134,7 @@ def flops_a_step(shape: Shape, batch: Batch, kind: str) -> float:
     With frozen weights a backward pass costs about as much as the forward pass (gradients of
     activations only). Recomputation is not counted, so checkpointing lowers the share of peak.
     """
-    attention = shape.hidden * shape.heads * shape.head_dim * 2
-    attention += shape.hidden * shape.kv_heads * shape.head_dim * 2
-    weights = shape.layers * (attention + 3 * shape.hidden * shape.inner)
-    scores = 2 * shape.layers * shape.heads * shape.head_dim * batch.length  # causal: half of 4
-    forward = (2 * weights + scores) * batch.length
+    forward = shape.forward_flops([batch.length])
     texts = batch.queries * (1 + batch.passages)
     reasoning = batch.queries if kind == "redapter" else 0
     return float(forward) * (2 * texts + reasoning)
