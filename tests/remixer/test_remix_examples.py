@@ -1,0 +1,145 @@
+"""The replies that were written for the demonstrations: whole, clean, and enough to train with."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.core.progress import SilentReporter
+from harness.core.types import Task
+from harness.data.registry import TaskOptions, load_task
+from harness.data.stdlib.task import read_rows
+from remixer.conditions import draw_conditions, source_row
+from remixer.corpus import named_documents, only_documents
+from remixer.kinds import load_kind
+from remixer.near_equal import NearEqual
+from remixer.requests import Asking
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "remixer" / "examples"
+SEED = 42
+WORDS = {
+    "fewer than 100 words": (20, 99), "100 to 200 words": (100, 200),
+    "200 to 300 words": (200, 300), "300 to 400 words": (300, 400),
+    "400 to 500 words": (400, 500), "at least 500 words": (500, 1200),
+}  # fmt: skip
+SLACK = 0.1
+"""Words of a text with code in it can be counted in several ways."""
+
+
+@pytest.fixture(scope="module")
+def records() -> list[dict]:
+    """Return every record of the committed replay."""
+    with gzip.open(EXAMPLES / "stdlib-replay.jsonl.gz", "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+@pytest.fixture(scope="module")
+def written(records: list[dict]) -> dict[str, dict[str, str]]:
+    """Return stage -> source (with the candidate, when judged) -> what was written."""
+    found: dict[str, dict] = defaultdict(dict)
+    for record in records:
+        about = record["request"]["about"]
+        place = (about["doc_id"], about.get("candidate"))
+        found[about["stage"]][place if about["stage"] == "annotate" else place[0]] = record[
+            "reply"
+        ]["text"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    """Return the embedded task with only the documents of the demonstrations."""
+    whole = load_task("stdlib", TaskOptions(None), SilentReporter())
+    return only_documents(whole, EXAMPLES / "stdlib-documents.txt.gz")
+
+
+def sources(name: str) -> frozenset[str]:
+    return named_documents(EXAMPLES / name)
+
+
+def test_no_text_of_a_document_is_in_the_file(records: list[dict]):
+    assert len(records) > 5000
+    for record in records:
+        assert set(record["request"]) == {"about", "model", "sampling", "seed"}
+        assert record["request"]["model"] == "written"
+
+
+def test_every_source_has_a_query_and_a_reasoning(written):
+    training = sources("stdlib-training-sources.txt")
+    assert set(written["generate"]) == training == set(written["reason"])
+    assert sources("stdlib-sources.txt") <= training
+    assert max(len(text.split()) for text in written["reason"].values()) <= 250
+    assert len(set(written["generate"].values())) == len(training)
+
+
+def test_queries_are_as_long_as_was_drawn(written):
+    for source, query in written["generate"].items():
+        low, high = WORDS[draw_conditions(source, SEED).length]
+        assert low * (1 - SLACK) <= len(query.split()) <= high * (1 + SLACK), source
+
+
+def test_queries_do_not_name_their_source(written):
+    telling = {
+        source: name
+        for source, query in written["generate"].items()
+        if len(name := source.rsplit(".", 1)[-1]) > 6
+        and re.search(rf"\b{re.escape(name)}\b", query, re.IGNORECASE)
+    }
+    assert len(telling) <= 0.01 * len(written["generate"]), telling
+
+
+def test_enough_sources_have_both_sides(written):
+    judged = defaultdict(list)
+    for (source, _), text in written["annotate"].items():
+        judged[source].append(int(re.search(r"<score>([1-5])</score>$", text)[1]))
+    both = [s for s, labels in judged.items() if max(labels) >= 3 and min(labels) < 3]
+    assert len(both) >= 240
+
+
+def test_the_keys_are_those_of_the_requests(records, written, task: Task):
+    """On the interpreter that they were written for; another documents some objects otherwise."""
+    asking = Asking(load_kind("stdlib", task.wording), "written", "written", SEED)
+    keys = {record["key"] for record in records}
+    text_of = dict(zip(task.corpus.ids, task.corpus.texts, strict=True))
+    here = [source for source in written["generate"] if source in text_of]
+    met = sum(asking.generate(source_row(s, SEED), text_of[s]).key in keys for s in here)
+    assert met > 0.8 * len(written["generate"])
+    assert all(asking.reason(query.strip()).key in keys for query in written["generate"].values())
+
+
+def test_no_document_is_gold_or_nearly_gold(task: Task):
+    whole = load_task("stdlib", TaskOptions(None), SilentReporter())
+    text_of = dict(zip(whole.corpus.ids, whole.corpus.texts, strict=True))
+    gold = sorted({name for row in read_rows() for name in row.gold})
+    assert not set(task.corpus.ids) & set(gold)
+    near = NearEqual(text_of, text_of)
+    assert near.among(task.corpus.ids, gold) == set()
+    assert near.among(["json.dump", "json.load"], ["json.dumps"]) == {"json.dump"}
+
+
+WORD = st.sampled_from(["a", "b", "c", "d", "e", "f", "g", "h"])
+
+
+@given(st.lists(st.lists(WORD, min_size=3, max_size=30), min_size=2, max_size=6))
+def test_near_equal_is_what_sets_of_runs_say(texts):
+    """Nothing else is found; what is well above the limit always is (just above: all but 1e-4)."""
+
+    def runs(words):
+        return {tuple(words[at : at + 3]) for at in range(len(words) - 2)}
+
+    def alike(words, other):
+        return len(runs(words) & runs(other)) / len(runs(words) | runs(other))
+
+    text_of = {str(at): " ".join(words) for at, words in enumerate(texts)}
+    share = {str(at): alike(words, texts[0]) for at, words in enumerate(texts[1:], 1)}
+    found = NearEqual(text_of, text_of).among(list(share), ["0"])
+    assert found <= {key for key, value in share.items() if value >= 0.7}
+    assert found >= {key for key, value in share.items() if value >= 0.9}
