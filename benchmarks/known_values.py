@@ -67,8 +67,14 @@ class Line:
 
     def __str__(self) -> str:
         """Return the line of the table."""
-        verdict = "yes" if self.right else "NO"
-        return f"| {self.what} | {self.known:.5f} | {self.tolerance:g} | {self.found:.7f} | {verdict} |"
+        cells = (
+            self.what,
+            f"{self.known:.5f}",
+            f"{self.tolerance:g}",
+            f"{self.found:.7f}",
+            "yes" if self.right else "NO",
+        )
+        return f"| {' | '.join(cells)} |"
 
 
 @dataclass(frozen=True, slots=True)
