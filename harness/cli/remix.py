@@ -120,7 +120,8 @@ KeepNearOption = Annotated[
     typer.Option("--keep-near-negatives", help="Keep negatives near-equal to a positive."),
 ]
 AnnotatorOption = Annotated[
-    str, typer.Option("--annotator", help="Who judges: llm, lexical or embedding.")
+    str,
+    typer.Option("--annotator", help="Who judges: llm, lexical, embedding or cross-encoder:MODEL."),
 ]
 
 

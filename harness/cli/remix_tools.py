@@ -118,14 +118,20 @@ def scorer_for(annotator: str, embedder: str, settings: Settings) -> Scorer | No
 
     Raises `BadInput` for an unknown name, or for `embedding` with a retriever that embeds nothing.
     """
+    from remixer.cross_encoder import PREFIX, CrossEncoderScorer
     from remixer.scorers import EmbeddingScorer, LexicalScorer
 
     if annotator == "llm":
         return None
     if annotator == "lexical":
         return LexicalScorer()
+    if annotator.startswith(PREFIX):
+        return CrossEncoderScorer(annotator.removeprefix(PREFIX))
     if annotator != "embedding":
-        raise BadInput(f"--annotator {annotator!r}", fix="Give llm, lexical or embedding.")
+        raise BadInput(
+            f"--annotator {annotator!r}",
+            fix=f"Give llm, lexical, embedding or {PREFIX}MODEL.",
+        )
     from harness.retrieval import DenseRetriever
 
     dense = retriever_for(embedder, settings)

@@ -1,0 +1,77 @@
+"""A cross-encoder as an annotator, for real: a tiny BERT with one output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from remix_corpus import WORDS, make_task
+
+from harness.core.errors import BadInput, DataUnavailable, ModelError
+from harness.core.progress import SilentReporter
+from remixer.cross_encoder import CrossEncoderScorer
+
+TASK = make_task(12, words=20)
+PAIRS = [("lock queue night", ("d0003", "d0001")), ("table", ()), ("cache disk", ("d0001",))]
+
+
+def make_bert(folder: Path, labels: int = 1, seed: int = 1) -> Path:
+    """Write a cross-encoder that knows the words of the corpus."""
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
+
+    folder.mkdir()
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *sorted(set(WORDS))]
+    (folder / "vocab.txt").write_text("\n".join(words))
+    BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
+    torch.manual_seed(seed)
+    config = BertConfig(
+        vocab_size=len(words), hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=64, max_position_embeddings=64, num_labels=labels, initializer_range=0.5,
+    )  # fmt: skip
+    BertForSequenceClassification(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_bert(tmp_path_factory.mktemp("models") / "tiny-cross")
+
+
+def test_scores_are_the_logits_of_each_pair(folder: Path):
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    scores = CrossEncoderScorer(str(folder), "cpu").scores(TASK, PAIRS, SilentReporter())
+    assert [len(own) for own in scores] == [2, 0, 1]
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    text_of = dict(zip(TASK.corpus.ids, TASK.corpus.texts, strict=True))
+    for (query, candidates), own in zip(PAIRS, scores, strict=True):
+        for key, score in zip(candidates, own, strict=True):
+            inputs = tokenizer(query, text_of[key], return_tensors="pt")
+            with torch.no_grad():
+                expected = float(model(**inputs).logits[0, 0])
+            assert score == pytest.approx(expected, abs=1e-4)
+    assert scores[0][0] != pytest.approx(scores[0][1], abs=1e-3)
+
+
+def test_a_folder_is_named_by_its_content(folder: Path, tmp_path: Path):
+    name = CrossEncoderScorer(str(folder)).name
+    assert name.startswith("cross-encoder:tiny-cross@")
+    assert str(folder.parent) not in name
+    other = make_bert(tmp_path / "tiny-cross", seed=2)
+    assert CrossEncoderScorer(str(other)).name != name
+    assert CrossEncoderScorer("org/name@abc").name == "cross-encoder:org/name@abc"
+
+
+def test_what_cannot_score_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(BadInput, match="names no model"):
+        CrossEncoderScorer("")
+    many = make_bert(tmp_path / "many", labels=3)
+    with pytest.raises(ModelError, match="gives 3 numbers a pair"):
+        CrossEncoderScorer(str(many), "cpu").scores(TASK, PAIRS, SilentReporter())
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataUnavailable, match="cannot be loaded"):
+        CrossEncoderScorer(str(tmp_path / "empty")).scores(TASK, PAIRS, SilentReporter())
+    assert CrossEncoderScorer(str(many)).scores(TASK, [("q", ())], SilentReporter()) == [[]]
