@@ -110,6 +110,7 @@ def _delta_json(each: Delta) -> dict[str, Any]:
         "variance": {"seeds": found.seeds, "queries": found.queries, "rest": found.rest},
         "p_mixed": each.test.p_mixed,
         "p_queries": each.test.p_queries,
+        "p_seeds": each.test.p_seeds,
         "p": each.test.p,
         "p_corrected": each.p_corrected,
         "detectable": each.test.detectable,

@@ -50,8 +50,8 @@ def cautions(spec: Spec, table: Table) -> Iterator[str]:
         )
     elif seeds < FEW_SEEDS:
         yield (
-            f"{seeds} seeds say little of how seeds differ: simulated, tests at this number are "
-            "up to 12 % false positives where 5 % are meant. Train at least three."
+            f"{seeds} seeds say little of how seeds differ, so that only large differences could "
+            "be told from zero. Train at least three."
         )
     for one, other in table.skipped:
         yield (

@@ -21,18 +21,19 @@ def method(outcome: Outcome) -> list[str]:
         "each variant's keys on top",
         f"Seeds {seeds}, the same for every variant: with equal data a seed draws the same batches "
         "and negatives in each, so differences are paired by seed as well as by query.",
-        "Interval and first p: two-way crossed random effects of seeds and queries on the "
+        "Interval and p, both: two-way crossed random effects of seeds and queries on the "
         "differences (mean squares; parts below zero cut off), t with Satterthwaite's degrees of "
         f"freedom; {wording.percent(LEVEL)} intervals. With several tasks: macro-mean, queries "
-        "within tasks.",
-        f"Second p: signs flipped query by query of the difference averaged over seeds, "
-        f"{4 * PERMUTATIONS:,} permutations, seed {SEED}: whether other queries would tell, given "
-        "these very trainings.",
-        "The larger p of the two counts, and is what Holm corrects. At three seeds the first test "
-        "alone is between 3 % and 8 % false positives where 5 % are meant, by how much seeds "
-        "differ (simulated: docs/ablation.md).",
-        f"detectable: the smallest true difference that the first test sees in "
-        f"{wording.percent(POWER)} of cases, by the same variances, before correction",
+        "within tasks. What seeds do is pooled over all variants, which takes seeds to scatter "
+        "alike in each.",
+        "p, queries: signs flipped query by query of the difference averaged over seeds, "
+        f"{4 * PERMUTATIONS:,} permutations, seed {SEED}: would other queries tell, given these "
+        "very trainings? p, seeds: t over seeds with the pooled variance: would other seeds tell, "
+        "given these very queries?",
+        "The largest of the three p counts, and is what Holm corrects (simulated levels: "
+        "docs/ablation.md).",
+        f"detectable: the smallest true difference that the test of both sees "
+        f"in {wording.percent(POWER)} of cases, by the same variances, before correction",
         "variance of the mean: what part seeds, queries, and neither (the rest) have in it",
         *_hardware(first.entries),
         *outcome.notes,

@@ -130,6 +130,7 @@ def _deltas_table(outcome: Outcome) -> list[str]:
             wording.signed_interval(each.test.interval),
             p_text(each.test.p_mixed),
             p_text(each.test.p_queries),
+            p_text(each.test.p_seeds),
             p_text(each.p_corrected),
             wording.points(each.test.detectable),
             f"{each.counts.wins}/{each.counts.ties}/{each.counts.losses}",
@@ -140,7 +141,7 @@ def _deltas_table(outcome: Outcome) -> list[str]:
     ]
     heads = (
         "comparison", "task", "difference", f"{wording.percent(LEVEL)} interval",
-        "p, queries and seeds", "p, queries", "corrected p", "detectable", "won/tied/lost",
+        "p, both", "p, queries", "p, seeds", "corrected p", "detectable", "won/tied/lost",
         "by seed", "variance of the mean",
     )  # fmt: skip
     return table(heads, rows, texts=2)

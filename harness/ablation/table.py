@@ -11,7 +11,13 @@ from numpy.random import Generator
 from harness.ablation.spec import Spec
 from harness.ablation.values import Sheet
 from harness.core.hashing import sha256_text
-from harness.stats.crossed import CrossedTest, crossed_test, crossed_variance
+from harness.stats.crossed import (
+    CrossedTest,
+    Part,
+    crossed_test,
+    crossed_variance,
+    pooled_seeds,
+)
 from harness.stats.effect import WinTieLoss, win_tie_loss
 from harness.stats.holm import holm
 from harness.stats.paired import PERMUTATIONS
@@ -140,9 +146,14 @@ def _delta(
     """Return one tested difference, not yet corrected."""
     tasks = sheet.columns.tasks if scope == OVERALL else None
     own = gaps if scope == OVERALL else np.ascontiguousarray(gaps[:, sheet.columns.of(scope)])
-    rng = rng_of(f"{pair[0]} − {pair[1]} on {scope}")
     test = crossed_test(
-        own, rng, tasks=tasks, level=LEVEL, target=POWER, permutations=4 * PERMUTATIONS
+        own,
+        rng_of(f"{pair[0]} − {pair[1]} on {scope}"),
+        tasks=tasks,
+        pooled=_pooled(pair, seeds, scope, sheet),
+        level=LEVEL,
+        target=POWER,
+        permutations=4 * PERMUTATIONS,
     )
     means = _macro(own, tasks)
     averaged = own.mean(axis=0)
@@ -156,6 +167,19 @@ def _delta(
         test=test,
         p_corrected=test.p,
     )
+
+
+def _pooled(pair: tuple[str, str], seeds: Sequence[int], scope: str, sheet: Sheet) -> Part | None:
+    """Return what seeds do to this difference, by all variants that have its seeds."""
+    values = sheet.complete(seeds)
+    if scope == OVERALL:
+        means = np.stack([_macro(own, sheet.columns.tasks) for own in values])
+    else:
+        means = values[:, :, sheet.columns.of(scope)].mean(axis=2)
+    parts = pooled_seeds(means)
+    if parts is None:
+        return None
+    return parts[0] if all(side in sheet.variants for side in pair) else parts[1]
 
 
 def _bin_delta(pair: tuple[str, str], name: str, gaps: Values) -> BinDelta:

@@ -56,6 +56,18 @@ class Sheet:
             return (), np.zeros((0, len(self.columns.queries)))
         return tuple(seeds), np.stack([self._of(one, s) - self._of(other, s) for s in seeds])
 
+    def complete(self, seeds: Sequence[int]) -> Values:
+        """Return the values of the variants that have all these seeds.
+
+        `[variants, seeds, queries]`, in order; what seeds do is pooled over them.
+        """
+        found = [
+            [by_seed[seed] for seed in seeds]
+            for by_seed in self.variants.values()
+            if by_seed.keys() >= set(seeds)
+        ]
+        return np.array(found).reshape(-1, len(seeds), len(self.columns.queries))
+
     def _of(self, side: str, seed: int) -> Values:
         """Return one side's values for a seed."""
         if side in self.variants:

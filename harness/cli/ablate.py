@@ -89,7 +89,7 @@ def _cut(spec: Spec, variants: str, seeds: str, tasks: str) -> Spec:
         numbers = [int(part) for part in _parts(seeds)]
     except ValueError as error:
         raise BadInput(f"--seeds {seeds!r}", fix="Give whole numbers: --seeds 1,2,3") from error
-    named = [task for part in _parts(tasks) for task in resolve_tasks(part)]
+    named = [task for part in _parts(tasks) or spec.tasks for task in resolve_tasks(part)]
     return cut(spec, variants=_parts(variants), seeds=numbers, tasks=named)
 
 
@@ -109,7 +109,7 @@ def _tools(spec: Spec, places: Settings, root: Path, settings: tuple[str, ...]) 
     from harness.cli.progress import reporter_for_stderr
     from harness.core.protocols import Retriever
     from harness.core.types import Task
-    from harness.data.registry import TaskOptions, load_task, resolve_tasks
+    from harness.data.registry import TaskOptions, load_task
 
     reporter = reporter_for_stderr()
 
@@ -119,8 +119,6 @@ def _tools(spec: Spec, places: Settings, root: Path, settings: tuple[str, ...]) 
     def load(name: str) -> Task:
         return load_task(name, TaskOptions(places.data_dir), reporter)
 
-    for task in spec.tasks:
-        resolve_tasks(task)
     trainer = RedapterTrainer(spec.base, settings)
     return Tools(trainer, DataMaker(root, places), make_retriever, load, reporter)
 

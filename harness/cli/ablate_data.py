@@ -13,9 +13,12 @@ from harness.core.protocols import Reporter
 
 if TYPE_CHECKING:
     from harness.core.settings import Settings
+    from harness.core.types import Task
     from remixer.folder import StageRecord
+    from remixer.kinds import Kind
 
 EXAMPLE = "example:"
+REPLAY = "replay:"
 DIGITS = 16
 BASE_LOSS = "base-loss"
 
@@ -70,11 +73,13 @@ class DataMaker:
     def __init__(self, root: Path, settings: Settings) -> None:
         self.root = root
         self.settings = settings
+        self._made: dict[DataOptions, Made] = {}
+        self._tasks: dict[tuple[str, str], tuple[Task, Kind]] = {}
 
     def check(self, options: Mapping[str, Any], where: str) -> None:
         """Raise `BadInput` for options that cannot be followed."""
         told = _options(options, where)
-        for name in (told.path, told.documents, told.sources, told.llm.removeprefix("replay:")):
+        for name in (told.path, told.documents, told.sources, told.llm.removeprefix(REPLAY)):
             if name.startswith(EXAMPLE):
                 place(name)
 
@@ -87,7 +92,7 @@ class DataMaker:
     def make(self, options: Mapping[str, Any], recipe: Recipe, reporter: Reporter) -> Made:
         """Make the rows, or take what is there; then their difficulty, where it is asked for."""
         told = _options(options, "data")
-        made = Made(Path(place(told.path))) if told.path else self._remix(told, reporter)
+        made = Made(Path(place(told.path))) if told.path else self._once(told, reporter)
         if not told.difficulty:
             return made
         rated = self._rated(made.path, recipe)
@@ -99,12 +104,31 @@ class DataMaker:
         return Made(rated, facts=facts)
 
     def _folder(self, options: DataOptions) -> Path:
-        """Return the folder of a ReMixer run."""
-        from harness.core.hashing import sha256_json
+        """Return the folder of a ReMixer run: named by its options, files by what they hold."""
+        from harness.core.hashing import corpus_fingerprint, sha256_file, sha256_json
+        from harness.core.types import Corpus
 
         values = {each.name: getattr(options, each.name) for each in fields(options)}
-        values.pop("difficulty")
+        del values["difficulty"], values["documents"]
+        task, _ = self._task(options)
+        values["corpus"] = corpus_fingerprint(task.corpus or Corpus((), ()))
+        for name in ("sources", "llm"):
+            path = Path(place(values[name].removeprefix(REPLAY)))
+            if path.is_file():
+                values[name] = sha256_file(path)
         return self.root / "data" / sha256_json(values)[:DIGITS]
+
+    def _task(self, options: DataOptions) -> tuple[Task, Kind]:
+        """Return the task whose documents are used, and its kind; read once."""
+        from harness.cli.remix_tools import SourceFlags, task_and_kind
+        from harness.core.progress import SilentReporter
+
+        key = options.task, options.documents
+        if key not in self._tasks:
+            documents = Path(place(options.documents)) if options.documents else None
+            source = SourceFlags(options.task, None, documents, None, "", self.settings.data_dir)
+            self._tasks[key] = task_and_kind(source, self.settings, SilentReporter())
+        return self._tasks[key]
 
     def _rated(self, rows: Path, recipe: Recipe) -> Path:
         """Return where rows with their difficulty go: named by rows, base, lengths, temperature."""
@@ -114,26 +138,29 @@ class DataMaker:
         key = sha256_json([sha256_file(rows), identity(recipe)]) if rows.is_file() else "none"
         return self.root / "data" / f"difficulty-{key[:DIGITS]}.jsonl.gz"
 
+    def _once(self, options: DataOptions, reporter: Reporter) -> Made:
+        """Run ReMixer for these options, once for all variants that share them."""
+        bare = replace(options, difficulty="")
+        if bare not in self._made:
+            self._made[bare] = self._remix(bare, reporter)
+        return self._made[bare]
+
     def _remix(self, options: DataOptions, reporter: Reporter) -> Made:
         """Run ReMixer's stages into the options' folder."""
         from harness.cli.remix_tools import (
             ModelFlags,
-            SourceFlags,
             chat_model,
             retriever_for,
             scorer_for,
-            task_and_kind,
         )
         from remixer.asking import Patience
         from remixer.pipeline import STAGES, run_stages
         from remixer.stages import Tools
 
-        documents = Path(place(options.documents)) if options.documents else None
-        source = SourceFlags(options.task, None, documents, None, "", self.settings.data_dir)
-        task, kind = task_and_kind(source, self.settings, reporter)
+        task, kind = self._task(options)
         llm = options.llm
-        if llm.startswith("replay:"):
-            llm = f"replay:{place(llm.removeprefix('replay:'))}"
+        if llm.startswith(REPLAY):
+            llm = f"{REPLAY}{place(llm.removeprefix(REPLAY))}"
         flags = ModelFlags(llm or None, options.llm_model, 64, "vllm", options.replay_tolerant)
         tools = Tools(
             reporter=reporter,

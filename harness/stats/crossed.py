@@ -13,8 +13,13 @@ Verbal Learning and Verbal Behavior 12, 1973). With several tasks the mean is th
 queries are crossed with seeds within each task, and the seeds' part is that of the macro-means.
 With one seed there is no variance between seeds to estimate: queries alone are then the source.
 
+Three seeds leave two degrees of freedom, which is next to nothing. So the seeds' part may be pooled
+over all variants of an ablation (`pooled_seeds`), as an analysis of variance pools its error: seeds
+are taken to scatter alike in every variant. And the p that counts is the largest of three: signs
+flipped by query, t over seeds, and the mixed model; each holds its level where the others may not.
+
 A bootstrap over seeds is not used: three seeds have ten resamples, and resampling so few
-understates their variance by a third. Simulated level of the test: `docs/ablation.md`.
+understates their variance by a third. Simulated levels: `benchmarks/results/ablation_level.md`.
 """
 
 from __future__ import annotations
@@ -31,6 +36,14 @@ from harness.stats.bootstrap import Interval
 from harness.stats.paired import PERMUTATIONS, sign_flip_rows
 from harness.stats.power import detectable_difference
 from harness.stats.samples import Values, as_rows, macro_weights
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A mean square divided down to a variance of the mean, and its degrees of freedom."""
+
+    value: float
+    degrees: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +69,56 @@ class CrossedTest:
     """What a comparison over seeds and queries found.
 
     `p_mixed` treats queries and seeds as random (t with `crossed.degrees`), `p_queries` flips
-    signs query by query of the difference averaged over these very seeds. `p` is the larger of
-    the two. `interval` is the t interval of the mixed model, `detectable` the smallest true
-    difference that its test would see with the asked power. `None`: cannot be told.
+    signs query by query of the difference averaged over these very seeds, `p_seeds` is t over
+    seeds on these very queries (`None` with one seed). `p` is the largest of them. `interval` is
+    the t interval of the mixed model, `detectable` the smallest true difference that its test
+    would see with the asked power. `None`: cannot be told.
     """
 
     crossed: Crossed
     interval: Interval | None
     p_mixed: float | None
     p_queries: float
+    p_seeds: float | None
     p: float
     detectable: float | None
 
 
-def crossed_variance(differences: ArrayLike, tasks: Sequence[str] | None = None) -> Crossed:
+def pooled_seeds(means: ArrayLike) -> tuple[Part, Part] | None:
+    """Return the seeds' part for a difference of two variants, and for one variant by itself.
+
+    `means` are `[variants, seeds]`, each variant's (macro-)mean at each seed; equal seeds are
+    equal columns. In the layout variant x seed with residual mean square MS_r on (V - 1)(S - 1)
+    degrees and seeds' MS_c on S - 1, a difference has 2 MS_r / S; a single variant
+    (MS_c + (V - 1) MS_r) / (V S), with Satterthwaite's degrees. `None` with fewer than two
+    variants or seeds. Raises `BadInput`.
+    """
+    rows = as_rows(means)
+    variants, seeds = (int(size) for size in rows.shape)
+    if variants < 2 or seeds < 2:
+        return None
+    columns = rows.mean(axis=0)
+    rest = rows - rows.mean(axis=1, keepdims=True) - columns + rows.mean()
+    degrees = (variants - 1.0) * (seeds - 1.0)
+    rest_square = float((rest**2).sum()) / degrees
+    column_share = float(columns.var(ddof=1))
+    rest_share = (variants - 1.0) / variants * rest_square
+    square = column_share**2 / (seeds - 1.0) + rest_share**2 / degrees
+    single = column_share + rest_share
+    return (
+        Part(2 * rest_square / seeds, degrees),
+        Part(single / seeds, single**2 / square if square > 0 else seeds - 1.0),
+    )
+
+
+def crossed_variance(
+    differences: ArrayLike, tasks: Sequence[str] | None = None, pooled: Part | None = None
+) -> Crossed:
     """Return the mean of differences `[seeds, queries]` and its variance by the crossed model.
 
-    `tasks` names the task of each query; without it all are one task. Raises `BadInput` for
-    values that are not finite and for names that do not fit.
+    `tasks` names the task of each query; without it all are one task. `pooled` stands in place of
+    the seeds' part of these differences alone. Raises `BadInput` for values that are not finite
+    and for names that do not fit.
     """
     rows = as_rows(differences)
     groups = _groups(rows, tasks)
@@ -85,18 +130,16 @@ def crossed_variance(differences: ArrayLike, tasks: Sequence[str] | None = None)
     scale = 1.0 / len(groups) ** 2
     shares = np.array([scale * _query_share(group) for group in groups])
     sizes = np.array([group.shape[1] for group in groups])
-    queries = float(shares.sum())
-    query_degrees = _satterthwaite(shares, sizes - 1.0)
+    queries = Part(float(shares.sum()), _satterthwaite(shares, sizes - 1.0))
     if count < 2:
-        return Crossed(mean, queries**0.5, query_degrees, None, queries, None)
+        return Crossed(mean, queries.value**0.5, queries.degrees, None, queries.value, None)
     rests = np.array([scale * _rest_share(group) for group in groups])
-    seeds, rest = float(means.var(ddof=1)) / count, float(rests.sum())
-    error, degrees = _combined(
-        (seeds, count - 1.0),
-        (queries, query_degrees),
-        (rest, _satterthwaite(rests, (count - 1.0) * (sizes - 1.0))),
+    rest = Part(float(rests.sum()), _satterthwaite(rests, (count - 1.0) * (sizes - 1.0)))
+    seeds = pooled or _own_seeds(means)
+    error, degrees = _combined(seeds, queries, rest)
+    return Crossed(
+        mean, error, degrees, seeds.value - rest.value, queries.value - rest.value, rest.value
     )
-    return Crossed(mean, error, degrees, seeds - rest, queries - rest, rest)
 
 
 def crossed_test(
@@ -104,6 +147,7 @@ def crossed_test(
     rng: Generator,
     *,
     tasks: Sequence[str] | None = None,
+    pooled: Part | None = None,
     level: float = 0.95,
     target: float = 0.8,
     permutations: int = PERMUTATIONS,
@@ -118,27 +162,44 @@ def crossed_test(
     rows = as_rows(differences)
     if not 0 < level < 1:
         raise BadInput(f"the confidence level is {level}", fix="Give one such as 0.95.")
-    found = crossed_variance(rows, tasks)
-    weights = np.full(rows.shape[1], 1.0) if tasks is None else macro_weights(tasks)
+    found = crossed_variance(rows, tasks, pooled)
+    weights = np.full(rows.shape[1], 1.0 / rows.shape[1]) if tasks is None else macro_weights(tasks)
     averaged = rows.mean(axis=0) * weights
     p_queries = float(sign_flip_rows(averaged[None], rng, permutations=permutations)[0])
+    p_seeds = None
+    if len(rows) > 1:
+        seeds = pooled or _own_seeds(rows @ weights)
+        p_seeds = _two_sided(found.mean, seeds.value**0.5, seeds.degrees)
     if found.error is None or found.degrees is None:
-        return CrossedTest(found, None, None, p_queries, p_queries, None)
-    if found.error == 0:
-        p_mixed = 1.0 if found.mean == 0 else 0.0
-    else:
-        p_mixed = float(2 * t.sf(abs(found.mean) / found.error, found.degrees))
+        p = max(p_queries, p_seeds or 0.0)
+        return CrossedTest(found, None, None, p_queries, p_seeds, p, None)
+    p_mixed = _two_sided(found.mean, found.error, found.degrees)
     reach = float(t.ppf((1 + level) / 2, found.degrees)) * found.error
     return CrossedTest(
         crossed=found,
         interval=Interval(found.mean - reach, found.mean + reach, level),
         p_mixed=p_mixed,
         p_queries=p_queries,
-        p=max(p_mixed, p_queries),
+        p_seeds=p_seeds,
+        p=max(p_mixed, p_queries, p_seeds or 0.0),
         detectable=detectable_difference(
             found.error, found.degrees, alpha=1 - level, target=target
         ),
     )
+
+
+def _two_sided(mean: float, error: float, degrees: float) -> float:
+    """Return the two-sided p of t = mean / error; without any error 1 for no difference, else 0."""
+    from scipy.stats import t
+
+    if error == 0:
+        return 1.0 if mean == 0 else 0.0
+    return float(2 * t.sf(abs(mean) / error, degrees))
+
+
+def _own_seeds(means: Values) -> Part:
+    """Return the seeds' part as a comparison's own seed means `[seeds]` have it."""
+    return Part(float(means.var(ddof=1)) / len(means), len(means) - 1.0)
 
 
 def _groups(rows: Values, tasks: Sequence[str] | None) -> list[Values]:
@@ -172,17 +233,15 @@ def _satterthwaite(parts: Values, degrees: Values) -> float:
     return float(parts.sum()) ** 2 / square if square > 0 else float(degrees.min())
 
 
-def _combined(
-    seeds: tuple[float, float], queries: tuple[float, float], rest: tuple[float, float]
-) -> tuple[float, float]:
-    """Return standard error and degrees of freedom; each argument is (mean square share, df).
+def _combined(seeds: Part, queries: Part, rest: Part) -> tuple[float, float]:
+    """Return standard error and degrees of freedom of the mean from its three mean squares.
 
     A part that does not exceed `rest` has a component of at most 0, and is left out.
     """
-    seeds_count, queries_count = seeds[0] > rest[0], queries[0] > rest[0]
+    seeds_count, queries_count = seeds.value > rest.value, queries.value > rest.value
     if seeds_count and queries_count:
-        value = seeds[0] + queries[0] - rest[0]
-        square = sum(part**2 / degrees for part, degrees in (seeds, queries, rest))
+        value = seeds.value + queries.value - rest.value
+        square = sum(part.value**2 / part.degrees for part in (seeds, queries, rest))
         return value**0.5, max(1.0, value**2 / square)
-    value, degrees = seeds if seeds_count else queries if queries_count else rest
-    return value**0.5, degrees
+    only = seeds if seeds_count else queries if queries_count else rest
+    return only.value**0.5, only.degrees
