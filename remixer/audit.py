@@ -37,12 +37,14 @@ class AuditTools:
     """What an audit works with.
 
     Each of `tasks` loads a task or folder that the data is held against, without its corpus where
-    that is not at hand; one is loaded at a time, twice. `scorer` is an embedder, or `None`.
+    that is not at hand; one is loaded at a time, twice. `corpus` loads the documents of rows whose
+    task is none of these. `scorer` is an embedder, or `None`.
     """
 
     reporter: Reporter
     tasks: Sequence[Callable[[], Task]] = ()
     scorer: Scorer | None = None
+    corpus: Callable[[], Task] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,8 @@ def audit(
     index = ReferenceIndex(references, hasher)
     tally = Tally()
     contamination = Contamination(benchmarks, tally)
-    with_corpus = {benchmark.name for benchmark in benchmarks if benchmark.documents}
+    held = frozenset(benchmark.name for benchmark in benchmarks if benchmark.documents)
+    with_corpus = held if tools.corpus is None else None
     scanner = Scanner(Against(index, hasher, contamination, with_corpus), sampling, tally)
     total = sum(map(count_lines, files))
     names = [benchmark.name for benchmark in benchmarks]
@@ -139,7 +142,8 @@ def _trivialities(
     }
     ranked = {}
     for name, rows in by_task(scan.facts).items():
-        task = loaders[name]() if name in loaders else None
+        load = loaders.get(name, tools.corpus)
+        task = load() if load is not None else None
         corpus: Corpus | None = task.corpus if task is not None else None
         sample = scan.samples[name]
         sampled = sample.rows.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -67,12 +67,12 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class Against:
-    """What rows are held against; `with_corpus` names tasks whose documents are at hand."""
+    """What rows are held against; `with_corpus`: tasks whose documents are at hand (`None`: all)."""
 
     references: ReferenceIndex
     hasher: MinHasher
     contamination: Contamination
-    with_corpus: Collection[str]
+    with_corpus: frozenset[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,8 @@ class Scanner:
             scan.samples[audited.task] = sample
         number = sum(self.tally.tasks.values())
         sample.rows.offer(raw_key(audited.row.query, sampling.seed), number, audited)
-        if audited.task not in self.against.with_corpus and sampling.passages:
+        known = self.against.with_corpus
+        if sampling.passages and known is not None and audited.task not in known:
             for at, text in enumerate(fresh):
                 sample.passages.offer(raw_key(text, sampling.seed), (number << 32) + at, text)
 

@@ -78,7 +78,8 @@ def run(
     settings = settings_from(data=data, cache=cache_dir)
     reporter = reporter_for_stderr()
     tasks = _loaders(task or [], corpus, settings, reporter)
-    tools = AuditTools(reporter, tasks, _scorer(embedder, settings))
+    own = tasks[-1] if corpus is not None else None
+    tools = AuditTools(reporter, tasks, _scorer(embedder, settings), own)
     found = audit(file, tools, Sampling(rows=sample, seed=seed), measures)
     if output is not None:
         write_text(output, render_audit(found, note or ()))

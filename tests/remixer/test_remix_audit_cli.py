@@ -127,6 +127,10 @@ def test_a_corpus_gives_the_sources(rebench):
     assert measures["source_is_negative"]["found"]["all"]["rows"] == ["clean.jsonl:3"]
     assert measures["source_is_first"]["found"]["all"]["of"] == 3
     assert measures["query_equals_query"]["found"]["all"]["of"] == 6
+    write("named.jsonl", [{**row, "task": "another"} for row in CLEAN])
+    values = json.loads(rebench("named.jsonl", "--corpus", "notes", "--json").out)
+    assert values["measures"]["source_is_positive"]["found"]["another"]["hits"] == 1
+    assert values["ranked"]["another"]["corpus"]
 
 
 def test_bright_without_its_documents(rebench):
