@@ -67,7 +67,7 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class Against:
-    """What rows are held against; `with_corpus`: tasks whose documents are at hand (`None`: all)."""
+    """What rows are held against; `with_corpus`: tasks with documents at hand (`None`: all)."""
 
     references: ReferenceIndex
     hasher: MinHasher
