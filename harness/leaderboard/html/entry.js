@@ -176,7 +176,10 @@ function queriesTable(board, row, task) {
     { key: 'mean', head: 'all measured', numeric: true, falling: true, help: 'mean of the measured rows of this board' },
     { key: 'gap', head: 'difference', numeric: true, falling: false },
   ];
-  if (texts) columns.push({ key: 'text', head: 'text', class: 'wide', help: 'in its original wording; long ones are cut' });
+  if (texts) {
+    const text = { key: 'text', head: 'text', class: 'wide', help: 'in its original wording; long ones are cut' };
+    columns.splice(window.matchMedia('(max-width: 640px)').matches ? 2 : columns.length, 0, text);
+  }
   const rows = ids.map((id, at) => {
     const value = row.queries[task][at] / board.scale;
     const mean = others.reduce((sum, each) => sum + each[at], 0) / others.length / board.scale;
@@ -186,7 +189,7 @@ function queriesTable(board, row, task) {
       value: { value, text: percent(value, 1), class: `h${Math.round(10 * value)}` },
       mean: { value: mean, text: percent(mean, 1) },
       gap: { value: gap, text: (gap > 0 ? '+' : '') + percent(gap, 1) },
-      text: { value: texts ? texts[at] : '', text: texts ? texts[at] : '' },
+      text: texts ? { value: texts[at], node: make('span', { class: 'clamp' }, texts[at]), tip: texts[at] } : {},
     } };
   });
   const label = `${row.name} on ${task}, query by query`;
