@@ -1,0 +1,97 @@
+"""Training data of an ablation: made by ReMixer from written replies, and difficulty by hand."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+from train_cases import write_training_rows
+
+from harness.cli.ablate_data import DataMaker
+from harness.cli.ablate_train import RedapterTrainer
+from harness.core.errors import BadInput
+from harness.core.progress import SilentReporter
+from harness.core.settings import load_settings
+from harness.core.training import read_rows
+
+OPTIONS = {
+    "task": "stdlib",
+    "documents": "example:stdlib-documents.txt.gz",
+    "sources": "example:stdlib-sources.txt",
+    "llm": "replay:example:stdlib-replay.jsonl.gz",
+    "replay_tolerant": True,
+    "clean": False,
+    "depth": 10,
+}
+
+
+@pytest.fixture(scope="module")
+def maker(tmp_path_factory) -> DataMaker:
+    folder = tmp_path_factory.mktemp("data")
+    return DataMaker(folder, load_settings(folder, os.environ))
+
+
+def made(maker: DataMaker, **changes):
+    options = {**OPTIONS, **changes}
+    maker.check(options, "here")
+    found = maker.make(options, {}, SilentReporter())
+    return found, list(read_rows(found.path))
+
+
+def test_variants_of_the_data_are_told_apart_and_made_as_said(maker):
+    plain, rows = made(maker)
+    assert len(rows) > 20
+    assert all(min(row.pos_scores) >= 3 > max(row.neg_scores) for row in rows)
+    strict, fewer = made(maker, positive_from=4)
+    assert strict.path != plain.path
+    assert 0 < len(fewer) < len(rows)
+    assert all(min(row.pos_scores) >= 4 > max(row.neg_scores) for row in fewer)
+    _, trivial = made(maker, include_source=True)
+    assert all(row.pos_scores == (5,) for row in trivial)
+    lexical, by_words = made(maker, annotator="lexical")
+    assert {row.conditions["annotator"] for row in by_words} == {"lexical"}
+    assert "lexical" in lexical.facts["labels"]
+    assert maker.there(OPTIONS, {})
+    assert not maker.there({**OPTIONS, "depth": 9}, {})
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"taks": "stdlib"}, "Did you mean data.task"),
+        ({}, "neither a path nor a task"),
+        ({"path": "x.jsonl", "depth": 5}, "both given"),
+        ({**OPTIONS, "positive_from": 1}, "positive_from = 1"),
+        ({**OPTIONS, "documents": "example:nothing.txt"}, "no such example"),
+    ],
+)
+def test_options_that_cannot_be_followed(maker, options, said):
+    with pytest.raises(BadInput) as error:
+        maker.check(options, "here")
+    assert said in str(error.value)
+
+
+def test_difficulty_is_the_untrained_loss_on_the_rows_own_passages(small, tmp_path):
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+
+    rows = write_training_rows(tmp_path / "rows.jsonl", rows=5, tasks=1, seed=3)
+    recipe = RedapterTrainer(str(small.parent / "recipe.toml")).recipe({}, "here")
+    maker = DataMaker(tmp_path, load_settings(tmp_path, os.environ))
+    options = {"path": str(rows), "difficulty": "base-loss"}
+    assert not maker.there(options, recipe)
+    found = maker.make(options, recipe, SilentReporter())
+    assert maker.there(options, recipe)
+
+    base = Transformer(str(small.parent / "base"))
+    model = SentenceTransformer(modules=[base, Pooling(32, "mean")], device="cpu")
+    for row in read_rows(found.path):
+        texts = [row.query, *row.pos, *row.neg]
+        vectors = model.encode(texts, normalize_embeddings=True)
+        scores = (vectors[1:] @ vectors[0]).astype(np.float64) / 0.02
+        negatives = scores[len(row.pos) :]
+        losses = [
+            np.log(np.exp(np.append(negatives, own) - own).sum()) for own in scores[: len(row.pos)]
+        ]
+        assert row.conditions["difficulty"] == pytest.approx(np.mean(losses), rel=1e-3, abs=1e-5)

@@ -1,0 +1,145 @@
+"""Ablations as files: the shipped ones, cutting them down, comparisons, launch lines."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+from harness.ablation.curves import Curves, smoothed
+from harness.ablation.figures import draw
+from harness.ablation.plan import check_variants, recipe_of
+from harness.ablation.spec_file import cut, read_spec, shipped
+from harness.ablation.table import make_table
+from harness.ablation.values import Columns, Sheet
+from harness.cli import ablate
+from harness.cli.ablate_train import launch_command
+from harness.core.settings import load_settings
+from redapter.config_file import config_json, read_config
+from results.published import load_published
+
+
+def tools_of(spec, tmp_path):
+    return ablate._tools(spec, load_settings(tmp_path, os.environ), tmp_path, ())
+
+
+@pytest.mark.parametrize("name", sorted(shipped()))
+def test_shipped_ablations_can_be_followed(name, tmp_path):
+    first, _, preset = name.partition("-")
+    spec = cut(read_spec(first, preset), variants=["all"])
+    check_variants(spec, tools_of(spec, tmp_path))
+    recipes = {variant: recipe_of(spec, variant, 1, tools_of(spec, tmp_path)) for variant in
+               spec.variants}  # fmt: skip
+    assert all(recipe["train"]["seed"] == 1 for recipe in recipes.values())
+    known = {row.model for row in load_published()}
+    assert set(spec.published) <= known
+
+
+def test_the_default_is_three_variants_by_three_seeds(tmp_path):
+    spec = cut(read_spec("redapter"))
+    assert list(spec.variants) == ["infonce", "redapter", "shuffled"]
+    assert len(spec.seeds) == 3
+    recipes = [recipe_of(spec, name, 1, tools_of(spec, tmp_path)) for name in spec.variants]
+    assert [each["loss"]["kind"] for each in recipes] == list(spec.variants)
+    assert {each["name"] for each in recipes} == {f"redapter-demo-{v}-s1" for v in spec.variants}
+    assert [each["batch"] for each in recipes[1:]] == [recipes[0]["batch"]] * 2
+
+
+def test_cutting_keeps_the_baseline_and_what_can_still_be_compared():
+    spec = read_spec("redapter")
+    small = cut(spec, variants=["kappa-2"], seeds=[4])
+    assert list(small.variants) == ["infonce", "kappa-2"]
+    assert small.seeds == (4,)
+    assert small.pairs == (("infonce", "untrained"), ("kappa-2", "infonce"))
+
+
+def sheet(*, seeds=(1, 2, 3)):
+    rng = np.random.default_rng(0)
+    columns = Columns(("a",) * 10 + ("b",) * 20, tuple(f"q{at}" for at in range(30)))
+    variants = {name: {seed: rng.random(30) for seed in seeds} for name in ("infonce", "redapter")}
+    return Sheet("ndcg@10", columns, variants, rng.random(30))
+
+
+def small_spec():
+    spec = cut(read_spec("redapter"), variants=["redapter"], tasks=["a", "b"])
+    return spec
+
+
+def test_several_tasks_are_compared_one_by_one_and_as_a_macro_mean():
+    spec, values = small_spec(), sheet()
+    table = make_table(spec, values, {"1": range(5), "2–10": range(5, 30)})
+    own = [each for each in table.deltas if (each.one, each.other) == ("redapter", "infonce")]
+    assert [(each.task, each.queries) for each in own] == [("a", 10), ("b", 20), ("", 30)]
+    assert own[2].delta == pytest.approx((own[0].delta + own[1].delta) / 2)
+    assert table.tests == len(table.deltas) == 9
+    assert [each.task for each in table.headline(spec)] == ["", "", ""]
+    raw = [each.test.p for each in table.deltas]
+    assert [each.p_corrected for each in table.deltas] == pytest.approx(holm_by_hand(raw))
+    (first,) = [b for b in table.bins if (b.one, b.other, b.bin) == ("redapter", "infonce", "1")]
+    _, gaps = values.differences("redapter", "infonce", spec)
+    assert first.delta == pytest.approx(gaps[:, :5].mean())
+
+
+def holm_by_hand(p):
+    order = sorted(range(len(p)), key=lambda at: p[at])
+    found, top = [0.0] * len(p), 0.0
+    for rank, at in enumerate(order):
+        top = max(top, min(1.0, (len(p) - rank) * p[at]))
+        found[at] = top
+    return found
+
+
+def test_a_failed_seed_leaves_the_comparison_its_other_seeds():
+    values = sheet()
+    short = Sheet(
+        values.metric,
+        values.columns,
+        {**values.variants, "redapter": {s: values.variants["redapter"][s] for s in (1, 3)}},
+        values.reference,
+    )
+    spec = small_spec()
+    seeds, gaps = short.differences("redapter", "infonce", spec)
+    assert seeds == (1, 3)
+    assert gaps.shape == (2, 30)
+    assert short.complete((1, 3)).shape == (2, 2, 30)
+    assert short.complete((1, 2, 3)).shape == (1, 3, 30)
+    table = make_table(spec, short, {})
+    own = next(each for each in table.deltas if each.other == "infonce")
+    assert list(own.by_seed) == [1, 3]
+
+
+def test_every_figure_is_drawn_in_both_forms_and_repeats():
+    spec, values = small_spec(), sheet()
+    table = make_table(spec, values, {"1": range(5), "2–10": range(5, 30)})
+    steps = np.arange(1.0, 25.0)
+    log = np.random.default_rng(1).random((3, 24))
+    keys = ("plain_loss", "ess_share", "ri_q10", "ri_q50", "ri_q90")
+    curves = {
+        "infonce": Curves(steps, dict.fromkeys(keys[:2], log)),
+        "redapter": Curves(steps, dict.fromkeys(keys, log)),
+    }
+    drawn = draw(spec, table, "ndcg@10", curves)
+    assert list(drawn) == ["deltas", "intensity", "losses", "weights"]
+    for files in drawn.values():
+        assert files["png"].startswith(b"\x89PNG")
+        assert b"<svg" in files["svg"]
+    again = draw(spec, table, "ndcg@10", curves)
+    assert again == drawn
+    assert list(draw(spec, table, "ndcg@10", {})) == ["deltas", "intensity"]
+
+
+def test_smoothing_is_a_centred_mean_that_is_shorter_at_the_ends():
+    values = np.array([[1.0, 2.0, 6.0, 3.0]])
+    assert smoothed(values, 3)[0].tolist() == pytest.approx([1.5, 3.0, 11 / 3, 4.5])
+    assert smoothed(values, 1).tolist() == values.tolist()
+
+
+def test_the_launch_line_of_several_gpus_carries_the_whole_recipe(tmp_path):
+    changed = config_json(
+        read_config("demo", ["loss.kappa=2.0", 'data.path="a b.jsonl"', "train.seed=7"])
+    )
+    command = launch_command("demo", changed, tmp_path, 4)
+    assert "--nproc-per-node=4" in command
+    settings = [command[at + 1] for at, word in enumerate(command) if word == "--set"]
+    assert config_json(read_config("demo", settings)) == changed
