@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from harness.core.protocols import Reporter
 from harness.core.types import Corpus, Task
 from remixer.audit_contamination import Contamination
 from remixer.audit_duplicates import count_between
+from remixer.audit_elsewhere import count_elsewhere
 from remixer.audit_file import count_lines, read_audit_rows, training_files
 from remixer.audit_measures import MEASURES, Measure
 from remixer.audit_minhash import make_hasher
@@ -89,7 +91,8 @@ def audit(
 ) -> Audit:
     """Audit a training file, a run's folder, or a folder of training files.
 
-    Two passes over the tasks, one over the file. Rows are let go as they pass; what is kept grows
+    Two passes over the tasks, one over the file (a second where rows seem to contradict each
+    other). Rows are let go as they pass; what is kept grows
     with the rows (about 2 KB each), the distinct passages (about 250 bytes each) and the sample.
     Raises `BadInput` for a file that cannot be read, and what loading tasks raises.
     """
@@ -106,7 +109,9 @@ def audit(
     names = [benchmark.name for benchmark in benchmarks]
     with tools.reporter.bar("reading", total, "rows") as advance:
         scan = scanner.scan(read_audit_rows(files, names), advance)
-    count_between(scan.facts, scan.query_bands, scan.passages, tally)
+    groups = count_between(scan.facts, scan.query_bands, scan.passages, tally)
+    again = partial(read_audit_rows, files, names)
+    count_elsewhere(scan.facts, groups, scan.passages, tally, again)
     ranked = _trivialities(scan, benchmarks, scanner, tools)
     return Audit(
         files=tuple(file.name for file in files),

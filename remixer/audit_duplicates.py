@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,8 +53,13 @@ def count_within(
     tally.add("negative_nears_positive", task, place, int(near))
 
 
-def count_between(rows: Sequence[RowFacts], bands: Bands, passages: Passages, tally: Tally) -> None:
-    """Count rows that repeat an earlier row's query or positives, or contradict another row."""
+def count_between(
+    rows: Sequence[RowFacts], bands: Bands, passages: Passages, tally: Tally
+) -> Groups:
+    """Count rows that repeat an earlier row's query or positives; return rows by their query.
+
+    A group holds the rows whose queries are equal or near-equal, directly or through others.
+    """
     groups = Groups(len(rows))
     _count_equal(rows, groups, tally)
     _count_near(rows, bands, groups, tally)
@@ -64,7 +69,7 @@ def count_between(rows: Sequence[RowFacts], bands: Bands, passages: Passages, ta
         if keys:
             tally.add("positives_equal_earlier", row.task, row.place, int(keys in lists))
         lists.add(keys)
-    _count_elsewhere(rows, groups, passages, tally)
+    return groups
 
 
 class Groups:
@@ -125,26 +130,3 @@ def _count_near(rows: Sequence[RowFacts], bands: Bands, groups: Groups, tally: T
             near.add(second)
     for number, row in enumerate(rows):
         tally.add("query_nears_earlier", row.task, row.place, int(number in near))
-
-
-def _count_elsewhere(
-    rows: Sequence[RowFacts], groups: Groups, passages: Passages, tally: Tally
-) -> None:
-    """Count negatives that are positives of another row with an equal or near-equal query."""
-    contradicting = set(_contradicting(rows, groups, passages))
-    for number, row in enumerate(rows):
-        found = number in contradicting
-        tally.add("negative_positive_elsewhere", row.task, row.place, int(found))
-
-
-def _contradicting(rows: Sequence[RowFacts], groups: Groups, passages: Passages) -> Iterable[int]:
-    """Yield the rows with such a negative."""
-    for group in groups.several():
-        holders: defaultdict[int, set[int]] = defaultdict(set)
-        for number in group:
-            for key in passages.keys[rows[number].positives].tolist():
-                holders[key].add(number)
-        for number in group:
-            keys = passages.keys[rows[number].negatives].tolist()
-            if any(holders.get(key, set()) - {number} for key in keys):
-                yield number

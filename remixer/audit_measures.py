@@ -97,8 +97,8 @@ MEASURES = (
             f"{_ROWS} with a negative near-equal to a positive of theirs", 0.0,
             "the same text cannot be right and wrong"),
     Measure("negative_positive_elsewhere", FALSE_NEGATIVES,
-            f"{_ROWS} with a negative that is a positive of another row whose query is equal or "
-            "near-equal", 0.0, "the same text cannot be right and wrong for one query"),
+            f"{_ROWS} with a negative equal or near-equal to a positive of another row whose query "
+            "is equal or near-equal", 0.0, "the same text cannot be right and wrong for one query"),
     Measure("negative_scored_positive", FALSE_NEGATIVES,
             f"{_ROWS} with a negative of score 3 or more", 0.0, "3 and above is positive"),
     Measure("negative_above_positives", FALSE_NEGATIVES,

@@ -74,6 +74,17 @@ class Passages:
                 found.extend(self.matches.get(number, ()))
         return found
 
+    def sharing(self, left: NDArray[np.integer], right: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Return which passages of the left share a band with, and do not equal, one of the right.
+
+        bool `[len(left), len(right)]`.
+        """
+        mine, theirs = self._bands[left], self._bands[right]
+        same = (mine[:, None, :] == theirs[None, :, :]) & (mine != 0)[:, None, :]
+        unequal = self._keys[left][:, None] != self._keys[right][None, :]
+        found: NDArray[np.bool_] = same.any(axis=2) & unequal
+        return found
+
     def near(
         self, left: Numbers, right: Numbers, texts: tuple[Sequence[str], Sequence[str]]
     ) -> bool:
@@ -81,9 +92,7 @@ class Passages:
 
         `left` and `right` are the numbers of `texts[0]` and `texts[1]`.
         """
-        mine, theirs = self._bands[left], self._bands[right]
-        shared = ((mine[:, None, :] == theirs[None, :, :]) & (mine != 0)[:, None, :]).any(axis=2)
-        shared &= self._keys[left][:, None] != self._keys[right][None, :]
+        shared = self.sharing(left, right)
         for first, second in np.argwhere(shared):
             pair = prepare([texts[0][first], texts[1][second]])
             if jaccard(pair.runs_of(0), pair.runs_of(1)) >= NEAR:

@@ -170,7 +170,7 @@ def elsewhere(rows: list[TrainingRow]) -> list[bool]:
                     group[a] = group[b] = min(group[a], group[b])
     return [
         any(
-            words(negative) in map(words, other.pos)
+            any(similarity(negative, positive) >= 0.7 for positive in other.pos)
             for b, other in enumerate(rows) if b != a and group[b] == group[a]
             for negative in row.neg
         )
