@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 VLLM := .venv-vllm
 VLLM_PIP := $(VLLM)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: eval test test-fast test-vllm lint fix readme remix-demo wheel-check clean
+.PHONY: eval test test-fast test-vllm vllm-env lint fix readme remix-demo wheel-check clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rebench needs Python 3.11 or newer")'
@@ -30,15 +30,21 @@ test: $(VENV)/.dev   ## the whole test suite
 test-fast: $(VENV)/.dev   ## without the tests that load a neural model or kill processes
 	$(BIN)/python -m pytest tests/core tests/data tests/search tests/metrics tests/results tests/cli
 
-$(VLLM)/.ready: pyproject.toml constraints-vllm.txt
+# What vLLM needs, then rebench itself, so that the former can be built beside $(VENV).
+$(VLLM)/.ready: constraints-vllm.txt
 	$(PYTHON) -m venv --clear $(VLLM)
 	$(VLLM_PIP) install --no-compile -c constraints-vllm.txt torch
 	$(VLLM_PIP) install --no-compile --no-deps -r constraints-vllm.txt
+	@touch $@
+
+$(VLLM)/.rebench: $(VLLM)/.ready pyproject.toml
 	$(VLLM_PIP) install --no-deps -e .
 	@touch $@
 
-test-vllm: $(VLLM)/.ready   ## vLLM for real on a CPU, in an environment of its own
-	$(VLLM)/bin/python -m pytest -m vllm tests/vllm
+vllm-env: $(VLLM)/.ready   ## only what `make test-vllm` needs from elsewhere
+
+test-vllm: $(VLLM)/.rebench   ## vLLM for real on a CPU, in an environment of its own
+	$(VLLM)/bin/python -m pytest -n 2 --dist loadfile -m vllm tests/vllm tests/remixer/test_remix_vllm.py
 
 remix-demo: $(VENV)/.static   ## a training file, its card and its audit, from written replies
 	$(BIN)/rebench remix run --task stdlib \

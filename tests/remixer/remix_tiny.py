@@ -13,14 +13,21 @@ TEMPLATE = (
 )
 
 
-def make_chatter(folder: Path, context: int = 8192) -> Path:
-    """Write the model and return its folder; its context holds `context` characters."""
+def make_chatter(
+    folder: Path, context: int = 8192, words: tuple[str, ...] = (), seed: int = 0
+) -> Path:
+    """Write the model and return its folder; its context holds `context` characters.
+
+    `words` are texts that it may say in one token, though it reads them letter by letter; its
+    weights come from `seed`.
+    """
     import torch
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
     letters = sorted(set(string.printable) - set("\x0b\x0c\r"))
     vocabulary = {END: 0, "<unk>": 1, **{letter: 2 + at for at, letter in enumerate(letters)}}
+    vocabulary |= {word: len(vocabulary) + at for at, word in enumerate(words)}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
     tokenizer.decoder = decoders.Fuse()
@@ -29,7 +36,7 @@ def make_chatter(folder: Path, context: int = 8192) -> Path:
     )
     fast.chat_template = TEMPLATE
     fast.save_pretrained(folder)
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     config = Qwen3Config(
         vocab_size=len(vocabulary),
         hidden_size=64,

