@@ -139,11 +139,14 @@ def note(collection: str, first: Evaluation, forced: Evaluation, same: Evaluatio
         raise SystemExit(f"the second run on {collection} is not what it should be: {forced}")
     if not same.entry["reused"]:
         raise SystemExit(f"the same command on {collection} was not found to be measured: {same}")
+    cold = f"the first run encoded {first.encoded:,} texts in {first.encoding:.1f} s"
+    if not first.encoded:
+        cold = "the first run found every vector in the cache that --cache names"
     return (
-        f"- {collection}: the first run encoded {first.encoded:,} texts in {first.encoding:.1f} s "
-        f"({first.seconds:.1f} s in all). With `--force`: none, in {forced.encoding:.3f} s "
-        f"({forced.seconds:.1f} s in all), none of {', '.join(LIBRARIES)} imported, the same 25 "
-        f"values. The same command again: the stored entry, in {same.seconds:.1f} s."
+        f"- {collection}: {cold} ({first.seconds:.1f} s in all). With `--force`: none, in "
+        f"{forced.encoding:.3f} s ({forced.seconds:.1f} s in all), none of "
+        f"{', '.join(LIBRARIES)} imported, the same 25 values. The same command again: the stored "
+        f"entry, in {same.seconds:.1f} s."
     )
 
 
