@@ -44,7 +44,8 @@ $(VLLM)/.rebench: $(VLLM)/.ready pyproject.toml
 vllm-env: $(VLLM)/.ready   ## only what `make test-vllm` needs from elsewhere
 
 test-vllm: $(VLLM)/.rebench   ## vLLM for real on a CPU, in an environment of its own
-	$(VLLM)/bin/python -m pytest -n 2 --dist loadfile -m vllm tests/vllm tests/remixer/test_remix_vllm.py
+	$(VLLM)/bin/python -m pytest -n 2 --dist loadfile --disable-warnings -m vllm \
+	  tests/vllm tests/remixer/test_remix_vllm.py
 
 remix-demo: $(VENV)/.static   ## a training file, its card and its audit, from written replies
 	$(BIN)/rebench remix run --task stdlib \
