@@ -18,6 +18,10 @@ from harness.reports.figures import INK, colour, drawing, faint_grid, marker, re
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+MOST_PANELS = 3
+MOST_BANDS = 3
+"""With more variants only medians are drawn: bands over one another say nothing."""
+
 SMOOTH = 12
 """Curves are running means over a twelfth of the steps: single batches differ in what they hold."""
 
@@ -28,32 +32,51 @@ def pair_title(spec: Spec, one: str, other: str) -> str:
 
 
 def deltas_figure(spec: Spec, table: Table, metric: str) -> dict[str, bytes] | None:
-    """Return the differences with intervals, a dot a seed; tasks stand under their comparison."""
+    """Return the differences with intervals, a tick a seed.
+
+    On one task a line is a comparison. On several, each of the first three comparisons has a panel
+    and a line is a task; all of them stand in the report's table.
+    """
     if not table.deltas:
         return None
-    lines = list(table.deltas)
-    several = len(spec.tasks) > 1
-    names = [pair_title(spec, each.one, each.other) for each in lines]
-    if several:
-        names = [
-            f"{name}\n{scope_title(spec, each.task)}"
-            for name, each in zip(names, lines, strict=True)
-        ]
-    widest = max(len(part) for name in names for part in name.split("\n"))
-    height = (0.62 if several else 0.46) * len(lines) + 1.5
-    with drawing(0.085 * widest + 5.4, height) as figure:
-        axes = figure.add_subplot()
-        axes.axvline(0, color=INK, linewidth=1)
-        for row, each in enumerate(lines):
-            _delta_line(axes, row, each)
-        axes.set_ylim(len(lines) - 0.4, -0.6)
-        axes.set_yticks(range(len(lines)), names)
-        axes.tick_params(axis="y", length=0)
-        axes.spines["left"].set_visible(False)
-        axes.set_xlabel(f"difference in {label(parse_metric(metric))}, points of 100")
-        faint_grid(axes, "x")
+    panels = _panels(spec, table)
+    lines = max(len(panel) for _, panel in panels)
+    widest = max(len(name) for _, panel in panels for name, _ in panel)
+    width = 0.085 * widest + (5.4 if len(panels) == 1 else 3.1 * len(panels))
+    with drawing(width, 0.46 * lines + 1.6) as figure:
+        for at, (title, panel) in enumerate(panels):
+            axes = figure.add_subplot(1, len(panels), at + 1)
+            axes.axvline(0, color=INK, linewidth=1)
+            for row, (_, each) in enumerate(panel):
+                _delta_line(axes, row, each)
+            axes.set_title(title)
+            axes.set_ylim(lines - 0.4, -0.6)
+            axes.set_yticks(range(len(panel)), [name if not at else "" for name, _ in panel])
+            axes.tick_params(axis="y", length=0)
+            axes.spines["left"].set_visible(False)
+            faint_grid(axes, "x")
+            if at == len(panels) // 2:
+                axes.set_xlabel(f"difference in {label(parse_metric(metric))}, points of 100")
         figure.legend(handles=_delta_legend(), loc="outside lower center", ncols=3, fontsize=9)
         return rendered(figure)
+
+
+def _panels(spec: Spec, table: Table) -> list[tuple[str, list[tuple[str, Delta]]]]:
+    """Return (title, named lines) of each panel."""
+    if len(spec.tasks) == 1:
+        return [("", [(pair_title(spec, each.one, each.other), each) for each in table.deltas])]
+    pairs = list(dict.fromkeys((each.one, each.other) for each in table.deltas))
+    return [
+        (
+            f"{spec.title_of(pair[0])}\n{MINUS} {spec.title_of(pair[1])}",
+            [
+                (scope_title(spec, each.task), each)
+                for each in table.deltas
+                if (each.one, each.other) == pair
+            ],
+        )
+        for pair in pairs[:MOST_PANELS]
+    ]
 
 
 def _delta_line(axes: Axes, row: int, each: Delta) -> None:
@@ -125,7 +148,7 @@ def bins_figure(spec: Spec, table: Table, metric: str) -> dict[str, bytes] | Non
         axes.set_xlabel("BM25 rank of the best gold document → more reasoning needed")
         axes.set_ylabel(f"difference in {label(parse_metric(metric))},\npoints of 100")
         faint_grid(axes, "y")
-        figure.legend(loc="outside upper center", ncols=min(2, len(pairs)), fontsize=9)
+        figure.legend(loc="outside upper center", ncols=min(3, len(pairs)), fontsize=9)
         return rendered(figure)
 
 
@@ -141,7 +164,6 @@ def losses_figure(spec: Spec, curves: Mapping[str, Curves]) -> dict[str, bytes] 
                 _band(axes, shown[name], "plain_loss", place, spec.title_of(name))
         axes.set_xlabel("step")
         axes.set_ylabel("mean InfoNCE loss of a batch, nats")
-        axes.set_ylim(bottom=0)
         faint_grid(axes, "both")
         figure.legend(loc="outside upper center", ncols=min(4, len(shown)), fontsize=9)
         return rendered(figure)
@@ -159,11 +181,12 @@ def weights_figure(spec: Spec, curves: Mapping[str, Curves]) -> dict[str, bytes]
         left, right = figure.subplots(1, 2)
         for place, name in enumerate(spec.variants):
             if name in told:
-                _quantiles(left, curves[name], place)
+                _quantiles(left, curves[name], place, ends=len(told) <= MOST_BANDS)
             if name in weighed:
                 _band(right, curves[name], "ess_share", place, spec.title_of(name))
         left.set_title("reasoning intensity")
-        left.set_ylabel("L(q) / L(q′), capped at κ\nmedian, and from 10 % to 90 %")
+        shown = "median, dotted: 10 % and 90 %" if len(told) <= MOST_BANDS else "median"
+        left.set_ylabel(f"L(q) / L(q′), capped at κ\n{shown}")
         left.set_ylim(bottom=0)
         right.set_title("how even the weights are")
         right.set_ylabel("effective sample size / batch")
@@ -190,8 +213,8 @@ def _band(axes: Axes, curves: Curves, key: str, place: int, name: str) -> None:
         )  # fmt: skip
 
 
-def _quantiles(axes: Axes, curves: Curves, place: int) -> None:
-    """Draw the median of the intensity and a band from its 10 % to its 90 % quantile."""
+def _quantiles(axes: Axes, curves: Curves, place: int, *, ends: bool) -> None:
+    """Draw the median of the intensity, and its 10 % and 90 % quantiles as dotted lines."""
     width = max(1, len(curves.steps) // SMOOTH)
     low, middle, high = (
         smoothed(np.asarray(curves.values[key]), width).mean(axis=0)
@@ -201,7 +224,8 @@ def _quantiles(axes: Axes, curves: Curves, place: int) -> None:
         curves.steps, middle, color=colour(place), linewidth=1.7, marker=marker(place),
         markevery=max(1, len(curves.steps) // 6), markersize=5,
     )  # fmt: skip
-    axes.fill_between(curves.steps, low, high, color=colour(place), alpha=0.15, linewidth=0)
+    for edge in (low, high) if ends else ():
+        axes.plot(curves.steps, edge, color=colour(place), linewidth=1.2, linestyle=":")
 
 
 def _queries(count: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -172,7 +173,24 @@ class DataMaker:
         stages = tuple(stage for stage in STAGES if options.reason or stage != "reason")
         folder = self._folder(options)
         records = run_stages(stages, task, kind, folder, _config(options), tools)
-        return Made(folder / "training.jsonl.gz", facts=_facts(options, records))
+        path = folder / "training.jsonl.gz"
+        audited = _audited(path, options.task, self.settings)
+        return Made(path, facts={**_facts(options, records), "audit": audited})
+
+
+def _audited(path: Path, task: str, settings: Settings) -> str:
+    """Return what `rebench remix audit` says of a file held against its task."""
+    from harness.core.progress import SilentReporter
+    from harness.data.registry import TaskOptions, load_task
+    from remixer.audit import AuditTools, audit
+    from remixer.audit_report import broken_lines
+    from remixer.audit_scan import Sampling
+
+    def load() -> Task:
+        return load_task(task, TaskOptions(settings.data_dir), SilentReporter())
+
+    found = audit(path, AuditTools(SilentReporter(), (cache(load),)), Sampling())
+    return "; ".join(broken_lines(found)) or f"held against {task}, no limit is passed"
 
 
 def place(name: str) -> str:

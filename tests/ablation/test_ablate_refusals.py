@@ -124,3 +124,35 @@ def test_what_the_paper_preset_needs_is_printed_and_missed(ablate, monkeypatch):
     assert "1 CUDA device(s) (torch sees 0)" in done.err
     assert "dataset hanhainebula/reason-embed-data" in done.err
     assert "rebench ablate redapter" in done.err
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"pos": []}, "rows.jsonl, line 2: pos is empty"),
+        ({"neg": []}, "rows.jsonl, line 2: neg is empty but its group of 4 needs 3"),
+        ({"reasoning_query": ""}, "rebench remix reason"),
+    ],
+)
+def test_rows_that_cannot_be_trained_on_are_named_before_any_run(
+    ablate, finished, tmp_path, change, said
+):
+    rows = (finished.file.parent / "rows.jsonl").read_text().splitlines()
+    rows[1] = json.dumps({**json.loads(rows[1]), **change})
+    (tmp_path / "rows.jsonl").write_text("\n".join(rows) + "\n")
+    path = json.dumps(str(tmp_path / "rows.jsonl"))
+    done = ablate(finished.file, "-o", tmp_path / "out", "--set", f"data.path={path}")
+    assert done.code == 2
+    assert said in done.err
+    assert not list(tmp_path.glob("out/runs/*"))
+
+
+def test_a_gpu_recipe_without_a_gpu_stops_at_its_first_run(ablate, finished, tmp_path, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    done = ablate(finished.file, "-o", tmp_path / "out", "--set", "train.device=cuda")
+    assert done.code == 2
+    assert "needs a CUDA device and torch sees none" in done.err
+    assert not list(tmp_path.glob("out/runs/*/model"))

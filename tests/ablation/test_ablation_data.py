@@ -42,13 +42,15 @@ def made(maker: DataMaker, **changes):
 def test_variants_of_the_data_are_told_apart_and_made_as_said(maker):
     plain, rows = made(maker)
     assert len(rows) > 20
+    assert plain.facts["audit"] == "held against stdlib, no limit is passed"
     assert all(min(row.pos_scores) >= 3 > max(row.neg_scores) for row in rows)
     strict, fewer = made(maker, positive_from=4)
     assert strict.path != plain.path
     assert 0 < len(fewer) < len(rows)
     assert all(min(row.pos_scores) >= 4 > max(row.neg_scores) for row in fewer)
-    _, trivial = made(maker, include_source=True)
+    first, trivial = made(maker, include_source=True)
     assert all(row.pos_scores == (5,) for row in trivial)
+    assert "no limit is passed" not in first.facts["audit"]
     lexical, by_words = made(maker, annotator="lexical")
     assert {row.conditions["annotator"] for row in by_words} == {"lexical"}
     assert "lexical" in lexical.facts["labels"]
