@@ -156,7 +156,8 @@ def _gpus(config: RunConfig) -> int:
 
 def _launch(base: str, recipe: Recipe, folder: Path, processes: int) -> None:
     """Train in a process for each GPU, as torchrun starts them; raises `ModelError`."""
-    done = subprocess.run(launch_command(base, recipe, folder, processes), check=False)
+    command = launch_command(base, recipe, folder, processes)
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
     if done.returncode:
         raise ModelError(
             f"training on {processes} devices ended with status {done.returncode}",
