@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from harness.core.errors import BadInput
-from harness.stats.crossed import crossed_test, crossed_variance, pooled_seeds
+from harness.stats.crossed import Part, crossed_test, crossed_variance, pooled_seeds
 from harness.stats.holm import holm
 from harness.stats.samples import macro_weights
 
@@ -177,6 +177,21 @@ def test_pooled_seeds_are_the_residual_of_a_two_way_analysis_of_variance():
     assert 2 <= single.degrees <= 8
     assert pooled_seeds(means[:1]) is None
     assert pooled_seeds(means[:, :1]) is None
+
+
+def test_a_pooled_part_stands_in_place_of_the_differences_own():
+    gaps = layout(RNG(11), 3, 40, of_seeds=0.3, mean=0.5)
+    own = crossed_variance(gaps)
+    part = Part(value=0.25, degrees=8.0)
+    found = crossed_variance(gaps, pooled=part)
+    queries, rest = own.queries + own.rest, own.rest
+    total = 0.25 + queries - rest
+    assert found.error == pytest.approx(total**0.5)
+    square = 0.25**2 / 8 + queries**2 / 39 + rest**2 / 78
+    assert found.degrees == pytest.approx(total**2 / square)
+    tested = crossed_test(gaps, RNG(0), pooled=part)
+    assert tested.crossed == found
+    assert tested.p_seeds == pytest.approx(2 * stats.t.sf(found.mean / 0.5, 8))
 
 
 def test_two_variants_pool_nothing_but_themselves():
