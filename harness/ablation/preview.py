@@ -9,6 +9,7 @@ from harness.ablation.plan import check_variants, data_options, plan_runs, recip
 from harness.ablation.records import known_seconds, read_record
 from harness.ablation.spec import Spec
 from harness.ablation.tools import Tools
+from harness.core.errors import DataUnavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,10 @@ def preview(spec: Spec, tools: Tools, root: Path) -> Preview:
         or tools.data.there(data_options(spec, variant), recipe_of(spec, name, 0, tools))
         for name, variant in spec.variants.items()
     )
-    rows = _planned(spec, tools, root) if made else _unmade(spec)
+    try:
+        rows = _planned(spec, tools, root) if made else _unmade(spec)
+    except DataUnavailable:  # rows on a hub that is out of reach: the plan holds all the same
+        made, rows = False, _unmade(spec)
     left = sum(row.state != "finished" for row in rows)
     known = known_seconds(root)
     return Preview(rows, made, None if known is None else left * sum(known), spec.needs.facts)

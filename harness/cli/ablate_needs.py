@@ -10,6 +10,9 @@ DATASETS = "datasets/"
 PACKAGES = ("torch", "transformers", "sentence_transformers", "accelerate", "peft")
 """Modules that every training imports."""
 
+CLIENTS = ("httpx", "httpcore", "requests", "urllib3", "huggingface_hub")
+"""How the modules begin that raise what a lost connection is told with."""
+
 
 def absent(needs: Needs) -> list[str]:
     """Return what is not there, each as a short sentence; empty where all is."""
@@ -57,9 +60,7 @@ def _hub_lack(name: str) -> str:
 
 def _is_connection(error: Exception) -> bool:
     """Tell whether a hub call failed for want of a connection, whichever client it uses."""
-    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in (
-        "httpx", "httpcore", "requests", "urllib3", "huggingface_hub",
-    )  # fmt: skip
+    return isinstance(error, OSError) or type(error).__module__.startswith(CLIENTS)
 
 
 def _first_line(error: Exception) -> str:

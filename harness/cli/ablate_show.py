@@ -34,7 +34,7 @@ def print_preview(found: Preview, *, as_json: bool) -> None:
     ]
     print_table("runs", rows, as_json=False)
     reused = sum(row.state == "finished" for row in found.runs)
-    data = "training data is there" if found.data_made else "training data is made first"
+    data = "training data is there" if found.data_made else "training data is made or fetched first"
     if found.seconds is None:
         left = "how long is not known before the first run"
     else:

@@ -108,14 +108,19 @@ def test_a_loss_that_is_no_number_fails_its_run_alone(ablate, edited, tmp_path):
 
 
 def test_what_the_paper_preset_needs_is_printed_and_missed(ablate, monkeypatch):
+    import httpx2
     import huggingface_hub
     import torch
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    def absent(*_: object, **__: object) -> None:
+        raise LocalEntryNotFoundError("not fetched")
 
     def refuse(*_: object, **__: object) -> None:
-        raise ConnectionError("no network")
+        raise httpx2.ConnectError("no network")
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", absent)
     monkeypatch.setattr(huggingface_hub.HfApi, "repo_info", refuse)
     done = ablate("redapter", "--preset", "paper-8b")
     assert done.code == 2
@@ -124,6 +129,10 @@ def test_what_the_paper_preset_needs_is_printed_and_missed(ablate, monkeypatch):
     assert "1 CUDA device(s) (torch sees 0)" in done.err
     assert "dataset hanhainebula/reason-embed-data" in done.err
     assert "rebench ablate redapter" in done.err
+    planned = ablate("redapter", "--preset", "paper-8b", "--plan")
+    assert planned.code == 0, planned.err
+    assert "9 runs, 0 of them reused; training data is made or fetched first" in planned.out
+    assert "Hours: not known" in planned.out
 
 
 @pytest.mark.parametrize(
