@@ -4,24 +4,64 @@ from __future__ import annotations
 
 import re
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from harness.cli.options import JsonOption
+import typer
+
+from harness.cli import options as opt
+
+if TYPE_CHECKING:
+    from models.registry import LoadOptions
 
 
-def run(as_json: JsonOption = False) -> None:
+def run(
+    model: Annotated[
+        str,
+        typer.Option("--model", "-m", metavar="M", help="Compare the backends' vectors of M."),
+    ] = "",
+    backend: opt.BackendOption = "",
+    device: opt.DeviceOption = "",
+    weights: opt.WeightsOption = "",
+    dtype: opt.DtypeOption = "",
+    trust_remote_code: opt.TrustOption = False,
+    as_json: opt.JsonOption = False,
+) -> None:
     """List each extra with what it lacks and the line that installs it, and the devices.
 
-    Nothing is imported for it but torch, if it is installed, to ask for GPUs.
+    Nothing is imported for it but torch, if it is installed, to ask for GPUs. With --model, run a
+    few texts through each backend that can run that model, and compare the vectors: between
+    backends, and of each text in a batch and by itself.
     """
     from harness.cli.console import print_json, print_table
 
+    if model:
+        from models.registry import LoadOptions
+
+        load = LoadOptions(
+            weights=weights,
+            device=device,
+            dtype=dtype,
+            backend=backend,
+            trust_remote_code=trust_remote_code,
+        )
+        _compare(model, load, as_json=as_json)
+        return
     extras, devices = extra_rows(), device_rows()
     if as_json:
         print_json({"extras": extras, "devices": devices})
         return
     print_table("extras", extras, as_json=False)
     print_table("devices", devices, as_json=False)
+
+
+def _compare(model: str, load: LoadOptions, *, as_json: bool) -> None:
+    """Print what each backend makes of the model; raises `ModelError` where they disagree."""
+    from harness.cli.console import print_table
+    from harness.cli.doctor_model import check_model, refuse_disagreement, rows_json
+
+    rows = check_model(model, opt.settings_from(), load)
+    print_table(f"backends of {model}", rows_json(rows), as_json=as_json)
+    refuse_disagreement(model, rows)
 
 
 def extra_rows() -> list[dict[str, Any]]:

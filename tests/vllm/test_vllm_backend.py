@@ -104,3 +104,18 @@ def test_what_is_beyond_the_limit_is_cut_and_the_end_token_stays(decoder: VllmEm
     query = decoder.encode([text, text[:63]], role="query", instruction="")
     assert cosines(query[:1], query[1:])[0] >= SAME
     assert cosines(query[:1], cut[:1])[0] < SAME
+
+
+def test_doctor_finds_that_both_backends_agree(minilm_folder: Path, tmp_path: Path) -> None:
+    from harness.cli.doctor_model import check_model, refuse_disagreement
+    from harness.core.settings import load_settings
+    from models.registry import LoadOptions
+
+    load = LoadOptions(weights=str(minilm_folder), dtype="float32", device="cpu")
+    rows = check_model("minilm", load_settings(tmp_path, {}), load)
+    assert [(row.backend, row.state) for row in rows] == [
+        ("sentence-transformers", "works"), ("vllm", "works"),
+    ]  # fmt: skip
+    assert rows[1].cosine is not None
+    assert rows[1].cosine >= SAME
+    refuse_disagreement("minilm", rows)
