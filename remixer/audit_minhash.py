@@ -1,4 +1,9 @@
-"""Near-equal texts without comparing all: MinHash bands name candidates, exact Jaccard decides."""
+"""Near-equal texts without comparing all: MinHash bands name candidates, exact Jaccard decides.
+
+The permutations are a few lines of NumPy. Libraries (rensa, datasketch) take runs of words as
+Python texts or hashes, and making those costs more than all that is done here
+(`benchmarks/results/remix_audit.md` has the times).
+"""
 
 from __future__ import annotations
 
