@@ -9,10 +9,15 @@ from dataclasses import dataclass, replace
 from harness.core.errors import BadInput, ModelError
 from harness.core.protocols import Reporter, Retriever
 from harness.core.types import Corpus, Json, Query, Ranking, Task
+from remixer.corpus import reserved_documents
+from remixer.near_equal import NearEqual
 from remixer.rows import MinedRow, QueryRow
 
 DEPTH = 100
 """Candidates a query (ReasonEmbed, data_synthesis/2-mine_docs_for_bright)."""
+
+_AT_ONCE = 512
+"""Documents that are held against all the benchmark's answers at a time, for memory's sake."""
 
 _SPARE = 28
 """Places searched beyond the depth, for hits that repeat a text or are the query itself."""
@@ -23,11 +28,14 @@ class MineOptions:
     """How candidates are found: `depth` a query, at most.
 
     With `include_source` the source document may be a candidate like any other: only for
-    measuring what that does (the triviality ablation).
+    measuring what that does (the triviality ablation). With `without_gold` no candidate is a
+    document that the task's own queries judge or exclude, or is near-equal to one: nothing of the
+    benchmark's answers is trained on (the released data has no such rule).
     """
 
     depth: int = DEPTH
     include_source: bool = False
+    without_gold: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +58,8 @@ def mine_candidates(
 
     The source is left out by id and by text, so a second copy of it is no candidate either; of
     documents with one text the first stands for all, and a document that is the query itself is
-    passed over. Raises `BadInput` when the corpus lacks a source document, and `ModelError` when
-    the retriever names a document that the corpus lacks.
+    passed over. `task` brings its judgements for `without_gold`. Raises `BadInput` when the corpus
+    lacks a source document, and `ModelError` when the retriever names a document that it lacks.
     """
     corpus = _corpus(task)
     text_of = dict(zip(corpus.ids, corpus.texts, strict=True))
@@ -63,7 +71,9 @@ def mine_candidates(
             fix="Mine in the corpus that the queries were written from.",
         )
     copies = _copies(corpus, {row.doc_id for row in queries})
-    excluded = {} if options.include_source else {row.doc_id: copies[row.doc_id] for row in queries}
+    hidden = benchmark_answers(task, text_of) if options.without_gold else frozenset()
+    own = {} if options.include_source else copies
+    excluded = {row.doc_id: hidden | own.get(row.doc_id, frozenset()) for row in queries}
     searched = replace(
         task,
         query_set="remixer",
@@ -83,6 +93,19 @@ def mine_candidates(
             rows[-1].candidates
         )
     return Mined(tuple(rows), dict(counts), retriever.identity(task))
+
+
+def benchmark_answers(task: Task, text_of: Mapping[str, str]) -> frozenset[str]:
+    """Return the documents that the task's queries judge or exclude, and those near-equal."""
+    reserved = sorted(key for key in reserved_documents(task) if key in text_of)
+    found = set(reserved)
+    if not reserved:
+        return frozenset()
+    near = NearEqual(text_of, text_of)
+    keys = list(text_of)
+    for start in range(0, len(keys), _AT_ONCE):
+        found |= near.among(keys[start : start + _AT_ONCE], reserved)
+    return frozenset(found)
 
 
 def _corpus(task: Task) -> Corpus:

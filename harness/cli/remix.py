@@ -115,6 +115,10 @@ IncludeOption = Annotated[
     bool,
     typer.Option("--include-source", help="The source is the positive: for the ablation only."),
 ]
+WithoutGoldOption = Annotated[
+    bool,
+    typer.Option("--without-gold", help="Mine no document that the task judges, nor its like."),
+]
 KeepNearOption = Annotated[
     bool,
     typer.Option("--keep-near-negatives", help="Keep negatives near-equal to a positive."),
@@ -155,6 +159,7 @@ def command(
     embedder: EmbedderOption = "bm25",
     depth: DepthOption = 100,
     include_source: IncludeOption = False,
+    without_gold: WithoutGoldOption = False,
     annotator: AnnotatorOption = "llm",
     keep_near_negatives: KeepNearOption = False,
     as_json: JsonOption = False,
@@ -170,7 +175,7 @@ def command(
     source = SourceFlags(task, corpus, documents, kind, domain, data)
     model = ModelFlags(llm, llm_model, concurrency, llm_dialect, replay_tolerant)
     chosen, only = _selection(min_chars, max_chars, limit, seed, sources)
-    mining = MineOptions(depth, include_source)
+    mining = MineOptions(depth, include_source, without_gold)
     near = not keep_near_negatives
     config = RemixConfig(chosen, clean, reason, mining, only, max_reply_tokens, drop_near=near)
     budget = Budget(max_tokens_total, max_cost, price_prompt, price_reply)

@@ -43,6 +43,26 @@ class Fixed:
         return Retrieved(Run({query.id: ranking for query in task.queries}), {}, {})
 
 
+def test_nothing_of_the_benchmarks_answers_is_mined_where_that_is_asked_for():
+    gold = "a lock is held by one thread at a time and the others wait for it in a queue"
+    task = replace(
+        with_documents(
+            s="the source", gold=gold, twin=f"{gold} too", out="a lock shut", fine="a lock is free"
+        ),
+        qrels={"q": {"gold": 1, "elsewhere": 1}},
+        excluded={"q": frozenset({"out"})},
+    )
+    asked = [query("s", "why does a lock wait in a queue")]
+    all_of_them = mine_candidates(task, asked, bm25(), MineOptions(depth=5), QUIET)
+    assert set(all_of_them.rows[0].candidates) == {"gold", "twin", "out", "fine"}
+    clean = mine_candidates(task, asked, bm25(), MineOptions(5, without_gold=True), QUIET)
+    assert clean.rows[0].candidates == ("fine",)
+    trivial = mine_candidates(
+        task, asked, bm25(), MineOptions(5, include_source=True, without_gold=True), QUIET
+    )
+    assert set(trivial.rows[0].candidates) == {"fine", "s"}
+
+
 def test_the_source_and_its_copies_are_no_candidates():
     task = with_documents(
         a="the lock waits", b="the lock waits", c=" the lock waits\n", d="the lock", e="a queue"
