@@ -69,7 +69,7 @@ def _draw(axes: Axes, points: Points) -> None:
     costs = [cost for _, _, cost, _, _ in points]
     room = max(max(costs) / min(costs), 3.0) ** 0.25
     low, high = min(costs) / room, max(costs) * room
-    top = 1.05 * max(max(value, *(ends or ())) for _, _, _, value, ends in points) or 1.0
+    top = 1.05 * max(max(value, *(ends or (value,))) for _, _, _, value, ends in points) or 1.0
     axes.set_xscale("log")
     axes.set_xlim(low, high)
     axes.set_ylim(0, top)

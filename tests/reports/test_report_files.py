@@ -6,6 +6,7 @@ import json
 import re
 import struct
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -46,10 +47,12 @@ TASKS = {"biology": 31, "pony": 24, "aops": 17}
 ODD = "a|b <b>$x$</b> `c` [d](e)"
 
 
-def make_report(folder: Path, names: list[str], *, texts: bool = False) -> Report:
-    """Measure systems on three tasks and compare them, all that a report can hold included."""
+def make_report(
+    folder: Path, names: list[str], *, texts: bool = False, tasks: Mapping[str, int] = TASKS
+) -> Report:
+    """Measure systems on tasks and compare them, all that a report can hold included."""
     store = store_at(folder)
-    for task_name, size in TASKS.items():
+    for task_name, size in tasks.items():
         task = make_task(task_name, size)
         for at, name in enumerate(names):
             ranks = some_ranks(size, seed=7 * at + size, best=1 + at)
@@ -148,6 +151,14 @@ def test_one_system_has_no_differences(tmp_path: Path) -> None:
     path, *rest = write_report(make_report(tmp_path, ["a"]), tmp_path / "one")
     assert "## Differences" not in path.read_text(encoding="utf-8")
     assert not any(other.name.startswith("differences") for other in rest)
+
+
+def test_a_task_with_a_single_query_has_a_report_without_intervals(tmp_path: Path) -> None:
+    report = make_report(tmp_path, ["a", "b"], tasks={"biology": 1})
+    assert all(mean.interval is None for mean in report.comparison.means)
+    path, *rest = write_report(report, tmp_path / "one")
+    assert "## Quality and cost" in path.read_text(encoding="utf-8")
+    assert any(other.name == "quality.svg" for other in rest)
 
 
 def test_an_output_that_cannot_be_written_is_named(tmp_path: Path) -> None:
