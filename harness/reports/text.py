@@ -40,13 +40,15 @@ def report_text(report: Report, figures: Collection[str], folder: str) -> str:
         lines += section("Tasks", shown("tasks"))
     if found.headline:
         lines += section("Differences", shown("differences"), *difference_tables(found))
-        lines += section(
-            "Where the difference lives",
-            ["Nothing here is tested: parts show where to look, not what is proven."],
-            *slice_tables(found),
-        )
+        if found.slices:
+            lines += section(
+                "Where the difference lives",
+                ["Nothing here is tested: parts show where to look, not what is proven."],
+                *slice_tables(found),
+            )
         lines += section("Reasoning intensity", *_intensity(found, shown("intensity")))
-        lines += section("Largest changes", *changes_lists(found, texts=report.texts))
+        if found.changes:
+            lines += section("Largest changes", *changes_lists(found, texts=report.texts))
     lines += section("Quality and cost", shown("quality") or [_no_cost(found)])
     if report.reproductions:
         lines += section("Measured and published", *reproduction_sections(report.reproductions))
@@ -106,8 +108,12 @@ def _systems(report: Report) -> list[str]:
 def _intensity(found: Comparison, shown: list[str]) -> list[list[str]]:
     """Return the figure with what it means, or why there is none."""
     if not shown:
-        missing = "It is not known here: it takes a stored BM25 run of the task or its documents."
-        return [[missing]]
+        return [
+            [
+                "No figure: BM25's ranks are not known here (that takes a stored BM25 run of the "
+                "task or its documents), or all queries stand in one bin."
+            ]
+        ]
     told = (
         "A query needs the more reasoning, the less a lexical match explains of its gold: the "
         "rank that BM25 (BRIGHT's recipe, original wording) gives the best gold document."

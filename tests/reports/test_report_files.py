@@ -7,6 +7,7 @@ import re
 import struct
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from harness.core.progress import SilentReporter
 from harness.data.registry import group_members
 from harness.leaderboard.rows import ModelFacts
 from harness.reports.content import Report, facts_of
+from harness.reports.text import report_text
 from harness.reports.write import write_report
 from harness.search.bm25 import bm25
 from results.published import read_published
@@ -159,6 +161,18 @@ def test_a_task_with_a_single_query_has_a_report_without_intervals(tmp_path: Pat
     path, *rest = write_report(report, tmp_path / "one")
     assert "## Quality and cost" in path.read_text(encoding="utf-8")
     assert any(other.name == "quality.svg" for other in rest)
+
+
+def test_a_report_has_no_heading_without_content(tmp_path: Path) -> None:
+    """One query is one bin of intensity, known or not; equal rankings have no changes."""
+    report = make_report(tmp_path, ["a", "b"], tasks={"biology": 1})
+    same = replace(report, comparison=replace(report.comparison, changes=()))
+    text = report_text(same, (), "figures")
+    assert "## Largest changes" not in text
+    assert "## Where the difference lives" not in text
+    assert "or all queries stand in one bin" in text
+    assert re.search(r"^## .*\n\n## ", text, re.MULTILINE) is None
+    assert "## Largest changes" in report_text(make_report(tmp_path / "b", ["a", "b"]), (), "f")
 
 
 def test_an_output_that_cannot_be_written_is_named(tmp_path: Path) -> None:
