@@ -74,11 +74,18 @@ def check_model(name: str, settings: Settings, load: LoadOptions) -> list[Checke
 
 def refuse_disagreement(name: str, rows: list[Checked]) -> None:
     """Raise `ModelError` where no backend works, or two of them do not give the same vectors."""
-    if all(row.dimension is None for row in rows):
+    working = [row for row in rows if row.dimension is not None]
+    if not working:
         raise ModelError(
             f"no backend can run {name!r}", fix="The table says why, backend by backend."
         )
-    for row in rows:
+    for row in working:
+        if row.dimension != working[0].dimension:
+            raise ModelError(
+                f"{row.backend} gives {name!r} vectors of {row.dimension} components, not "
+                f"{working[0].dimension} as {working[0].backend}",
+                fix="Look at what comes after the pooling: rebench models NAME",
+            )
         for what, value in (("the first backend", row.cosine), ("a text by itself", row.alone)):
             if value is not None and not value >= AGREE:
                 raise ModelError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -47,6 +48,7 @@ def row(backend: str, cosine: float | None, alone: float | None) -> Checked:
         ([row("a", None, 0.9), row("b", 1.0, 1.0)], "a gives 'm' another vector than a text by"),
         ([row("a", None, 1.0), row("b", 0.99, 1.0)], "b gives 'm' another vector than the first"),
         ([row("a", None, float("nan"))], "cosine nan"),
+        ([row("a", None, 1.0), replace(row("b", None, 1.0), dimension=5)], "b gives .* 5 .* not 3"),
     ],
 )
 def test_vectors_that_differ_are_an_error(rows, complaint: str):
