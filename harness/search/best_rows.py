@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.search.topk import IdOrder, at_least, best_of, check_finite, contenders, top_k
+from harness.search.topk import IdOrder, at_least, best_of, check_asked, contenders, top_k
 
 if TYPE_CHECKING:
     from harness.core.types import FloatVector
@@ -38,7 +38,7 @@ class BestRows:
         `scores` is float32 `[n]`. Raises what `top_k` raises.
         """
         if excluded:
-            check_finite(scores)
+            check_asked(scores, self.order, k)
             surely = k + len(excluded)
             for reach in (min(int(BEYOND * k), surely), surely):
                 if (found := self._among(scores, k, excluded, reach)) is not None:

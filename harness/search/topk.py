@@ -73,16 +73,21 @@ def top_k(
         ValueError: `k` is below 1, or `scores` is not float32 of `order`'s length.
         ModelError: a score that is not finite.
     """
-    if k < 1:
-        raise ValueError(f"k must be at least 1, not {k}")
-    if scores.dtype != np.float32 or scores.shape != (len(order),):
-        raise ValueError(f"scores are {scores.dtype} {scores.shape}, order is of {len(order)}")
-    check_finite(scores)
+    check_asked(scores, order, k)
     kept, excluded = _without(scores, excluded_rows)
     places = min(k, len(scores) - excluded)
     if places == 0:
         return np.empty(0, dtype=np.intp)
     return best_of(contenders(kept, places), kept, order, places)
+
+
+def check_asked(scores: FloatVector, order: IdOrder, k: int) -> None:
+    """Raise what `top_k` raises for arguments that it cannot rank by."""
+    if k < 1:
+        raise ValueError(f"k must be at least 1, not {k}")
+    if scores.dtype != np.float32 or scores.shape != (len(order),):
+        raise ValueError(f"scores are {scores.dtype} {scores.shape}, order is of {len(order)}")
+    check_finite(scores)
 
 
 def contenders(scores: FloatVector, k: int) -> IntRows:

@@ -83,6 +83,17 @@ def test_a_score_that_is_not_finite_is_told_whatever_is_excluded() -> None:
             BestRows(ids).best(scores, 3, excluded)
 
 
+@pytest.mark.parametrize("excluded", [frozenset(), frozenset(["d1"])])
+def test_k_and_shapes_are_checked_whatever_is_excluded(excluded: frozenset[str]) -> None:
+    rows = BestRows([f"d{row}" for row in range(50)])
+    with pytest.raises(ValueError, match="at least 1"):
+        rows.best(np.zeros(50, np.float32), 0, excluded)
+    with pytest.raises(ValueError, match="float64"):
+        rows.best(np.zeros(50), 3, excluded)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="order is of 50"):
+        rows.best(np.zeros(49, np.float32), 3, excluded)
+
+
 def test_rows_of_known_ids() -> None:
     rows = BestRows(["b", "a", "c"]).rows_of(frozenset(["c", "b", "elsewhere"]))
     assert sorted(rows.tolist()) == [0, 2]
