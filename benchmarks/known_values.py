@@ -194,6 +194,8 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=DEFAULT_OUTPUT)
     arguments = parser.parse_args()
     parts = arguments.only.split(",") if arguments.only else list(PARTS)
+    if not set(parts) <= set(PARTS):
+        parser.error(f"--only {arguments.only} is not some of {','.join(PARTS)}")
     with tempfile.TemporaryDirectory() as place:
         cache = arguments.cache or Path(place)
         lines, notes = evaluated(arguments.data, cache, parts)
