@@ -189,7 +189,9 @@ def _matching(name: str, entries: Sequence[Entry], wanted: Wanted) -> list[Syste
     found = [system for system in known if system.variant.startswith(variant)]
     if not found:
         have = ", ".join(map(_told, known_systems(own)))
-        raise BadInput(f"{name!r} has no entry {wanted.described}", fix=f"Measured was: {have}.")
+        lacks = "is no variant that was measured" if known else "has no entry"
+        told = f"{name!r} {lacks} {wanted.described}".rstrip()
+        raise BadInput(told, fix=f"Measured was: {have}.")
     return [replace(system, label=name) for system in found]
 
 

@@ -96,6 +96,9 @@ def test_unknown_models_get_the_nearest_names(tmp_path: Path) -> None:
         find_systems(entries, ["reasonir-8b", "reasonir-8b"], WANTED)
     with pytest.raises(BadInput, match="has no entry on pony"):
         find_systems(entries, ["reasonir-8b"], Wanted({}, ("pony",)))
+    with pytest.raises(BadInput) as caught:
+        find_systems(entries, ["reasonir-8b#zz"], WANTED)
+    assert caught.value.message == "'reasonir-8b#zz' is no variant that was measured"
 
 
 def test_all_systems_are_those_on_the_ground_most_share_best_first(tmp_path: Path) -> None:
