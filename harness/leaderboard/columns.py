@@ -117,7 +117,9 @@ def _money(value: Callable[[Row], float | None]) -> Callable[[Row, Board], str]:
 
     def text(row: Row, board: Board) -> str:
         found = value(row)
-        return "–" if found is None else f"{found:.3g}"
+        if found is None:
+            return "–"
+        return f"{found:,.0f}" if found >= 100 else f"{found:.3g}"
 
     return text
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sample_board import EVIL, sample
 
 from harness.core.errors import UnknownName
-from harness.leaderboard.columns import COLUMNS, DEFAULT, parse_columns
+from harness.leaderboard.columns import BY_NAME, COLUMNS, DEFAULT, parse_columns
 from harness.leaderboard.latex import escape as latex_escape
 from harness.leaderboard.latex import to_latex
 from harness.leaderboard.machine import to_csv, to_json
@@ -169,3 +169,12 @@ def test_cells_read_well(board: Board):
     assert texts["covered"] == "2/2"
     assert texts["hardware"] == "a processor"
     assert texts["group"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [(0.13, "0.13"), (12.345, "12.3"), (999.6, "1,000"), (1234.6, "1,235"), (2e6, "2,000,000")],
+)
+def test_large_amounts_of_money_are_no_powers_of_ten(board: Board, amount: float, text: str):
+    row = replace(board.rows[-1], entries=(), facts=replace(board.rows[-1].facts, price=amount))
+    assert BY_NAME["price"].text(row, board) == text
