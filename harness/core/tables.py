@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -15,9 +16,9 @@ Table = TypeVar("Table")
 def build_table(kind: type[Table], table: Mapping[str, Any], where: str, prefix: str = "") -> Table:
     """Return the dataclass that a table describes, tables within it likewise.
 
-    Fields may be texts, numbers, truths, dataclasses, `tuple[X, ...]`, tuples of fixed length,
-    and mappings from text to a dataclass or to anything. `prefix` is the dotted path of the table
-    (ends in a dot or is empty). Raises `BadInput` naming `where` and the key: for one that is
+    Fields may be texts, finite numbers, truths, dataclasses, `tuple[X, ...]`, tuples of fixed
+    length, and mappings from text to a dataclass or to anything. `prefix` is the dotted path of
+    the table (ends in a dot or is empty). Raises `BadInput` naming `where` and the key: for one that is
     unknown (with the nearest known ones), missing or of the wrong type, and for what the
     dataclass itself refuses.
     """
@@ -49,7 +50,7 @@ def _value(hint: Any, value: Any, where: str, key: str) -> Any:
             return build_table(hint, value, where, f"{key}.")
     elif hint is float:
         if isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
+            return _finite(value, where, key)
     elif hint in (int, str, bool):
         if type(value) is hint:
             return value
@@ -60,6 +61,13 @@ def _value(hint: Any, value: Any, where: str, key: str) -> Any:
         return _named(get_args(hint)[1], value, where, key)
     wanted = hint.__name__ if isinstance(hint, type) else "table or list"
     raise BadInput(f"{where}: {key} = {value!r}", fix=f"It must be of type {wanted}.")
+
+
+def _finite(value: float, where: str, key: str) -> float:
+    """Return a number as a float; raises `BadInput` for infinities and NaN, which TOML has."""
+    if not math.isfinite(value):
+        raise BadInput(f"{where}: {key} = {value}", fix="It must be a finite number.")
+    return float(value)
 
 
 def _items(hints: tuple[Any, ...], values: Any, where: str, key: str) -> tuple[Any, ...]:
