@@ -18,8 +18,8 @@ def build_table(kind: type[Table], table: Mapping[str, Any], where: str, prefix:
 
     Fields may be texts, finite numbers, truths, dataclasses, `tuple[X, ...]`, tuples of fixed
     length, and mappings from text to a dataclass or to anything. `prefix` is the dotted path of
-    the table (ends in a dot or is empty). Raises `BadInput` naming `where` and the key: for one that is
-    unknown (with the nearest known ones), missing or of the wrong type, and for what the
+    the table (ends in a dot or is empty). Raises `BadInput` naming `where` and the key: for one
+    that is unknown (with the nearest known ones), missing or of the wrong type, and for what the
     dataclass itself refuses.
     """
     hints = get_type_hints(kind)
