@@ -16,7 +16,7 @@ def source_hash(modules: Iterable[str], packages: Collection[str], without: Coll
     """Return the hex SHA-256 over the modules' code and that of all they import.
 
     Followed are imports of `packages`, lazy ones too, except the modules in `without`. Comments,
-    docstrings and layout do not count. Nothing is imported but the packages' own roots. Raises
+    docstrings and layout do not count. Nothing is imported but the packages that hold them. Raises
     `ModuleNotFoundError` for a module that does not exist.
     """
     waiting, files = list(modules), dict[str, Path]()
