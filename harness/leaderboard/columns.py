@@ -165,7 +165,8 @@ COLUMNS: tuple[Column, ...] = (
         lambda row, _: price(row), _money(price),
     ),
     Column(
-        "cost", "billed", True, 20, "what a server billed for these tasks, in that currency",
+        "cost", "billed", True, 20,
+        "what a server billed when this was measured (stored vectors cost nothing), in that currency",
         lambda row, _: billed(row), _money(billed),
     ),
     _column(
