@@ -166,7 +166,7 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column(
         "cost", "billed", True, 20,
-        "what a server billed when this was measured (stored vectors cost nothing), in that currency",
+        "what a server billed when measured (stored vectors cost nothing), in that currency",
         lambda row, _: billed(row), _money(billed),
     ),
     _column(
