@@ -52,6 +52,21 @@ def test_no_column_goes_without_need(width: int, order: list[str]) -> None:
     assert not dropped or total > width
 
 
+@pytest.mark.parametrize("width", [120, 80, 60, 40])
+def test_no_number_is_cut_whatever_the_names_and_the_width(width: int) -> None:
+    names = ("reasonembed-basic-llama-3.1-8b", "rader-gte-qwen2-7b")
+    row = dict(ROW) | {names[0]: "31.34", names[1]: "43.49", "corrected p": "0.0001"}
+    code = f"from harness.cli.comparing import print_aligned\nprint_aligned([{row}], ('effect',))"
+    lines = on_terminal(code, width)
+    told = [line for line in lines if row["interval"] in line]
+    assert len(told) == 1
+    for key, value in row.items():
+        assert key in ("task", "effect") or value in told[0], key
+    firsts = "".join(line[:7].rstrip() for line in lines)
+    assert "task" in firsts
+    assert "biology" in firsts
+
+
 def test_prose_wraps_at_words_and_keeps_its_indent() -> None:
     code = (
         "from harness.cli.console import print_wrapped\nprint_wrapped('    ' + 'ab-cd words ' * 9)"
