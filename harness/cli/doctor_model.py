@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.core.errors import BadInput, MissingExtra, ModelError
+from harness.core.errors import BadInput, MissingExtra, ModelError, OutOfMemory
 from harness.core.types import Role
 
 if TYPE_CHECKING:
@@ -111,6 +111,8 @@ def _checked(
         together, alone = _vectors(embedder)
     except (BadInput, MissingExtra, ModelError) as error:
         return Checked(card.backend, f"{error.message}. {error.fix}"), None
+    except OutOfMemory as error:
+        return Checked(card.backend, f"out of memory: {error}"), None
     same = first if first is not None and first.shape == together.shape else None
     row = Checked(
         backend=card.backend,

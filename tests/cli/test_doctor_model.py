@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harness.cli.doctor_model import Checked, _least_cosine, refuse_disagreement
-from harness.core.errors import ModelError
+from harness.core.errors import ModelError, OutOfMemory
 
 
 def test_a_static_model_has_one_backend(rebench):
@@ -36,6 +36,17 @@ def test_nothing_that_works_is_an_error(rebench, monkeypatch):
     assert "no backend can run 'minilm'" in done.err
     assert rebench("doctor", "-m", "bm25").err.startswith("error: model 'bm25' has no vectors")
     assert "Did you mean minilm" in rebench("doctor", "-m", "minilmm").err
+
+
+def test_a_model_that_does_not_fit_is_no_bug(rebench, monkeypatch):
+    def full(embedder: object) -> None:
+        raise OutOfMemory("tried to allocate 20.00 GiB")
+
+    monkeypatch.setattr("harness.cli.doctor_model._vectors", full)
+    done = rebench("doctor", "-m", "wordllama", "--json")
+    assert done.code == 2
+    assert "no backend can run 'wordllama'" in done.err
+    assert done.json[0]["state"] == "out of memory: tried to allocate 20.00 GiB"
 
 
 def row(backend: str, cosine: float | None, alone: float | None) -> Checked:
