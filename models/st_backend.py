@@ -124,6 +124,13 @@ class SentenceTransformerEmbedder:
         self._tokens.forget(texts, instruction, limit)
         return vectors
 
+    def close(self) -> None:
+        """Let go of the weights and the memory they take; the next `encode` loads them again."""
+        if self.__dict__.pop("_model", None) is not None:
+            from models.st_model import free_memory
+
+            free_memory()
+
     def _check(self, vectors: FloatMatrix) -> None:
         """Raise `ModelError` for vectors of another length than the card's, or not finite."""
         import numpy as np

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -174,6 +175,18 @@ def _is_plain_decoder(network: Any) -> bool:
     """Tell whether this is one of transformers' own causal models."""
     own = type(network).__module__.startswith("transformers.")
     return own and getattr(network.config, "model_type", "") in CAUSAL_TYPES
+
+
+def free_memory() -> None:
+    """Give back the memory of networks that nothing names any more, a GPU's to its driver.
+
+    Their modules refer to each other, so that they stay until they are looked for; torch keeps
+    what was theirs for itself, and another process or engine finds it taken.
+    """
+    import torch
+
+    gc.collect()
+    torch.cuda.empty_cache()
 
 
 @contextmanager

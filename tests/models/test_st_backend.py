@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import weakref
 
 import numpy as np
 import pytest
@@ -54,6 +55,16 @@ def test_a_folder_in_their_layout_gives_what_sentence_transformers_gives(kind, r
     folder = request.getfixturevalue(kind)
     theirs = SentenceTransformer(str(folder), device="cpu").encode(TEXTS)
     np.testing.assert_allclose(encode(make(folder)), theirs, atol=2e-6)
+
+
+def test_a_closed_model_lets_go_of_its_weights_and_can_be_used_again(bert, make):
+    embedder = make(bert)
+    embedder.close()  # nothing is loaded yet
+    first = encode(embedder)
+    weights = weakref.ref(next(embedder._model._transformer.parameters()))
+    embedder.close()
+    assert weights() is None
+    np.testing.assert_array_equal(encode(embedder), first)
 
 
 def test_left_padding_gives_the_same_cosines(qwen3):
