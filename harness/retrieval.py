@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Protocol, runtime_checkable
 
 from harness.cache.encode import Encoded, encode_texts
 from harness.cache.store import EmbeddingStore
@@ -14,6 +15,14 @@ from harness.core.protocols import Embedder, Metered, Reporter
 from harness.core.types import Json, Retrieved, Role, Task, Usage
 from harness.search.approximate import recall_of, search_approximate
 from harness.search.dense import search_dense
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """An embedder that holds a model, an engine or connections until it is told to let go."""
+
+    def close(self) -> None:
+        """Let go of them; encoding again may load them again."""
 
 
 class DenseRetriever:
@@ -89,9 +98,11 @@ class DenseRetriever:
         )
 
     def close(self) -> None:
-        """End the processes of several devices; the model itself goes with this object."""
+        """End the processes of several devices, and let go of the model: the next may not fit."""
         if self.workers is not None:
             self.workers.close()
+        if isinstance(self.embedder, Closing):
+            self.embedder.close()
 
     def _usage(self) -> Usage | None:
         """Return what a server was asked and billed so far; `None` for a model that runs here."""

@@ -104,11 +104,16 @@ def _checked(
 ) -> tuple[Checked, FloatMatrix | None]:
     """Run one backend and return its row and its vectors `[texts, d]` (`None`: it failed)."""
     from harness.cli.build import CardFactory
+    from harness.retrieval import Closing
 
     start = time.perf_counter()
     try:
         embedder = CardFactory(card, load)(load.device)
-        together, alone = _vectors(embedder)
+        try:
+            together, alone = _vectors(embedder)
+        finally:
+            if isinstance(embedder, Closing):
+                embedder.close()
     except (BadInput, MissingExtra, ModelError) as error:
         return Checked(card.backend, f"{error.message}. {error.fix}"), None
     except OutOfMemory as error:
@@ -123,9 +128,6 @@ def _checked(
         alone=_least_cosine(together, alone),
         seconds=round(time.perf_counter() - start, 2),
     )
-    close = getattr(embedder, "close", None)
-    if close is not None:
-        close()
     return row, together
 
 

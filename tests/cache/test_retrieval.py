@@ -120,3 +120,22 @@ def test_a_matrix_is_not_held_twice(tmp_path, monkeypatch) -> None:
         tracemalloc.stop()
     assert warm.vectors.nbytes == matrix
     assert peak < matrix + 8 * (1 << 20)
+
+
+class Held(Watched):
+    """Holds something until it is closed."""
+
+    held = True
+
+    def close(self) -> None:
+        self.held = False
+
+
+def test_closing_lets_go_of_the_model() -> None:
+    embedder = Held()
+    retriever = DenseRetriever(embedder)
+    retriever.search(task(), 5, Recorder())
+    assert embedder.held
+    retriever.close()
+    assert not embedder.held
+    DenseRetriever(Watched()).close()  # one that holds nothing has nothing to close
