@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,38 +12,13 @@ from typing import Any
 
 import pytest
 from ablation_cases import write_ablation
-
-from harness.cli.main import main
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What a finished command left: exit code, stdout and stderr."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Return stdout as JSON; nothing else may be there."""
-        return json.loads(self.out)
+from command_run import Done, runner
 
 
 @pytest.fixture
 def ablate(capfd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Done]:
     """Return a function that runs `rebench ablate ARGS…` in this process and says what it did."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["rebench", "ablate", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            main()
-        captured = capfd.readouterr()
-        return Done(int(stop.value.code or 0), captured.out, captured.err)
-
-    return run
+    return runner(capfd, monkeypatch, tmp_path, "ablate")
 
 
 @pytest.fixture(scope="session")
