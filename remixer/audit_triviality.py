@@ -61,7 +61,7 @@ def make_ground(
         if len(place_of) >= size:
             break
         place_of.setdefault(text, len(place_of))
-    source_of = {} if corpus is None else dict(zip(corpus.ids, corpus.texts, strict=True))
+    source_of = {} if corpus is None else corpus.text_of
     return Ground(tuple(place_of), place_of, source_of, corpus is not None)
 
 

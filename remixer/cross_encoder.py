@@ -54,7 +54,7 @@ class CrossEncoderScorer:
         for a model that gives more than one number a pair.
         """
         corpus = task.corpus
-        text_of = {} if corpus is None else dict(zip(corpus.ids, corpus.texts, strict=True))
+        text_of = {} if corpus is None else corpus.text_of
         asked = [(query, text_of[key]) for query, candidates in pairs for key in candidates]
         flat: list[float] = []
         if asked:

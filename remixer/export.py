@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from harness.core.files import atomic_file, open_writer
 from harness.core.training import TrainingRow, row_json
-from remixer.streams import new_file, text_stream
 
 _GROUP = 256
 """Rows a group of the Parquet file: what is held in memory."""
@@ -29,7 +29,7 @@ def write_training(path: Path, rows: Iterable[TrainingRow]) -> int:
     Raises `StoreError`.
     """
     count = 0
-    with new_file(path) as temporary, text_stream(temporary, path.suffix) as handle:
+    with atomic_file(path) as temporary, open_writer(temporary, path.suffix) as handle:
         for row in rows:
             handle.write(json.dumps(_columns(row), ensure_ascii=False) + "\n")
             count += 1
@@ -43,7 +43,7 @@ def write_parquet(path: Path, rows: Iterable[TrainingRow]) -> int:
 
     schema = _schema(pa)
     count = 0
-    with new_file(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+    with atomic_file(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         for group in _groups(rows):
             writer.write_table(pa.Table.from_pylist([_columns(row) for row in group], schema))
             count += len(group)

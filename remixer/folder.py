@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import BadInput
-from harness.core.files import read_json, write_text
+from harness.core.files import read_json, write_jsonl, write_text
 from harness.core.hashing import sha256_file, sha256_json
 from harness.core.types import Json
 from remixer.rows import LabelRow, MinedRow, QueryRow, R, SourceRow, read_stage, row_values
-from remixer.streams import write_jsonl
 
 FILES = {
     "select": "1-select.jsonl",

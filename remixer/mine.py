@@ -62,7 +62,7 @@ def mine_candidates(
     lacks a source document, and `ModelError` when the retriever names a document that it lacks.
     """
     corpus = _corpus(task)
-    text_of = dict(zip(corpus.ids, corpus.texts, strict=True))
+    text_of = corpus.text_of
     missing = [row.doc_id for row in queries if row.doc_id not in text_of]
     if missing:
         raise BadInput(

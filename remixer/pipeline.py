@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from harness.core.errors import BadInput
+from harness.core.files import write_jsonl
 from harness.core.hashing import corpus_fingerprint
 from harness.core.types import Corpus, Json, Task
 from remixer import stages
@@ -16,7 +17,6 @@ from remixer.kinds import Kind
 from remixer.requests import Asking
 from remixer.rows import LabelRow, QueryRow, rows_by_id
 from remixer.stages import Job, Plan, RemixConfig, Tools
-from remixer.streams import write_jsonl
 
 _PLANS: Mapping[str, Callable[[Job], Plan]] = {
     "select": stages.select,
@@ -63,7 +63,7 @@ def write_annotator_data(
     """
     own = _claim(task, folder)
     corpus = task.corpus or Corpus((), ())
-    text_of = dict(zip(corpus.ids, corpus.texts, strict=True))
+    text_of = corpus.text_of
     queries = rows_by_id(own.rows("generate", QueryRow))
     labels = own.rows("annotate", LabelRow)
     with Journal(own.journal) as journal:

@@ -65,7 +65,7 @@ def list_requests(task: Task, asking: Asking, listing: Listing) -> Iterator[dict
     Raises `BadInput` for another stage, no folder, or a folder without the rows needed.
     """
     corpus = task.corpus or Corpus((), ())
-    text_of = dict(zip(corpus.ids, corpus.texts, strict=True))
+    text_of = corpus.text_of
     if listing.stage == "generate":
         chosen = select_documents(corpus, reserved_documents(task), listing.select)
         for row in chosen.rows:

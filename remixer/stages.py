@@ -106,9 +106,9 @@ class Job:
         return self.task.corpus or Corpus((), ())
 
     @property
-    def text_of(self) -> dict[str, str]:
+    def text_of(self) -> Mapping[str, str]:
         """Return document id -> text."""
-        return dict(zip(self.corpus.ids, self.corpus.texts, strict=True))
+        return self.corpus.text_of
 
     @property
     def queries_from(self) -> str:

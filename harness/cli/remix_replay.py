@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,9 +63,9 @@ def requests(
     """
     from harness.cli.progress import reporter_for_stderr
     from harness.cli.remix_tools import SourceFlags, task_and_kind
+    from harness.core.files import write_jsonl
     from remixer.conditions import SelectConfig
     from remixer.replay_tools import Listing, list_requests
-    from remixer.streams import write_jsonl
 
     reporter = reporter_for_stderr()
     flags = SourceFlags(task, corpus, documents, kind, domain, data)
@@ -147,7 +148,7 @@ def _asking(kind: Kind, model: str, seed: int) -> Asking:
     return Asking(kind, model, model, seed)
 
 
-def _texts(task: Task) -> dict[str, str]:
+def _texts(task: Task) -> Mapping[str, str]:
     """Return document id -> text."""
     corpus = task.corpus
-    return {} if corpus is None else dict(zip(corpus.ids, corpus.texts, strict=True))
+    return {} if corpus is None else corpus.text_of

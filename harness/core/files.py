@@ -8,12 +8,13 @@ import io
 import json
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from uuid import uuid4
 
 from harness.core.errors import BadInput, StoreError
+from harness.core.types import Json
 
 _UNREADABLE = (OSError, EOFError, zlib.error)
 
@@ -103,17 +104,18 @@ def fsync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file whole: temporary neighbour, fsync, rename, fsync of the folder.
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary neighbour to write; it replaces `path` if nothing was raised.
 
-    Raises `StoreError` when the folder is not writable or the disk is full; nothing is left.
+    The file is fsynced before the rename and its folder after it. Raises `StoreError` when the
+    folder is not writable or the disk is full; nothing is left then.
     """
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as handle:
-            handle.write(data)
-            handle.flush()
+        yield temporary
+        with temporary.open("rb") as handle:
             os.fsync(handle.fileno())
         temporary.replace(path)
         fsync_folder(path.parent)
@@ -125,6 +127,37 @@ def write_atomic(path: Path, data: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all; raises what `atomic_file` raises."""
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextlib.contextmanager
+def open_writer(path: Path, suffix: str) -> Iterator[TextIO]:
+    """Open a UTF-8 file for writing, gzipped (without a time stamp) if `suffix` is `.gz`."""
+    with contextlib.ExitStack() as stack:
+        raw = stack.enter_context(path.open("wb"))
+        if suffix == ".gz":
+            packed = gzip.GzipFile("", "wb", compresslevel=4, fileobj=raw, mtime=0)
+            yield stack.enter_context(io.TextIOWrapper(packed, "utf-8", newline="\n"))
+        else:
+            yield stack.enter_context(io.TextIOWrapper(raw, "utf-8", newline="\n"))
+
+
+def write_jsonl(path: Path, rows: Iterable[Json]) -> int:
+    """Write one JSON value a line as they come, whole or not at all; return how many.
+
+    What `rows` itself raises is passed on, and nothing is left. Raises `StoreError`.
+    """
+    count = 0
+    with atomic_file(path) as temporary, open_writer(temporary, path.suffix) as handle:
+        for row in rows:
+            handle.write(json.dumps(row, ensure_ascii=False) + "\n")
+            count += 1
+    return count
 
 
 def write_text(path: Path, text: str) -> None:

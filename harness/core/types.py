@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Query:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: `text_of` is cached in the instance
 class Corpus:
     """Documents as two parallel tuples; texts may repeat and may be empty.
 
@@ -46,6 +47,11 @@ class Corpus:
     def __len__(self) -> int:
         """Return the number of documents."""
         return len(self.ids)
+
+    @cached_property
+    def text_of(self) -> Mapping[str, str]:
+        """Return document id -> text, built once."""
+        return dict(zip(self.ids, self.texts, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from remix_corpus import make_task
 
 from harness.core.errors import BadInput, StoreError
+from harness.core.files import write_jsonl
 from harness.core.training import TrainingRow, read_rows
 from harness.data.bright_tasks import TASKS
 from harness.data.stdlib.task import WORDING
@@ -24,7 +25,6 @@ from remixer.folder import StageRecord
 from remixer.format import FormatOptions, format_counts, instruction, judged_queries, training_rows
 from remixer.journal import Totals
 from remixer.rows import LabelRow, QueryRow
-from remixer.streams import write_jsonl
 
 TASK = make_task()
 TEXT_OF = dict(zip(TASK.corpus.ids, TASK.corpus.texts, strict=True))
