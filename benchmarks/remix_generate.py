@@ -31,10 +31,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.types import Wording
-from remixer.asking import Asker
+from models.chat.dispatch import Dispatcher
+from models.chat.http import ChatServerOptions, HttpChat
+from models.chat.journal import Journal
 from remixer.generate import generate_queries
-from remixer.http_chat import HttpChat, HttpOptions
-from remixer.journal import Journal
 from remixer.kinds import load_kind
 from remixer.requests import Asking
 from remixer.rows import SourceRow
@@ -152,12 +152,14 @@ def stage(port: int, calls: int, concurrency: int) -> Measured:
                for n in range(calls)}  # fmt: skip
     sources = [SourceRow(key, "200 to 300 words", "college") for key in text_of]
     asking = Asking(load_kind("general", WORDING), "m", "m")
-    chat = HttpChat(f"http://127.0.0.1:{port}/v1", "m", "", HttpOptions(concurrency=concurrency))
+    chat = HttpChat(
+        f"http://127.0.0.1:{port}/v1", "m", "", ChatServerOptions(concurrency=concurrency)
+    )
     reporter = Watching(calls)
     with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / "j.jsonl") as journal:
-        asker = Asker(chat, journal, reporter)
+        dispatcher = Dispatcher(chat, journal, reporter)
         start, used = time.perf_counter(), time.process_time()
-        rows, _ = generate_queries(asker, asking, sources, text_of)
+        rows, _ = generate_queries(dispatcher, asking, sources, text_of)
         wall, processor = time.perf_counter() - start, time.process_time() - used
     if len(rows) != calls:
         raise SystemExit(f"{len(rows)} queries of {calls}")

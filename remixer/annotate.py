@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate, chain
 
 from harness.core.errors import BadInput
-from remixer.asking import Answers, Asker, Refused
-from remixer.llm import ChatReply, ChatRequest
+from models.chat.dispatch import Dispatcher, StageReplies, UnusableReply
+from models.chat.protocol import ChatReply, ChatRequest
 from remixer.reply_text import clean_reply
 from remixer.requests import Asking
 from remixer.rows import LabelRow, MinedRow, QueryRow
@@ -34,7 +34,7 @@ def parse_score(text: str) -> int:
 
 
 def annotate_candidates(
-    asker: Asker,
+    dispatcher: Dispatcher,
     asking: Asking,
     queries: Mapping[str, QueryRow],
     mined: Sequence[MinedRow],
@@ -44,7 +44,7 @@ def annotate_candidates(
 
     A candidate without a usable score has label 0. Pairs in which a text is too long are not
     asked (`too_long`). Raises `BadInput` for a mined row without its query or documents, and
-    what `Asker.answers` raises.
+    what `Dispatcher.answers` raises.
     """
     _check(queries, mined, text_of)
     starts = list(accumulate((len(row.candidates) for row in mined), initial=0))
@@ -60,7 +60,7 @@ def annotate_candidates(
         query = queries[pairs.row(number).doc_id].query
         return asking.annotate(query, text_of[pairs.candidate(number)], attempt)
 
-    answers: Answers[int] = asker.answers("annotating", len(asked), build, _read)
+    answers: StageReplies[int] = dispatcher.stage_replies("annotating", len(asked), build, _read)
     labels = [0] * starts[-1]
     for number, value in zip(asked, answers.values, strict=True):
         labels[number] = value or 0
@@ -113,9 +113,9 @@ def _fits(query: str, document: str) -> bool:
     return len(query) <= MAX_CHARACTERS and len(document) <= MAX_CHARACTERS
 
 
-def _read(number: int, reply: ChatReply) -> int | Refused:
+def _read(number: int, reply: ChatReply) -> int | UnusableReply:
     """Return the score of a reply."""
-    return parse_score(reply.text) or Refused(UNPARSABLE)
+    return parse_score(reply.text) or UnusableReply(UNPARSABLE)
 
 
 def _check(

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.core.types import Json
+from models.chat.journal import Journal
 from remixer.annotate import parse_score
-from remixer.journal import Journal
 from remixer.reply_text import clean_reply
 from remixer.requests import Asking
 from remixer.rows import LabelRow, QueryRow

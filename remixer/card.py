@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.core.training import TrainingRow
-from remixer.budget import Budget
+from models.chat.dispatch import Budget
+from models.chat.journal import TokenTotals
 from remixer.conditions import EDUCATION_LEVELS, LENGTH_CLASSES
 from remixer.folder import StageRecord
-from remixer.journal import Totals
 
 _WIDTH = 100
 _LAST = 600
@@ -50,7 +50,7 @@ class CardFacts:
 
     run: Mapping[str, str]
     stages: Mapping[str, StageRecord]
-    totals: Totals
+    totals: TokenTotals
     budget: Budget
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from remixer.asking import Answers, Asker, Refused
-from remixer.llm import ChatReply, ChatRequest
+from models.chat.dispatch import Dispatcher, StageReplies, UnusableReply
+from models.chat.protocol import ChatReply, ChatRequest
 from remixer.reply_text import clean_reply
 from remixer.requests import Asking
 
 
 def fitting_rows(
-    asker: Asker, asking: Asking, rows: Sequence[int], texts: Sequence[str], limit: int
+    dispatcher: Dispatcher, asking: Asking, rows: Sequence[int], texts: Sequence[str], limit: int
 ) -> tuple[tuple[int, ...], dict[str, int]]:
     """Return the first `limit` of `rows` whose text fits the domain, in order, and counts.
 
@@ -20,7 +20,7 @@ def fitting_rows(
     samples from those that fit; since the order drawn here does not depend on which documents
     fit, asking in that order until enough do gives the same sample for fewer calls. Only an exact
     `Yes` keeps a document, as released; anything but yes or no is asked again, then left out.
-    Raises what `Asker.answers` raises.
+    Raises what `Dispatcher.answers` raises.
     """
     kept: list[int] = []
     counts: Counter[str] = Counter()
@@ -28,7 +28,7 @@ def fitting_rows(
     while len(kept) < limit and begun < len(rows):
         batch = rows[begun : begun + limit - len(kept)]
         begun += len(batch)
-        values, more = _fits(asker, asking, [texts[row] for row in batch])
+        values, more = _fits(dispatcher, asking, [texts[row] for row in batch])
         counts.update(more)
         kept.extend(row for row, fits in zip(batch, values, strict=True) if fits)
     counts.update(asked=begun, fitting=len(kept))
@@ -36,16 +36,18 @@ def fitting_rows(
 
 
 def _fits(
-    asker: Asker, asking: Asking, texts: Sequence[str]
+    dispatcher: Dispatcher, asking: Asking, texts: Sequence[str]
 ) -> tuple[list[bool | None], dict[str, int]]:
     """Return for each text whether it fits (`None`: no usable answer), and counts."""
 
     def build(number: int, attempt: int) -> ChatRequest:
         return asking.clean(texts[number], attempt)
 
-    def read(number: int, reply: ChatReply) -> bool | Refused:
+    def read(number: int, reply: ChatReply) -> bool | UnusableReply:
         answer = clean_reply(reply.text).rstrip(".")
-        return answer == "Yes" if answer in {"Yes", "No"} else Refused("neither_yes_nor_no")
+        return answer == "Yes" if answer in {"Yes", "No"} else UnusableReply("neither_yes_nor_no")
 
-    answers: Answers[bool] = asker.answers("checking the domain", len(texts), build, read)
+    answers: StageReplies[bool] = dispatcher.stage_replies(
+        "checking the domain", len(texts), build, read
+    )
     return answers.values, answers.counts

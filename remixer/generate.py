@@ -6,22 +6,22 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from harness.core.errors import BadInput
-from remixer.asking import Answers, Asker, Refused
-from remixer.llm import LENGTH, ChatReply, ChatRequest
+from models.chat.dispatch import Dispatcher, StageReplies, UnusableReply
+from models.chat.protocol import LENGTH, ChatReply, ChatRequest
 from remixer.reply_text import clean_reply, why_unusable
 from remixer.requests import Asking
 from remixer.rows import QueryRow, SourceRow
 
 
 def generate_queries(
-    asker: Asker, asking: Asking, sources: Sequence[SourceRow], text_of: Mapping[str, str]
+    dispatcher: Dispatcher, asking: Asking, sources: Sequence[SourceRow], text_of: Mapping[str, str]
 ) -> tuple[tuple[QueryRow, ...], dict[str, int]]:
     """Return the queries in the order of their sources, and counts.
 
     A reply that is empty, cut off, in another script than its document or copied from it is asked
     for again; sources for which nothing usable came are left out, and so is a query equal to an
     earlier one but for case and white space (the released code removes exact duplicates). Raises
-    `BadInput` for a source that the corpus lacks, and what `Asker.answers` raises.
+    `BadInput` for a source that the corpus lacks, and what `Dispatcher.answers` raises.
     """
     check_sources(sources, text_of)
 
@@ -29,14 +29,16 @@ def generate_queries(
         source = sources[number]
         return asking.generate(source, text_of[source.doc_id], attempt)
 
-    def read(number: int, reply: ChatReply) -> str | Refused:
+    def read(number: int, reply: ChatReply) -> str | UnusableReply:
         text = clean_reply(reply.text)
         if reply.finish == LENGTH:
-            return Refused("cut_off")
+            return UnusableReply("cut_off")
         reason = why_unusable(text, text_of[sources[number].doc_id])
-        return Refused(reason) if reason else text
+        return UnusableReply(reason) if reason else text
 
-    answers: Answers[str] = asker.answers("writing queries", len(sources), build, read)
+    answers: StageReplies[str] = dispatcher.stage_replies(
+        "writing queries", len(sources), build, read
+    )
     version = asking.versions()["generate"]
     rows: list[QueryRow] = []
     seen: set[bytes] = set()

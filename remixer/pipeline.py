@@ -9,10 +9,10 @@ from harness.core.errors import BadInput
 from harness.core.files import write_jsonl
 from harness.core.hashing import corpus_fingerprint
 from harness.core.types import Corpus, Json, Task
+from models.chat.journal import Journal
 from remixer import stages
 from remixer.annotator_data import Balance, annotator_rows
 from remixer.folder import RunFolder, StageRecord
-from remixer.journal import Journal
 from remixer.kinds import Kind
 from remixer.requests import Asking
 from remixer.rows import LabelRow, QueryRow, rows_by_id

@@ -9,34 +9,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from remixer.asking import Answers, Asker, Refused
-from remixer.llm import LENGTH, ChatReply, ChatRequest
+from models.chat.dispatch import Dispatcher, StageReplies, UnusableReply
+from models.chat.protocol import LENGTH, ChatReply, ChatRequest
 from remixer.reply_text import clean_reply, why_unusable
 from remixer.requests import Asking
 from remixer.rows import QueryRow
 
 
 def reason_queries(
-    asker: Asker, asking: Asking, queries: Sequence[QueryRow]
+    dispatcher: Dispatcher, asking: Asking, queries: Sequence[QueryRow]
 ) -> tuple[tuple[QueryRow, ...], dict[str, int]]:
     """Return the queries with their reasoning, in order, and counts.
 
     A reply that is empty, cut off, in another script than the query or the query over again is
     asked for again; a query for which nothing usable came is left out, since Redapter cannot
-    train on it. Raises what `Asker.answers` raises.
+    train on it. Raises what `Dispatcher.answers` raises.
     """
 
     def build(number: int, attempt: int) -> ChatRequest:
         return asking.reason(queries[number].query, attempt)
 
-    def read(number: int, reply: ChatReply) -> str | Refused:
+    def read(number: int, reply: ChatReply) -> str | UnusableReply:
         text = clean_reply(reply.text)
         if reply.finish == LENGTH:
-            return Refused("cut_off")
+            return UnusableReply("cut_off")
         reason = why_unusable(text, queries[number].query)
-        return Refused(reason) if reason else text
+        return UnusableReply(reason) if reason else text
 
-    answers: Answers[str] = asker.answers("reasoning", len(queries), build, read)
+    answers: StageReplies[str] = dispatcher.stage_replies("reasoning", len(queries), build, read)
     version = asking.versions()["reason"]
     rows = tuple(
         replace(query, reasoning_query=text, reasoning_model=asking.model, reasoning_prompt=version)

@@ -12,12 +12,12 @@ from typing import Any
 from harness.core.errors import BadInput
 from harness.core.files import read_jsonl, write_atomic
 from harness.core.types import Corpus, Json, Task
+from models.chat.journal import record_line
+from models.chat.protocol import ChatReply, ChatRequest, request_json
 from remixer.annotate import parse_score
 from remixer.conditions import SelectConfig, select_documents, source_row
 from remixer.corpus import reserved_documents
 from remixer.folder import RunFolder
-from remixer.journal import record_line
-from remixer.llm import ChatReply, ChatRequest, request_json
 from remixer.reply_text import clean_reply, why_unusable
 from remixer.requests import Asking
 from remixer.rows import MinedRow, QueryRow

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from models.chat.protocol import ChatRequest, Sampling, user_request
 from remixer.kinds import Kind
-from remixer.llm import ChatRequest, Sampling, user_request
 from remixer.prompt_texts import fill, prompt_text, version
 from remixer.rows import SourceRow
 

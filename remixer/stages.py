@@ -12,9 +12,10 @@ from harness.core.hashing import sha256_parts
 from harness.core.protocols import Reporter, Retriever
 from harness.core.training import TrainingRow
 from harness.core.types import Corpus, Json, Task
+from models.chat.dispatch import Budget, Dispatcher, FailureLimits
+from models.chat.journal import Journal
+from models.chat.protocol import ChatModel, Sampling
 from remixer.annotate import annotate_candidates, label_counts
-from remixer.asking import Asker, Patience
-from remixer.budget import Budget
 from remixer.card import CardFacts, RowStatistics, render_card
 from remixer.clean import fitting_rows
 from remixer.conditions import SelectConfig, select_documents, source_row
@@ -29,9 +30,7 @@ from remixer.format import (
     training_rows,
 )
 from remixer.generate import generate_queries
-from remixer.journal import Journal
 from remixer.kinds import Kind, group_size
-from remixer.llm import ChatModel, Sampling
 from remixer.mine import MineOptions, mine_candidates
 from remixer.reason import reason_queries
 from remixer.requests import ANNOTATE, CLEAN, GENERATE, REASON, Asking
@@ -77,7 +76,7 @@ class Tools:
     retriever: Retriever | None = None
     scorer: Scorer | None = None
     budget: Budget = field(default_factory=Budget)
-    patience: Patience = field(default_factory=Patience)
+    limits: FailureLimits = field(default_factory=FailureLimits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +125,14 @@ class Job:
             max_reply_tokens=self.config.max_reply_tokens,
         )
 
-    def asker(self, model: ChatModel | None) -> Asker:
+    def dispatcher(self, model: ChatModel | None) -> Dispatcher:
         """Return what asks a model; raises `BadInput` without one."""
-        return Asker(
+        return Dispatcher(
             model=needed(model, "a language model", "--llm URL, vllm:MODEL or replay:FILE"),
             journal=self.journal,
             reporter=self.tools.reporter,
             budget=self.tools.budget,
-            patience=self.tools.patience,
+            limits=self.tools.limits,
         )
 
     def llm_settings(self, stage: str, model: str, sampling: Sampling) -> dict[str, Json]:
@@ -145,7 +144,7 @@ class Job:
             "prompt": asking.versions()[stage],
             "sampling": {**asdict(own), "choices": list(own.choices)},
             "seed": self.config.select.seed,
-            "attempts": self.tools.patience.attempts,
+            "attempts": self.tools.limits.attempts,
         }
 
 
@@ -192,9 +191,9 @@ def select(job: Job) -> Plan:
             )
         rows = chosen.rows
         if config.clean:
-            asker = job.asker(job.tools.chat)
+            dispatcher = job.dispatcher(job.tools.chat)
             limit = config.select.limit
-            rows, more = fitting_rows(asker, job.asking(), rows, corpus.texts, limit)
+            rows, more = fitting_rows(dispatcher, job.asking(), rows, corpus.texts, limit)
             counts.update(more, over_limit=len(chosen.rows) - more["asked"])
         _some(rows, "no document fits the domain", "Name the domain with --domain.")
         sources = [source_row(corpus.ids[row], config.select.seed) for row in rows]
@@ -209,8 +208,8 @@ def generate(job: Job) -> Plan:
 
     def work() -> Mapping[str, int]:
         sources = job.folder.rows("select", SourceRow)
-        asker = job.asker(job.tools.chat)
-        rows, counts = generate_queries(asker, job.asking(), sources, job.text_of)
+        dispatcher = job.dispatcher(job.tools.chat)
+        rows, counts = generate_queries(dispatcher, job.asking(), sources, job.text_of)
         _some(rows, "no usable query was written", "Look at the replies in the run's journal.")
         job.folder.write("generate", rows)
         return counts
@@ -224,7 +223,7 @@ def reason(job: Job) -> Plan:
 
     def work() -> Mapping[str, int]:
         queries = job.folder.rows("generate", QueryRow)
-        rows, counts = reason_queries(job.asker(job.tools.chat), job.asking(), queries)
+        rows, counts = reason_queries(job.dispatcher(job.tools.chat), job.asking(), queries)
         _some(rows, "no usable reasoning was written", "Look at the replies in the run's journal.")
         job.folder.write("reason", rows)
         return counts
@@ -267,8 +266,8 @@ def annotate(job: Job) -> Plan:
     def ask() -> Mapping[str, int]:
         queries = rows_by_id(job.folder.rows(job.queries_from, QueryRow))
         mined = job.folder.rows("mine", MinedRow)
-        asker = job.asker(job.tools.annotator or job.tools.chat)
-        rows, counts = annotate_candidates(asker, job.asking(), queries, mined, job.text_of)
+        dispatcher = job.dispatcher(job.tools.annotator or job.tools.chat)
+        rows, counts = annotate_candidates(dispatcher, job.asking(), queries, mined, job.text_of)
         job.folder.write("annotate", rows)
         return counts
 

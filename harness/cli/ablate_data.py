@@ -154,7 +154,7 @@ class DataMaker:
             retriever_for,
             scorer_for,
         )
-        from remixer.asking import Patience
+        from models.chat.dispatch import FailureLimits
         from remixer.pipeline import STAGES, run_stages
         from remixer.stages import Tools
 
@@ -168,7 +168,7 @@ class DataMaker:
             chat=chat_model(flags),
             retriever=retriever_for(options.embedder, self.settings),
             scorer=scorer_for(options.annotator, options.embedder, self.settings),
-            patience=Patience(3, 0.5, 1.0 if options.replay_tolerant else 0.02),
+            limits=FailureLimits(3, 0.5, 1.0 if options.replay_tolerant else 0.02),
         )
         stages = tuple(stage for stage in STAGES if options.reason or stage != "reason")
         folder = self._folder(options)

@@ -13,8 +13,7 @@ from harness.cli.options import DataOption, JsonOption, settings_from
 
 if TYPE_CHECKING:
     from harness.cli.remix_tools import ModelFlags, SourceFlags
-    from remixer.asking import Patience
-    from remixer.budget import Budget
+    from models.chat.dispatch import Budget, FailureLimits
     from remixer.conditions import SelectConfig
     from remixer.folder import StageRecord
     from remixer.stages import RemixConfig
@@ -167,8 +166,7 @@ def command(
 ) -> None:
     """Do one stage, or all; every stage takes the same options."""
     from harness.cli.remix_tools import ModelFlags, SourceFlags
-    from remixer.asking import Patience
-    from remixer.budget import Budget
+    from models.chat.dispatch import Budget, FailureLimits
     from remixer.mine import MineOptions
     from remixer.stages import RemixConfig
 
@@ -179,8 +177,8 @@ def command(
     near = not keep_near_negatives
     config = RemixConfig(chosen, clean, reason, mining, only, max_reply_tokens, drop_near=near)
     budget = Budget(max_tokens_total, max_cost, price_prompt, price_reply)
-    patience = Patience(attempts, max_unusable, 1.0 if replay_tolerant else 0.02)
-    job = _Job(source, model, config, budget, patience, (embedder, annotator))
+    limits = FailureLimits(attempts, max_unusable, 1.0 if replay_tolerant else 0.02)
+    job = _Job(source, model, config, budget, limits, (embedder, annotator))
     _show(out, _do(ctx.info_name or "run", out, job), as_json=as_json)
 
 
@@ -207,7 +205,7 @@ class _Job:
     model: ModelFlags
     config: RemixConfig
     budget: Budget
-    patience: Patience
+    limits: FailureLimits
     search: tuple[str, str]
 
 
@@ -227,7 +225,7 @@ def _do(name: str, out: Path, job: _Job) -> dict[str, StageRecord]:
         retriever=retriever_for(embedder, settings),
         scorer=scorer_for(annotator, embedder, settings),
         budget=job.budget,
-        patience=job.patience,
+        limits=job.limits,
     )
     task, kind = task_and_kind(job.source, settings, reporter)
     left_out = () if job.config.reason else ("reason",)

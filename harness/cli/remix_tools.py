@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from harness.core.protocols import Reporter, Retriever
     from harness.core.settings import Settings
     from harness.core.types import Task
+    from models.chat.protocol import ChatModel
     from remixer.kinds import Kind
-    from remixer.llm import ChatModel
     from remixer.scorers import Scorer
 
 KEY_VARIABLES = ("REBENCH_LLM_KEY", "OPENAI_API_KEY")
@@ -84,7 +84,7 @@ def chat_model(flags: ModelFlags, environment: Mapping[str, str] = os.environ) -
     if flags.llm is None:
         return None
     if flags.llm.startswith(("http://", "https://")):
-        from remixer.http_chat import HttpChat, HttpOptions
+        from models.chat.http import ChatServerOptions, HttpChat
 
         if not flags.model:
             raise BadInput(
@@ -92,15 +92,15 @@ def chat_model(flags: ModelFlags, environment: Mapping[str, str] = os.environ) -
                 fix="Give --llm-model NAME, as the server knows it.",
             )
         key = next((environment[name] for name in KEY_VARIABLES if environment.get(name)), "")
-        options = HttpOptions(concurrency=flags.concurrency, dialect=flags.dialect)
+        options = ChatServerOptions(concurrency=flags.concurrency, dialect=flags.dialect)
         return HttpChat(flags.llm, flags.model, key, options)
     scheme, _, rest = flags.llm.partition(":")
     if scheme == "replay" and rest:
-        from remixer.replay import ReplayModel
+        from models.chat.replay import ReplayModel
 
         return ReplayModel(Path(rest), flags.model, tolerant=flags.tolerant)
     if scheme == "vllm" and rest:
-        from remixer.vllm_chat import VllmChat
+        from models.chat.vllm import VllmChat
 
         return VllmChat(rest, flags.model or rest)
     raise BadInput(f"--llm {flags.llm!r} names no model", fix=_LLM_FIX)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from remix_server import ChatServer, chat_server
+from chat_server import ChatServer, chat_server
 
 
 @pytest.fixture

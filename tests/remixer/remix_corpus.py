@@ -10,19 +10,16 @@ import numpy as np
 from harness.core.progress import SilentReporter
 from harness.core.types import Corpus, Query, Task, Wording
 from harness.search.bm25 import bm25
-from remixer.asking import Patience
+from models.chat.dispatch import FailureLimits
+from models.chat.protocol import ChatModel
 from remixer.conditions import SelectConfig
-from remixer.http_chat import HttpChat, HttpOptions
 from remixer.kinds import Kind, load_kind
-from remixer.llm import ChatModel
 from remixer.mine import MineOptions
 from remixer.stages import RemixConfig, Tools
 
 _WORDS = """lock queue thread night job machine wait deadlock order buffer signal socket timer
 event process signal memory page cache disk index tree graph table column row key value text"""
 WORDS = tuple(_WORDS.split())
-
-QUICK = HttpOptions(concurrency=8, timeout=0.4, tries=4, first_wait=0.01, longest_wait=0.05)
 
 
 def make_task(documents: int = 24, seed: int = 5, words: int = 60) -> Task:
@@ -59,13 +56,8 @@ def make_config(**changes: object) -> RemixConfig:
 
 def make_tools(chat: ChatModel | None, **changes: object) -> Tools:
     """Return tools with BM25 mining and impatient tests."""
-    tools = Tools(reporter=SilentReporter(), chat=chat, retriever=bm25(), patience=Patience())
+    tools = Tools(reporter=SilentReporter(), chat=chat, retriever=bm25(), limits=FailureLimits())
     return replace(tools, **changes)
-
-
-def http_chat(url: str, **changes: object) -> HttpChat:
-    """Return a client that does not wait long."""
-    return HttpChat(url, "test-model", "", replace(QUICK, **changes))
 
 
 def contents(folder: Path, but: tuple[str, ...] = ()) -> dict[str, bytes]:

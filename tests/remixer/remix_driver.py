@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
 
-from remix_corpus import http_chat, make_config, make_kind, make_task, make_tools
+from chat_server import http_chat
+from remix_corpus import make_config, make_kind, make_task, make_tools
 
 from remixer.conditions import SelectConfig
 from remixer.pipeline import STAGES, run_stages

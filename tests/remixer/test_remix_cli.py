@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from chat_server import ChatServer, rule
 from remix_corpus import make_task
-from remix_server import ChatServer, rule
 
 from harness.cli.errors import run_guarded
 from harness.cli.remix_replay import app

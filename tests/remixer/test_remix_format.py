@@ -17,13 +17,13 @@ from harness.core.files import write_jsonl
 from harness.core.training import TrainingRow, read_rows
 from harness.data.bright_tasks import TASKS
 from harness.data.stdlib.task import WORDING
-from remixer.budget import Budget
+from models.chat.dispatch import Budget
+from models.chat.journal import TokenTotals
 from remixer.card import CardFacts, RowStatistics, render_card
 from remixer.conditions import EDUCATION_LEVELS, LENGTH_CLASSES
 from remixer.export import write_parquet, write_training
 from remixer.folder import StageRecord
 from remixer.format import FormatOptions, format_counts, instruction, judged_queries, training_rows
-from remixer.journal import Totals
 from remixer.rows import LabelRow, QueryRow
 
 TASK = make_task()
@@ -207,7 +207,7 @@ def test_the_card_counts_what_is_there():
     assert list(statistics.watch(iter(rows))) == rows
     assert statistics.labels == Counter({5: 1, 3: 1, 4: 1, 1: 3, 2: 2})
     stages = {"mine": StageRecord({"depth": 5, "a": {"b": 1}}, {}, "", {"queries": 3000})}
-    facts = CardFacts({"task": "notes", "seed": "42"}, stages, Totals(9, 1_000_000, 500_000),
+    facts = CardFacts({"task": "notes", "seed": "42"}, stages, TokenTotals(9, 1_000_000, 500_000),
                       Budget(price_prompt=1.0, price_reply=4.0))  # fmt: skip
     card = render_card(statistics, facts)
     assert "| all | 3 |" in card

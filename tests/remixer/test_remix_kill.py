@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from chat_server import ChatServer
 from remix_corpus import contents
-from remix_server import ChatServer
 
 DRIVER = Path(__file__).resolve().parent / "remix_driver.py"
 KILLS = int(os.environ.get("REBENCH_KILLS", "5"))

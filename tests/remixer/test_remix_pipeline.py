@@ -9,20 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from remix_corpus import contents, http_chat, make_config, make_kind, make_task, make_tools
-from remix_server import ChatServer, Fault, number_of, rule
+from chat_server import ChatServer, Fault, http_chat, number_of, rule
+from remix_corpus import contents, make_config, make_kind, make_task, make_tools
 
 from harness.core.errors import BadInput, BudgetReached, ModelError, StoreError
 from harness.core.training import read_rows
 from harness.core.types import Corpus
 from harness.search.bm25 import bm25, bm25_bow
-from remixer.asking import Patience
-from remixer.budget import Budget
+from models.chat.dispatch import Budget, FailureLimits
+from models.chat.journal import Journal
+from models.chat.replay import ReplayModel
 from remixer.conditions import SelectConfig
-from remixer.journal import Journal
 from remixer.mine import MineOptions
 from remixer.pipeline import STAGES, run_stages
-from remixer.replay import ReplayModel
 from remixer.scorers import LexicalScorer
 
 TASK = make_task()
@@ -166,14 +165,14 @@ def test_given_up_requests_are_asked_again_by_the_next_run(server: ChatServer, t
         Fault("status", 500) if "Write exactly one" in prompt and number_of(prompt) % 2
         else None
     )  # fmt: skip
-    patience = Patience(unanswered=1.0)
-    first = run(tmp_path / "run", http_chat(server.url), patience=patience)
+    limits = FailureLimits(unanswered=1.0)
+    first = run(tmp_path / "run", http_chat(server.url), limits=limits)
     lost = first["generate"].counts["unanswered"]
     assert 0 < lost < 8
     server.fault = lambda prompt, seed, number: None
-    second = run(tmp_path / "run", http_chat(server.url), patience=patience)
+    second = run(tmp_path / "run", http_chat(server.url), limits=limits)
     assert "unanswered" not in second["generate"].counts
-    run(tmp_path / "whole", http_chat(server.url), patience=patience)
+    run(tmp_path / "whole", http_chat(server.url), limits=limits)
     assert contents(tmp_path / "whole", OWN) == contents(tmp_path / "run", OWN)
 
 

@@ -6,19 +6,19 @@ import json
 from pathlib import Path
 
 import pytest
+from chat_server import rule
 from remix_corpus import contents, make_config, make_kind, make_task, make_tools
-from remix_server import rule
 
 from harness.core.errors import BadInput, ModelError
 from harness.core.training import read_rows
+from models.chat.dispatch import FailureLimits
+from models.chat.journal import record_line
+from models.chat.protocol import ChatReply, Sampling, user_request
+from models.chat.replay import ReplayModel
 from remixer.annotator_data import Balance
-from remixer.asking import Patience
 from remixer.conditions import SelectConfig
 from remixer.folder import RunFolder
-from remixer.journal import record_line
-from remixer.llm import ChatReply, Sampling, user_request
 from remixer.pipeline import STAGES, run_stages, write_annotator_data
-from remixer.replay import ReplayModel
 from remixer.replay_tools import Listing, list_requests, pack_answers, read_written, write_packed
 from remixer.requests import Asking
 from remixer.rows import LabelRow, QueryRow, rows_by_id
@@ -74,8 +74,8 @@ def test_a_torn_end_is_left_out_and_an_empty_file_refused(tmp_path: Path):
 
 def run(folder: Path, replay: Path, stages=STAGES, tolerant: bool = False):
     chat = ReplayModel(replay, tolerant=tolerant)
-    patience = Patience(unanswered=1.0 if tolerant else 0.02)
-    tools = make_tools(chat, patience=patience)
+    limits = FailureLimits(unanswered=1.0 if tolerant else 0.02)
+    tools = make_tools(chat, limits=limits)
     return run_stages(stages, TASK, make_kind(TASK), folder, make_config(), tools)
 
 

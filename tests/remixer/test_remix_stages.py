@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from chat_server import number_of, rule
 from remix_corpus import make_kind, make_task
-from remix_server import number_of, rule
 
 from harness.core.errors import BadInput, ModelError
 from harness.core.progress import SilentReporter
+from models.chat.dispatch import Dispatcher, FailureLimits
+from models.chat.journal import Journal
+from models.chat.protocol import LENGTH, ChatReply, Replies
 from remixer.annotate import MAX_CHARACTERS, annotate_candidates
-from remixer.asking import Asker, Patience
 from remixer.clean import fitting_rows
 from remixer.generate import generate_queries
-from remixer.journal import Journal
-from remixer.llm import LENGTH, ChatReply, Replies
 from remixer.reason import reason_queries
 from remixer.requests import Asking
 from remixer.rows import LabelRow, MinedRow, QueryRow, SourceRow
@@ -48,13 +48,13 @@ class Ruled:
 
 
 @pytest.fixture
-def ask(tmp_path: Path) -> Iterator[Callable[..., Asker]]:
+def ask(tmp_path: Path) -> Iterator[Callable[..., Dispatcher]]:
     journals = []
 
-    def make(reply: Callable[[str, int], str | ChatReply], **patience: float) -> Asker:
+    def make(reply: Callable[[str, int], str | ChatReply], **limits: float) -> Dispatcher:
         journals.append(Journal(tmp_path / f"{len(journals)}.jsonl"))
         model = Ruled(reply)
-        return Asker(model, journals[-1], SilentReporter(), patience=Patience(**patience))
+        return Dispatcher(model, journals[-1], SilentReporter(), limits=FailureLimits(**limits))
 
     yield make
     for journal in journals:
@@ -66,12 +66,12 @@ def test_cleaning_asks_only_until_enough_fit(ask):
     answer = lambda prompt, seed: rule(prompt)  # noqa: E731
     fits = [rule(ASKING.clean(text).messages[0].content) == "Yes" for text in texts]
     rows = tuple(reversed(range(len(texts))))
-    asker = ask(answer)
-    kept, counts = fitting_rows(asker, ASKING, rows, texts, 6)
+    dispatcher = ask(answer)
+    kept, counts = fitting_rows(dispatcher, ASKING, rows, texts, 6)
     everything = [row for row in rows if fits[row]]
     assert list(kept) == everything[:6]
     last = rows.index(kept[-1])
-    assert sum(asker.model.asked.values()) == counts["asked"] == last + 1
+    assert sum(dispatcher.model.asked.values()) == counts["asked"] == last + 1
     kept, counts = fitting_rows(ask(answer), ASKING, rows, texts, 1000)
     assert list(kept) == everything
     assert counts["asked"] == len(rows)
@@ -81,8 +81,8 @@ def test_cleaning_takes_an_exact_yes_alone(ask):
     answers = {"a": "Yes", "b": "Yes.", "c": "<think>x</think>\nYes", "d": "yes", "e": "No",
                "f": "Yes, it does", "g": "", "h": "No."}  # fmt: skip
     by_prompt = {ASKING.clean(key).messages[0].content: text for key, text in answers.items()}
-    asker = ask(lambda prompt, seed: by_prompt[prompt])
-    kept, counts = fitting_rows(asker, ASKING, range(8), list(answers), 8)
+    dispatcher = ask(lambda prompt, seed: by_prompt[prompt])
+    kept, counts = fitting_rows(dispatcher, ASKING, range(8), list(answers), 8)
     assert kept == (0, 1, 2)
     assert counts["left_unusable"] == 3
     assert counts["neither_yes_nor_no"] == 9
@@ -140,14 +140,14 @@ def make_queries(ask) -> tuple[QueryRow, ...]:
 
 def test_reasoning_sees_the_query_and_not_its_source(ask):
     queries = make_queries(ask)
-    asker = ask(lambda p, s: rule(p))
-    rows, counts = reason_queries(asker, ASKING, queries)
+    dispatcher = ask(lambda p, s: rule(p))
+    rows, counts = reason_queries(dispatcher, ASKING, queries)
     assert counts == {"replies": 10, "queries": 10, "reasoned": 10}
     for row, query in zip(rows, queries, strict=True):
         assert row.reasoning_query.startswith("The asker wants to know")
         assert (row.doc_id, row.query, row.model) == (query.doc_id, query.query, query.model)
         assert (row.reasoning_model, row.reasoning_prompt) == ("m", ASKING.versions()["reason"])
-    for prompt, _ in asker.model.asked:
+    for prompt, _ in dispatcher.model.asked:
         assert not any(text[:30] in prompt for text in TEXT_OF.values())
 
 
@@ -210,22 +210,22 @@ def test_unparsable_scores_are_asked_again_and_counted(ask):
 
 def test_a_judge_that_never_scores_stops_with_counts(ask):
     queries = make_queries(ask)
-    asker = ask(lambda p, s: "I cannot judge this.")
+    dispatcher = ask(lambda p, s: "I cannot judge this.")
     with pytest.raises(ModelError, match=r"annotating: for (\d+) of \1 questions.*unparsable"):
         annotate_candidates(
-            asker, ASKING, {row.doc_id: row for row in queries}, mined_rows(queries), TEXT_OF
+            dispatcher, ASKING, {row.doc_id: row for row in queries}, mined_rows(queries), TEXT_OF
         )
-    assert len(asker.journal) > 0  # nothing is lost
+    assert len(dispatcher.journal) > 0  # nothing is lost
 
 
 def test_texts_that_are_too_long_are_counted_and_not_asked(ask):
     query = make_queries(ask)[0]
     texts = {**TEXT_OF, "long": "x" * (MAX_CHARACTERS + 1), "fits": "y" * MAX_CHARACTERS}
     mined = [MinedRow(query.doc_id, ("long", "fits"), (2.0, 1.0), "bm25")]
-    asker = ask(lambda p, s: rule(p))
-    rows, counts = annotate_candidates(asker, ASKING, {query.doc_id: query}, mined, texts)
+    dispatcher = ask(lambda p, s: rule(p))
+    rows, counts = annotate_candidates(dispatcher, ASKING, {query.doc_id: query}, mined, texts)
     assert counts["too_long"] == 1
-    assert sum(asker.model.asked.values()) == 1
+    assert sum(dispatcher.model.asked.values()) == 1
     assert rows[0].labels[0] == 0 < rows[0].labels[1]
 
 

@@ -1,4 +1,4 @@
-"""Answers from a file: a journal of an earlier run, or replies written by other means."""
+"""Replies from a file: a journal of an earlier run, or replies written by other means."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from harness.core.errors import BadInput, ModelError
-from remixer.journal import read_records, reply_of
-from remixer.llm import ChatReply, ChatRequest, Replies
+from models.chat.journal import read_records, reply_of
+from models.chat.protocol import ChatReply, ChatRequest, Replies
 
 _SHOWN = 160
 

@@ -1,4 +1,4 @@
-"""What ReMixer asks of a language model, and the one key that names a request everywhere."""
+"""The `ChatModel` protocol, its requests and replies, and the key that names a request."""
 
 from __future__ import annotations
 

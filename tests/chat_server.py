@@ -10,8 +10,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from models.chat.http import ChatServerOptions, HttpChat
+
+QUICK = ChatServerOptions(concurrency=8, timeout=0.4, tries=4, first_wait=0.01, longest_wait=0.05)
 
 QUERY = (
     "At work number {n} keeps slipping: whenever two of our night jobs meet, the later one waits "
@@ -203,3 +207,8 @@ def completion(text: str, finish: str = "stop") -> str:
             "usage": {"prompt_tokens": 7, "completion_tokens": tokens, "total_tokens": 7 + tokens},
         }
     )
+
+
+def http_chat(url: str, **changes: object) -> HttpChat:
+    """Return a client that does not wait long."""
+    return HttpChat(url, "test-model", "", replace(QUICK, **changes))

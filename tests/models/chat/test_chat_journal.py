@@ -15,8 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.errors import BadInput, StoreError
-from remixer.journal import Journal, Totals, read_records, reply_of
-from remixer.llm import ChatReply, ChatRequest, Message, Sampling, request_json, user_request
+from models.chat.journal import Journal, TokenTotals, read_records, reply_of
+from models.chat.protocol import (
+    ChatReply,
+    ChatRequest,
+    Message,
+    Sampling,
+    request_json,
+    user_request,
+)
 
 SAMPLING = Sampling(temperature=0.5, top_p=0.9, max_tokens=10)
 
@@ -50,7 +57,7 @@ def test_what_is_appended_is_read_back_by_another_process_too(tmp_path_factory, 
         assert [journal.read(reply.key) for reply in kept] == kept
     with Journal(path) as again:
         assert [again.read(reply.key) for reply in kept] == kept
-        assert again.totals == Totals(
+        assert again.totals == TokenTotals(
             len(kept), sum(r.prompt_tokens for r in kept), sum(r.reply_tokens for r in kept)
         )
     assert [reply_of(record) for _, record in read_records(path)] == kept
@@ -106,7 +113,7 @@ def test_it_holds_no_more_than_request_and_reply(tmp_path: Path):
 
 def test_two_processes_cannot_share_one(tmp_path: Path):
     code = (
-        "import sys; from pathlib import Path; from remixer.journal import Journal\n"
+        "import sys; from pathlib import Path; from models.chat.journal import Journal\n"
         "from harness.core.errors import StoreError\n"
         "try: Journal(Path(sys.argv[1]))\n"
         "except StoreError as error: print(error.message)"

@@ -1,4 +1,4 @@
-"""Requests answered in their own order, each once: from the journal, or by the model."""
+"""Send requests to a chat model in order, replay replies already in the journal, keep a budget."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from harness.core.errors import BudgetReached, ModelError
+from harness.core.errors import BadInput, BudgetReached, ModelError
 from harness.core.protocols import Reporter
-from remixer.budget import Budget
-from remixer.journal import Journal
-from remixer.llm import CONTEXT_OVERFLOW, ChatModel, ChatReply, ChatRequest
+from models.chat.journal import Journal, TokenTotals
+from models.chat.protocol import CONTEXT_OVERFLOW, ChatModel, ChatReply, ChatRequest
 
 WINDOW = 8192
 """Requests that may be begun beyond the first one still unanswered: what is held in memory."""
@@ -30,14 +29,14 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class UnusableReply:
     """Why a reply is of no use; another seed may bring a better one."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class FailureLimits:
     """How much may go wrong.
 
     `attempts` per question with an unusable reply; `unusable` and `unanswered` are the shares of
@@ -50,7 +49,7 @@ class Patience:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers(Generic[T]):
+class StageReplies(Generic[T]):
     """What a stage got for each of its questions (`None`: nothing of use), and counts.
 
     `counts` holds `replies`, `retried`, `left_unusable` (questions), and for each reason how many
@@ -61,19 +60,59 @@ class Answers(Generic[T]):
     counts: dict[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Limits over all that a run's journal holds, 0 for none.
+
+    `max_tokens` counts prompts and replies; `max_cost` is in the currency of the two prices, which
+    are per million tokens. Raises `BadInput` for a negative value or a cost without prices.
+    """
+
+    max_tokens: int = 0
+    max_cost: float = 0.0
+    price_prompt: float = 0.0
+    price_reply: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the limits."""
+        if min(self.max_tokens, self.max_cost, self.price_prompt, self.price_reply) < 0:
+            raise BadInput(f"a limit or price is negative: {self}", fix="Give 0 or more.")
+        if self.max_cost and not (self.price_prompt or self.price_reply):
+            raise BadInput(
+                f"a limit of {self.max_cost} on cost, but no price is known",
+                fix="Give --price-prompt and --price-reply, per million tokens.",
+            )
+
+    def cost(self, totals: TokenTotals) -> float:
+        """Return what so many tokens cost."""
+        return (
+            totals.prompt_tokens * self.price_prompt + totals.reply_tokens * self.price_reply
+        ) / 1e6
+
+    def reached(self, totals: TokenTotals) -> BudgetReached | None:
+        """Return the error to raise when nothing more may be asked, or `None`."""
+        tokens = totals.prompt_tokens + totals.reply_tokens
+        if self.max_tokens and tokens >= self.max_tokens:
+            return _stop(f"{tokens:,} tokens of {self.max_tokens:,}", "--max-tokens-total", totals)
+        if self.max_cost and self.cost(totals) >= self.max_cost:
+            spent = f"a cost of {self.cost(totals):.4f} of {self.max_cost:.4f}"
+            return _stop(spent, "--max-cost", totals)
+        return None
+
+
 @dataclass(slots=True)
-class Asker:
+class Dispatcher:
     """Asks a model through a journal: what is answered there is never asked again."""
 
     model: ChatModel
     journal: Journal
     reporter: Reporter
     budget: Budget = field(default_factory=Budget)
-    patience: Patience = field(default_factory=Patience)
+    limits: FailureLimits = field(default_factory=FailureLimits)
     _asked: int = field(default=0, init=False)
     _given_up: int = field(default=0, init=False)
 
-    def in_order(self, requests: Iterable[ChatRequest]) -> Iterator[ChatReply]:
+    def replies_in_order(self, requests: Iterable[ChatRequest]) -> Iterator[ChatReply]:
         """Yield a reply for each request, in the order of the requests.
 
         A reply with an `error` stands for a request that was given up. Raises `BudgetReached`
@@ -111,32 +150,32 @@ class Asker:
             if state.stop is not None:
                 raise state.stop
 
-    def answers(
+    def stage_replies(
         self,
         label: str,
         count: int,
         build: Callable[[int, int], ChatRequest],
-        read: Callable[[int, ChatReply], T | Refused],
-    ) -> Answers[T]:
+        read: Callable[[int, ChatReply], T | UnusableReply],
+    ) -> StageReplies[T]:
         """Ask `count` questions; ask those with an unusable reply again, by another seed.
 
-        `build(number, attempt)` makes a request, `read(number, reply)` an answer or a `Refused`.
-        Raises `ModelError` with counts when the share of questions without a usable reply passes
-        `patience`, and whatever `in_order` raises.
+        `build(number, attempt)` makes a request, `read(number, reply)` an answer or an
+        `UnusableReply`. Raises `ModelError` with counts when the share of questions without a
+        usable reply passes `limits`, and whatever `replies_in_order` raises.
         """
         values: list[T | None] = [None] * count
         counts: Counter[str] = Counter()
         open_numbers: list[int] | range = range(count)
-        for attempt in range(self.patience.attempts):
+        for attempt in range(self.limits.attempts):
             left: list[int] = []
             asked = (build(number, attempt) for number in open_numbers)
             counts["retried"] += len(open_numbers) if attempt else 0
             shown = label if attempt == 0 else f"{label} (try {attempt + 1})"
             with self.reporter.bar(shown, len(open_numbers), "replies") as advance:
-                for number, reply in zip(open_numbers, self.in_order(asked), strict=True):
+                for number, reply in zip(open_numbers, self.replies_in_order(asked), strict=True):
                     advance(1, tokens=reply.reply_tokens)
                     result = _without_reply(reply, counts) or read(number, reply)
-                    if not isinstance(result, Refused):
+                    if not isinstance(result, UnusableReply):
                         values[number] = result
                     elif result is not _NO_REPLY:
                         counts[result.reason] += 1
@@ -148,7 +187,7 @@ class Asker:
                 break
         counts["left_unusable"] = len(open_numbers)
         self._check_usable(label, len(open_numbers), counts)
-        return Answers(values, {key: number for key, number in counts.items() if number})
+        return StageReplies(values, {key: number for key, number in counts.items() if number})
 
     def _ready(self, waiting: deque[str], arrived: dict[str, ChatReply]) -> Iterator[ChatReply]:
         """Yield the replies that are next in order."""
@@ -170,19 +209,19 @@ class Asker:
             self.journal.append(request, reply)
             return
         self._given_up += 1
-        allowed = max(UNANSWERED_FLOOR, self.patience.unanswered * self._asked)
+        allowed = max(UNANSWERED_FLOOR, self.limits.unanswered * self._asked)
         if self._given_up > allowed:
             raise ModelError(
                 f"{self._given_up:,} of {self._asked:,} requests to {self.model.name!r} were given "
                 f"up; the last: {reply.error}",
-                fix="Mend the server or its limits, then run the same command again: every reply "
+                fix="Fix the server or its limits, then run the same command again: every reply "
                 "so far is kept.",
             )
 
     def _check_usable(self, label: str, unusable: int, counts: Counter[str]) -> None:
         """Raise `ModelError` when too many of the questions answered so far are without use."""
         questions = counts["replies"] - counts["retried"]
-        if unusable > self.patience.unusable * questions:
+        if unusable > self.limits.unusable * questions:
             reasons = {key: number for key, number in counts.items() if key not in _TOTALS}
             raise ModelError(
                 f"{label}: for {unusable:,} of {questions:,} questions {self.model.name!r} gave no "
@@ -201,11 +240,11 @@ class _State:
     stop: BudgetReached | None = None
 
 
-_NO_REPLY = Refused("no reply")
+_NO_REPLY = UnusableReply("no reply")
 _TOTALS = ("replies", "retried", "left_unusable")
 
 
-def _without_reply(reply: ChatReply, counts: Counter[str]) -> Refused | None:
+def _without_reply(reply: ChatReply, counts: Counter[str]) -> UnusableReply | None:
     """Count a reply; return `_NO_REPLY` for one that another seed cannot mend either."""
     if reply.error:
         counts["unanswered"] += 1
@@ -215,3 +254,11 @@ def _without_reply(reply: ChatReply, counts: Counter[str]) -> Refused | None:
         counts["context_overflow"] += 1
         return _NO_REPLY
     return None
+
+
+def _stop(spent: str, flag: str, totals: TokenTotals) -> BudgetReached:
+    """Return the error that says what was spent and how to go on."""
+    return BudgetReached(
+        f"the budget is reached: {spent} after {totals.replies:,} replies",
+        fix=f"All of them are kept; run the same command with a higher {flag} to go on.",
+    )

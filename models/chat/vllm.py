@@ -7,7 +7,15 @@ from itertools import islice
 from typing import Any
 
 from harness.core.errors import MissingExtra
-from remixer.llm import CONTEXT_OVERFLOW, LENGTH, STOP, ChatReply, ChatRequest, Replies, Sampling
+from models.chat.protocol import (
+    CONTEXT_OVERFLOW,
+    LENGTH,
+    STOP,
+    ChatReply,
+    ChatRequest,
+    Replies,
+    Sampling,
+)
 
 BATCH = 256
 """Requests handed over at once: what a killed run loses at most. The engine schedules within it."""

@@ -14,8 +14,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.core.errors import BadInput, ModelError
-from remixer.http_wire import CONNECTION_ERRORS, Answer, Wire, parse_url
-from remixer.llm import CONTEXT_OVERFLOW, LENGTH, STOP, ChatReply, ChatRequest, Replies, Sampling
+from models.chat.protocol import (
+    CONTEXT_OVERFLOW,
+    LENGTH,
+    STOP,
+    ChatReply,
+    ChatRequest,
+    Replies,
+    Sampling,
+)
+from models.chat.wire import CONNECTION_ERRORS, Answer, Wire, parse_url
 
 DIALECTS = ("vllm", "openai")
 _RETRIED = {408, 409, 425, 429}
@@ -25,7 +33,7 @@ _SHOWN = 300
 
 
 @dataclass(frozen=True, slots=True)
-class HttpOptions:
+class ChatServerOptions:
     """How a server is asked.
 
     `concurrency` requests at once; `timeout` seconds for a whole reply (60 in the released code);
@@ -61,7 +69,7 @@ class _Again:
 class HttpChat:
     """A `ChatModel` over HTTP. `key` goes into the Authorization header and nowhere else."""
 
-    def __init__(self, url: str, model: str, key: str, options: HttpOptions) -> None:
+    def __init__(self, url: str, model: str, key: str, options: ChatServerOptions) -> None:
         self._url = parse_url(url)
         self._path = self._url.path.rstrip("/") + "/chat/completions"
         self._model = model

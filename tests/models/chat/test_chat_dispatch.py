@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 
 from harness.core.errors import BadInput, BudgetReached, ModelError
 from harness.core.progress import SilentReporter
-from remixer import asking
-from remixer.asking import Asker, Patience, Refused
-from remixer.budget import Budget
-from remixer.journal import Journal, Totals
-from remixer.llm import CONTEXT_OVERFLOW, ChatReply, Replies, Sampling, user_request
+from models.chat import dispatch
+from models.chat.dispatch import Budget, Dispatcher, FailureLimits, UnusableReply
+from models.chat.journal import Journal, TokenTotals
+from models.chat.protocol import CONTEXT_OVERFLOW, ChatReply, Replies, Sampling, user_request
 
 SAMPLING = Sampling(temperature=0.5, top_p=0.9, max_tokens=10)
 
@@ -53,8 +52,12 @@ def request(text: str, seed: int = 1):
     return user_request("m", text, SAMPLING, seed)
 
 
-def asker(path: Path, model, **more) -> Asker:
-    return Asker(model, Journal(path / "j.jsonl"), SilentReporter(), **more)
+def refuse(number: int, reply: ChatReply) -> UnusableReply:
+    return UnusableReply("noise")
+
+
+def dispatcher(path: Path, model, **more) -> Dispatcher:
+    return Dispatcher(model, Journal(path / "j.jsonl"), SilentReporter(), **more)
 
 
 @given(
@@ -65,16 +68,16 @@ def asker(path: Path, model, **more) -> Asker:
 )
 def test_order_is_kept_and_nothing_is_asked_twice(tmp_path_factory, texts, before, width, window):
     path = tmp_path_factory.mktemp("ask")
-    first = asker(path, Shuffled())
-    list(first.in_order(request(text) for text in sorted(before)))
+    first = dispatcher(path, Shuffled())
+    list(first.replies_in_order(request(text) for text in sorted(before)))
     first.journal.close()
     model = Shuffled(width, seed=len(texts))
-    second = asker(path, model)
-    saved, asking.WINDOW = asking.WINDOW, window
+    second = dispatcher(path, model)
+    saved, dispatch.WINDOW = dispatch.WINDOW, window
     try:
-        got = [reply.text for reply in second.in_order(request(text) for text in texts)]
+        got = [reply.text for reply in second.replies_in_order(request(text) for text in texts)]
     finally:
-        asking.WINDOW = saved
+        dispatch.WINDOW = saved
         second.journal.close()
     assert got == [f"re: {text} / 1" for text in texts]
     assert model.asked == Counter(set(texts) - before)
@@ -83,22 +86,22 @@ def test_order_is_kept_and_nothing_is_asked_twice(tmp_path_factory, texts, befor
 def test_a_budget_of_tokens_stops_cleanly_and_goes_on_with_a_higher_one(tmp_path: Path):
     texts = [f"t{n}" for n in range(50)]
     model = Shuffled(width=4)
-    first = asker(tmp_path, model, budget=Budget(max_tokens=100))
+    first = dispatcher(tmp_path, model, budget=Budget(max_tokens=100))
     with pytest.raises(BudgetReached, match="--max-tokens-total"):
-        list(first.in_order(map(request, texts)))
+        list(first.replies_in_order(map(request, texts)))
     spent = first.journal.totals
     assert 100 <= spent.prompt_tokens + spent.reply_tokens <= 100 + 4 * 10
     assert sum(model.asked.values()) == spent.replies == len(first.journal)
     with pytest.raises(BudgetReached):  # the same budget buys nothing more
-        list(first.in_order(map(request, texts)))
+        list(first.replies_in_order(map(request, texts)))
     assert first.journal.totals == spent
     first.budget = Budget(max_tokens=10_000)
-    assert len(list(first.in_order(map(request, texts)))) == 50
+    assert len(list(first.replies_in_order(map(request, texts)))) == 50
     assert set(model.asked.values()) == {1}
 
 
 def test_a_budget_of_money_uses_both_prices(tmp_path: Path):
-    totals = Totals(3, prompt_tokens=2_000_000, reply_tokens=500_000)
+    totals = TokenTotals(3, prompt_tokens=2_000_000, reply_tokens=500_000)
     budget = Budget(max_cost=3.0, price_prompt=1.0, price_reply=2.0)
     assert budget.cost(totals) == pytest.approx(3.0)
     assert "--max-cost" in str(budget.reached(totals))
@@ -114,29 +117,29 @@ def test_senseless_budgets_are_refused(wrong):
 
 def test_given_up_requests_are_counted_not_kept_and_stop_a_run_of_them(tmp_path: Path):
     texts = [f"t{n}" for n in range(200)]
-    few = asker(tmp_path / "few", Shuffled(bad=frozenset(texts[:3])))
-    got = few.answers("x", 200, lambda n, a: request(texts[n], a), lambda n, r: r.text)
+    few = dispatcher(tmp_path / "few", Shuffled(bad=frozenset(texts[:3])))
+    got = few.stage_replies("x", 200, lambda n, a: request(texts[n], a), lambda n, r: r.text)
     assert got.counts == {"unanswered": 3, "replies": 197}
     assert got.values[:3] == [None] * 3
     assert None not in got.values[3:]
     assert len(few.journal) == 197
-    many = asker(tmp_path / "many", Shuffled(bad=frozenset(texts)))
+    many = dispatcher(tmp_path / "many", Shuffled(bad=frozenset(texts)))
     with pytest.raises(ModelError, match=r"4 of \d+ requests to 'shuffled' were given up.*broken"):
-        list(many.in_order(map(request, texts)))
-    tolerant = asker(tmp_path / "tolerant", Shuffled(bad=frozenset(texts)))
-    tolerant.patience = Patience(unanswered=1.0)
-    assert len(list(tolerant.in_order(map(request, texts)))) == 200
+        list(many.replies_in_order(map(request, texts)))
+    tolerant = dispatcher(tmp_path / "tolerant", Shuffled(bad=frozenset(texts)))
+    tolerant.limits = FailureLimits(unanswered=1.0)
+    assert len(list(tolerant.replies_in_order(map(request, texts)))) == 200
 
 
 def test_unusable_replies_are_asked_again_by_another_seed(tmp_path: Path):
     model = Shuffled()
-    own = asker(tmp_path, model)
+    own = dispatcher(tmp_path, model)
 
-    def read(number: int, reply: ChatReply) -> str | Refused:
+    def read(number: int, reply: ChatReply) -> str | UnusableReply:
         seed = int(reply.text.rsplit("/", 1)[1])
-        return reply.text if seed >= number else Refused("early")
+        return reply.text if seed >= number else UnusableReply("early")
 
-    got = own.answers("x", 5, lambda n, a: request(f"t{n}", a), read)
+    got = own.stage_replies("x", 5, lambda n, a: request(f"t{n}", a), read)
     assert [value and value[-1] for value in got.values] == ["0", "1", "2", None, None]
     # t0 is good at once, t1 with the second seed, t2 with the third, t3 and t4 never.
     assert got.counts == {
@@ -149,15 +152,19 @@ def test_unusable_replies_are_asked_again_by_another_seed(tmp_path: Path):
 
 def test_too_many_unusable_replies_stop_with_counts_and_nothing_is_lost(tmp_path: Path):
     model = Shuffled()
-    own = asker(tmp_path, model)
+    own = dispatcher(tmp_path, model)
     with pytest.raises(
         ModelError, match=r"x: for 100 of 100 questions .* replies 100, of them noise 100"
     ):
-        own.answers("x", 500, lambda n, a: request(f"t{n}", a), lambda n, r: Refused("noise"))
+        own.stage_replies(
+            "x", 500, lambda n, a: request(f"t{n}", a), lambda n, r: UnusableReply("noise")
+        )
     assert 100 <= len(own.journal) <= 104
-    few = asker(tmp_path / "few", Shuffled())
+    few = dispatcher(tmp_path / "few", Shuffled())
     with pytest.raises(ModelError, match=r"for 3 of 3 questions .* replies 9, of them noise 9"):
-        few.answers("x", 3, lambda n, a: request(f"t{n}", a), lambda n, r: Refused("noise"))
+        few.stage_replies(
+            "x", 3, lambda n, a: request(f"t{n}", a), lambda n, r: UnusableReply("noise")
+        )
 
 
 def test_an_overflow_is_counted_once_and_never_asked_again(tmp_path: Path):
@@ -168,9 +175,9 @@ def test_an_overflow_is_counted_once_and_never_asked_again(tmp_path: Path):
                 yield ChatReply(key, "", finish=CONTEXT_OVERFLOW)
 
     model = Overflowing()
-    own = asker(tmp_path, model)
+    own = dispatcher(tmp_path, model)
     for _ in range(2):
-        got = own.answers("x", 3, lambda n, a: request(f"t{n}", a), lambda n, r: r.text)
+        got = own.stage_replies("x", 3, lambda n, a: request(f"t{n}", a), lambda n, r: r.text)
         assert got.counts == {"replies": 3, "context_overflow": 3}
         assert got.values == [None] * 3
     assert set(model.asked.values()) == {1}
@@ -186,8 +193,8 @@ def test_the_model_is_closed_when_the_caller_stops(tmp_path: Path):
             finally:
                 closed.append(True)
 
-    own = asker(tmp_path, Closing())
-    stream = own.in_order(request(f"t{n}") for n in range(20))
+    own = dispatcher(tmp_path, Closing())
+    stream = own.replies_in_order(request(f"t{n}") for n in range(20))
     next(stream)
     stream.close()
     assert closed == [True]

@@ -20,7 +20,7 @@ from typing import Any
 from harness.core.errors import BadInput, StoreError
 from harness.core.files import read_lines
 from harness.core.types import Json
-from remixer.llm import ChatReply, ChatRequest, request_json
+from models.chat.protocol import ChatReply, ChatRequest, request_json
 
 SYNC_SECONDS = 2.0
 """A line is handed to the system at once, so a killed process loses none of it; it is forced to
@@ -36,16 +36,16 @@ _HEAD = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class TokenTotals:
     """What the replies of a journal add up to, in tokens."""
 
     replies: int = 0
     prompt_tokens: int = 0
     reply_tokens: int = 0
 
-    def plus(self, prompt_tokens: int, reply_tokens: int) -> Totals:
+    def plus(self, prompt_tokens: int, reply_tokens: int) -> TokenTotals:
         """Return the totals with one more reply."""
-        return Totals(
+        return TokenTotals(
             self.replies + 1, self.prompt_tokens + prompt_tokens, self.reply_tokens + reply_tokens
         )
 
@@ -125,9 +125,9 @@ class Journal:
         self.sync()
         os.close(self._file)
 
-    def _scan(self) -> tuple[Totals, int]:
+    def _scan(self) -> tuple[TokenTotals, int]:
         """Index the lines of the file; return their totals and where the last whole one ends."""
-        totals = Totals()
+        totals = TokenTotals()
         offset = 0
         with os.fdopen(os.dup(self._file), "rb") as handle:
             handle.seek(0)
@@ -193,7 +193,7 @@ def read_records(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     for number, line in read_lines(path):
         if torn is not None:
             raise BadInput(
-                f"{path}, line {torn[0]}: {torn[1]}", fix="Mend or drop that line of the journal."
+                f"{path}, line {torn[0]}: {torn[1]}", fix="Fix or remove that line of the journal."
             )
         try:
             record = json.loads(line)

@@ -9,15 +9,14 @@ import time
 from pathlib import Path
 
 import pytest
-from remix_corpus import http_chat
-from remix_server import ChatServer, Fault, completion, rule
+from chat_server import ChatServer, Fault, completion, http_chat, rule
 
 from harness.core.errors import BadInput, ModelError
 from harness.core.progress import SilentReporter
-from remixer.asking import Asker
-from remixer.http_chat import HttpChat, HttpOptions, request_body, retry_seconds
-from remixer.journal import Journal
-from remixer.llm import CONTEXT_OVERFLOW, LENGTH, Sampling, user_request
+from models.chat.dispatch import Dispatcher
+from models.chat.http import ChatServerOptions, HttpChat, request_body, retry_seconds
+from models.chat.journal import Journal
+from models.chat.protocol import CONTEXT_OVERFLOW, LENGTH, Sampling, user_request
 
 SAMPLING = Sampling(0.7, 0.95, 64, top_k=40, repetition_penalty=1.1, choices=("Yes", "No"))
 
@@ -115,7 +114,7 @@ def test_a_server_that_is_not_there_is_given_up():
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_refusal_of_everything_stops_at_once(server: ChatServer, status: int):
     server.fault = lambda prompt, seed, number: Fault("status", status, body="no sk-secret here")
-    chat = HttpChat(server.url, "m", "sk-secret", HttpOptions(concurrency=2))
+    chat = HttpChat(server.url, "m", "sk-secret", ChatServerOptions(concurrency=2))
     with pytest.raises(ModelError, match=rf"status {status}: no \[key\] here"):
         ask(chat, ["a", "b", "c"])
 
@@ -171,10 +170,10 @@ def test_replies_in_pieces_are_put_together(server: ChatServer):
 
 
 def test_the_key_is_in_the_header_and_nowhere_else(server: ChatServer, tmp_path: Path):
-    chat = HttpChat(server.url, "m", "sk-secret-value", HttpOptions())
+    chat = HttpChat(server.url, "m", "sk-secret-value", ChatServerOptions())
     with Journal(tmp_path / "journal.jsonl") as journal:
-        asker = Asker(chat, journal, SilentReporter())
-        list(asker.in_order([user_request("m", "x", SAMPLING, 1)]))
+        dispatcher = Dispatcher(chat, journal, SilentReporter())
+        list(dispatcher.replies_in_order([user_request("m", "x", SAMPLING, 1)]))
     assert server.headers[0]["Authorization"] == "Bearer sk-secret-value"
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert b"secret" not in written
@@ -215,7 +214,7 @@ def test_closing_ends_the_waits_too(server: ChatServer):
 )  # fmt: skip
 def test_addresses_that_cannot_be_used(url: str):
     with pytest.raises(BadInput) as caught:
-        HttpChat(url, "m", "", HttpOptions())
+        HttpChat(url, "m", "", ChatServerOptions())
     assert "word" not in str(caught.value).replace("password", "")
 
 
@@ -224,7 +223,7 @@ def test_addresses_that_cannot_be_used(url: str):
 )
 def test_options_that_make_no_sense(wrong: dict):
     with pytest.raises(BadInput):
-        HttpOptions(**wrong)
+        ChatServerOptions(**wrong)
 
 
 def test_retry_after_is_a_number_or_a_date():
@@ -238,7 +237,7 @@ def test_retry_after_is_a_number_or_a_date():
 
 
 def test_waits_double_and_follow_the_server():
-    chat = HttpChat("http://h/v1", "m", "", HttpOptions(first_wait=1.0, longest_wait=8.0))
+    chat = HttpChat("http://h/v1", "m", "", ChatServerOptions(first_wait=1.0, longest_wait=8.0))
     for number, longest in enumerate((1, 2, 4, 8, 8)):
         waits = [chat._wait(number, None) for _ in range(50)]
         assert longest / 2 <= min(waits) < max(waits) <= longest

@@ -1,0 +1,1 @@
+"""Chat models (HTTP, vLLM, replay), the journal of their replies, and the dispatcher over both."""

@@ -1,0 +1,15 @@
+"""A running chat server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from chat_server import ChatServer, chat_server
+
+
+@pytest.fixture
+def server() -> Iterator[ChatServer]:
+    """Return a running chat server with no faults."""
+    with chat_server() as running:
+        yield running
