@@ -51,9 +51,9 @@ def run(
     """
     from harness.cli.console import print_json
     from harness.compare.build import compare
-    from harness.compare.choose import find_systems
     from harness.compare.contrast import SEED, Plan
     from harness.compare.machine import comparison_json
+    from harness.compare.selection import select_named
     from harness.core.errors import BadInput
 
     if len(models) < 2:
@@ -67,7 +67,7 @@ def run(
     store, entries = shared.opened(settings)
     shared.refuse_published(models, entries)
     named = shared.named_tasks(tasks, entries)
-    selection = find_systems(entries, models, shared.wanted_from(named, query_set))
+    selection = select_named(entries, models, shared.entry_filter(named, query_set))
     library = shared.library_of(settings, store, entries, named)
     found = compare(selection, shared.metric_name(metric), plan, library)
     if as_json:

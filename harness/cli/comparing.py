@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from harness.compare.choose import Wanted
     from harness.compare.insight import Library
+    from harness.compare.selection import EntryFilter
     from harness.core.settings import Settings
     from results.schema import Entry
     from results.store import ResultStore
@@ -88,13 +88,13 @@ def named_tasks(spec: str, entries: tuple[Entry, ...]) -> Named:
     return Named(tuple(tasks), folders)
 
 
-def wanted_from(named: Named, query_set: str) -> Wanted:
+def entry_filter(named: Named, query_set: str) -> EntryFilter:
     """Return what to compare on."""
-    from harness.compare.choose import Wanted
+    from harness.compare.selection import EntryFilter
     from harness.data.registry import group_members, groups
 
     members = {group: group_members(group) for group in groups()}
-    return Wanted(groups=members, tasks=named.tasks, query_set=query_set)
+    return EntryFilter(groups=members, tasks=named.tasks, query_set=query_set)
 
 
 def library_of(
@@ -109,18 +109,23 @@ def library_of(
 
 
 def refuse_published(names: Sequence[str], entries: Sequence[Entry]) -> None:
-    """Raise `NotComparable` for a model that was published but never measured here."""
+    """Raise `NotComparable` for a model that was published but never measured here.
+
+    A label of a published row (`bm25 (anserini)`) counts as its model's name.
+    """
     from harness.core.errors import NotComparable
     from results.published import load_published
+    from results.systems import split_name
 
     measured = {entry.model for entry in entries}
     published = {row.model for row in load_published()}
     for name in names:
-        if name in published and name not in measured:
+        model, _ = split_name(name, published)
+        if model in published and split_name(name, measured)[0] not in measured:
             raise NotComparable(
                 f"{name!r} was published but not measured, and published numbers have no "
                 "per-query values to test",
-                fix=f"Measure it with `rebench eval --model {name}`, or see it beside others with "
+                fix=f"Measure it with `rebench eval --model {model}`, or see it beside others with "
                 "`rebench leaderboard`.",
             )
 

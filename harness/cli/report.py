@@ -54,8 +54,8 @@ def run(
     from harness.cli.console import print_text
     from harness.cli.leaderboard import model_facts
     from harness.compare.build import compare
-    from harness.compare.choose import all_systems, find_systems
     from harness.compare.contrast import SEED, Plan
+    from harness.compare.selection import select_all, select_named
     from harness.reports.content import Report, facts_of
     from harness.reports.write import write_report
 
@@ -65,8 +65,8 @@ def run(
     store, entries = shared.opened(settings)
     shared.refuse_published(models or (), entries)
     named = shared.named_tasks(tasks, entries)
-    wanted = shared.wanted_from(named, query_set)
-    chosen = find_systems(entries, models, wanted) if models else all_systems(entries, wanted)
+    wanted = shared.entry_filter(named, query_set)
+    chosen = select_named(entries, models, wanted) if models else select_all(entries, wanted)
     library = shared.library_of(settings, store, entries, named)
     found = compare(chosen, shared.metric_name(metric), plan, library)
     known = model_facts(settings)

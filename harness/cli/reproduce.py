@@ -37,17 +37,17 @@ def run(
     """
     from harness.cli.console import print_json
     from harness.compare.build import head_metric
-    from harness.compare.choose import find_systems
     from harness.compare.contrast import SEED, Plan
     from harness.compare.machine import reproduction_json
     from harness.compare.reproduce import published_as, reproduce
+    from harness.compare.selection import select_named
     from results.published import load_published
 
     settings = settings_from(results=results)
     store, entries = shared.opened(settings)
     shared.refuse_published([name], entries)
-    wanted = shared.wanted_from(shared.named_tasks(tasks, entries), query_set)
-    selection = find_systems(entries, [name], wanted)
+    wanted = shared.entry_filter(shared.named_tasks(tasks, entries), query_set)
+    selection = select_named(entries, [name], wanted)
     system = selection.systems[0]
     rows = published_as(published_name or system.model, load_published())
     plan = Plan(seed=SEED if seed is None else seed)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.compare.changes import Change, Columns, largest_changes, with_tops
-from harness.compare.choose import Selection, System
 from harness.compare.contrast import Difference, Mean, Plan, contrast, means, pair_places
 from harness.compare.guard import NO_TEXTS, check_ground
 from harness.compare.insight import Known, Library, stored_run
+from harness.compare.selection import SelectedSystems
 from harness.compare.significance import corrected, overall_p, pair_p, permutations
 from harness.compare.slices import Slice, slices
 from harness.compare.wording import few
@@ -20,6 +20,7 @@ from harness.data.bright_tasks import ORIGINAL
 from harness.stats.bootstrap import mean_intervals
 from harness.stats.samples import Values, aligned
 from results.store import ResultStore
+from results.systems import System
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class _Sheet:
         return np.ascontiguousarray(self.rows[:, places])
 
 
-def compare(selection: Selection, metric: str, plan: Plan, library: Library) -> Comparison:
+def compare(selection: SelectedSystems, metric: str, plan: Plan, library: Library) -> Comparison:
     """Compare the selected systems, one or more; with one there is nothing but its means.
 
     `metric` is a metric's name, or empty for the tasks' head metric. Raises `NotComparable`
@@ -102,7 +103,7 @@ def compare(selection: Selection, metric: str, plan: Plan, library: Library) -> 
     )
 
 
-def head_metric(selection: Selection) -> str:
+def head_metric(selection: SelectedSystems) -> str:
     """Return the metric that heads all the tasks; raises `BadInput` where they have several."""
     first = selection.systems[0].entries
     found = dict.fromkeys(first[task].task.head_metric for task in selection.tasks)
@@ -114,7 +115,7 @@ def head_metric(selection: Selection) -> str:
     return next(iter(found))
 
 
-def _read(selection: Selection, metric: str, store: ResultStore) -> _Sheet:
+def _read(selection: SelectedSystems, metric: str, store: ResultStore) -> _Sheet:
     """Read per-query values; columns stand task by task in the first system's order."""
     rows: list[Values] = []
     tasks: list[str] = []
@@ -194,7 +195,7 @@ def _bare_changes(
     ]
 
 
-def _known(selection: Selection, changes: list[Change], library: Library) -> dict[str, Known]:
+def _known(selection: SelectedSystems, changes: list[Change], library: Library) -> dict[str, Known]:
     """Return what is known of each task, one at a time so that only one corpus is in memory."""
     found = {}
     first = selection.systems[0].entries
@@ -215,7 +216,7 @@ def _told(change: Change, known: Known) -> Change:
 
 
 def _notes(
-    selection: Selection, known: Mapping[str, Known], plan: Plan, tested: tuple[int, int]
+    selection: SelectedSystems, known: Mapping[str, Known], plan: Plan, tested: tuple[int, int]
 ) -> list[str]:
     """Return what a reader should know of how the numbers came about.
 

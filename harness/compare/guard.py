@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.compare.choose import System
 from harness.compare.wording import few
 from harness.core.errors import NotComparable, StoreError
 from harness.core.hashing import queries_fingerprint
 from harness.core.types import Qrels, Task
 from results.judgements import load_judgements
 from results.schema import Entry
+from results.systems import System
 
 NO_TEXTS = queries_fingerprint(())
 """The fingerprint of queries whose texts are not known: a run that came without them."""

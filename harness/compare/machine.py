@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from harness.compare.build import Comparison
-from harness.compare.choose import System, settings
 from harness.compare.reproduce import Reproduction
+from results.systems import System
 
 
 def comparison_json(found: Comparison) -> dict[str, Any]:
@@ -35,12 +35,11 @@ def comparison_json(found: Comparison) -> dict[str, Any]:
 
 def system_json(system: System) -> dict[str, Any]:
     """Return what a system is and which entries it stands for."""
-    first = next(iter(system.entries.values()))
     return {
         "label": system.label,
         "model": system.model,
         "variant": system.variant,
-        "settings": settings(first),
+        "settings": system.configuration,
         "entries": {
             task: {
                 "identity_hash": entry.identity_hash,

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.compare.choose import System
 from harness.compare.contrast import Plan, means
 from harness.core.errors import NotComparable, UnknownName
 from harness.stats.bootstrap import Interval, mean_interval
 from results.published import GROUPS, PublishedRow
 from results.store import ResultStore
+from results.systems import System
 
 CURRENT_GOLD = ("current", "r2med")
 """Gold versions that today's judgements are."""

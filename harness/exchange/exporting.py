@@ -9,7 +9,6 @@ from pathlib import Path, PurePosixPath
 
 from harness.core.errors import BadInput
 from harness.core.files import write_text
-from harness.core.hashing import sha256_json
 from harness.core.types import Json
 from harness.data.bright_tasks import ORIGINAL
 from harness.exchange.bright import FILE, bright_document, folder_name
@@ -18,9 +17,7 @@ from results.imported import ImportedRow
 from results.judgements import load_judgements
 from results.schema import Entry
 from results.store import ResultStore, safe_name
-
-BY_TASK = ("spaces", "external_run")
-"""Parts of an identity that differ between the tasks of one model."""
+from results.systems import configuration_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +103,7 @@ def _apart(path: str, entry: Entry) -> str:
 
 def _mteb(entry: Entry, store: ResultStore) -> dict[str, str]:
     """Return the one result file of an entry."""
-    own = {key: value for key, value in entry.identity.items() if key not in BY_TASK}
-    revision = f"rebench-{sha256_json(own)[:12]}"
+    revision = f"rebench-{configuration_hash(entry)[:12]}"
     document = mteb_document(
         entry.task.name,
         entry.task.revision,

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from harness.core.hashing import sha256_json
+from harness.leaderboard.labels import with_labels
 from harness.leaderboard.rows import NO_FACTS, Board, ModelFacts, Row
-from harness.leaderboard.variants import labelled, variant
 from harness.leaderboard.wording import short_value
 from harness.metrics.score import overall
 from results.imported import ImportedRow
 from results.published import PublishedRow
 from results.schema import Entry
+from results.systems import configuration_hash, oldest_first
 
 
 class Key(NamedTuple):
@@ -84,20 +85,20 @@ def _board(key: Key, rows: Sequence[Row], members: Sequence[str]) -> Board:
         members=means_over,
         whole=len(means_over),
         tasks=tasks,
-        rows=tuple(sorted(labelled(rows), key=rank_key)),
+        rows=tuple(sorted(with_labels(rows), key=rank_key)),
     )
 
 
 def _measured(sources: Sources, metric: str | None) -> list[tuple[Key, Row]]:
     """Fold a model's entries into one row per board."""
     folded: dict[Key, dict[tuple[str, str], dict[str, Entry]]] = {}
-    for entry in sorted(sources.entries, key=lambda each: each.created):
+    for entry in oldest_first(sources.entries):
         group = entry.task.group if entry.task.group in sources.members else entry.task.name
         key = Key(group, entry.task.query_set, metric or entry.task.head_metric, "")
         if key.metric in entry.metrics:
-            # A model's newest entry on a task stands for it; other settings make another row.
-            by_model = folded.setdefault(key, {})
-            by_model.setdefault((entry.model, variant(entry)), {})[entry.task.name] = entry
+            # The newest entry on a task counts; another configuration makes another row.
+            system = (entry.model, configuration_hash(entry))
+            folded.setdefault(key, {}).setdefault(system, {})[entry.task.name] = entry
     return [
         (key, _measured_row(model, tuple(found.values()), sources.members.get(key.group), key))
         for key, by_model in folded.items()

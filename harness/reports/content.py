@@ -8,11 +8,11 @@ from typing import Any
 
 from harness.compare.build import Comparison
 from harness.compare.changes import TOP
-from harness.compare.choose import System
 from harness.compare.machine import comparison_json, reproduction_json
 from harness.compare.reproduce import Reproduction
 from harness.leaderboard.measures import documents_per_second, hardware, truncation_rate
 from harness.leaderboard.rows import NO_FACTS, ModelFacts, Row
+from results.systems import System
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from collections.abc import Collection
 from harness.compare import wording
 from harness.compare.build import Comparison
 from harness.compare.changes import TOP
-from harness.compare.choose import System
 from harness.leaderboard.markdown import escape
 from harness.metrics.names import label, parse_metric
 from harness.reports.commands import command_lines
@@ -16,6 +15,7 @@ from harness.reports.content import Report
 from harness.reports.markdown import bullets, fenced, figure, section, table
 from harness.reports.sections import changes_lists, difference_tables, slice_tables
 from harness.reports.sources import reproduction_sections
+from results.systems import System
 
 FIGURES = {
     "tasks": "heat map of systems by tasks",

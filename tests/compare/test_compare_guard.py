@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from measured_store import make_task, measure, store_at
 
-from harness.compare.choose import System
 from harness.compare.guard import check_ground, ground_differences
 from harness.core.errors import NotComparable
 from harness.core.types import Corpus, Task
 from results.judgements import judgements_path
 from results.store import ResultStore
+from results.systems import System
 
 GOLD = {f"q{at}": [f"gold-{at}"] for at in range(8)}
 

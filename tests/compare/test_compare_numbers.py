@@ -13,9 +13,9 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
 from harness.compare.build import Comparison, compare
-from harness.compare.choose import Wanted, find_systems
 from harness.compare.contrast import Plan
 from harness.compare.insight import Library, Places
+from harness.compare.selection import EntryFilter, select_named
 from harness.core.errors import BadInput, UnknownName
 from harness.core.progress import SilentReporter
 from harness.data.registry import group_members
@@ -45,7 +45,7 @@ def compared(
 ) -> Comparison:
     """Compare models named by single letters."""
     entries = store.entries().entries
-    selection = find_systems(entries, list(names), Wanted(GROUPS, tasks))
+    selection = select_named(entries, list(names), EntryFilter(GROUPS, tasks))
     library = Library(store, entries, Places(), SilentReporter())
     return compare(selection, "", plan or Plan(), library)
 
@@ -236,7 +236,7 @@ def test_bad_plans_and_metrics_are_refused(tmp_path: Path) -> None:
     store = store_at(tmp_path)
     fill(store)
     entries = store.entries().entries
-    selection = find_systems(entries, ["a", "b"], Wanted(GROUPS))
+    selection = select_named(entries, ["a", "b"], EntryFilter(GROUPS))
     library = Library(store, entries, Places(), SilentReporter())
     with pytest.raises(BadInput, match="ndcg@7"):
         compare(selection, "ndcg@7", Plan(), library)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from measured_store import gains, make_task, measure, some_ranks, store_at
 
-from harness.compare.choose import Wanted, find_systems
 from harness.compare.contrast import Plan
 from harness.compare.reproduce import published_as, reproduce
+from harness.compare.selection import EntryFilter, select_named
 from harness.core.errors import NotComparable, UnknownName
 from harness.data.registry import group_members
 from results.published import PublishedRow, load_published, read_published
@@ -50,7 +50,7 @@ kind = "dense"
 metric = "recall@10"
 values = [50.0, 99.0]
 """
-WANTED = Wanted({"bright": group_members("bright")})
+WANTED = EntryFilter({"bright": group_members("bright")})
 
 
 def rows(tmp_path: Path) -> tuple[PublishedRow, ...]:
@@ -65,7 +65,7 @@ def test_rows_on_the_same_ground_and_reasons_for_the_others(tmp_path: Path) -> N
     ranks = [1, 3, 10, None, 2, 5, 1, 7]
     measure(store, "m", make_task("biology"), ranks)
     measure(store, "m", make_task("pony"), ranks)
-    (system,) = find_systems(store.entries().entries, ["m"], WANTED).systems
+    (system,) = select_named(store.entries().entries, ["m"], WANTED).systems
     found = reproduce(system, rows(tmp_path), store, Plan(), "ndcg@10")
     (source,) = found.sources
     assert (source.source, source.gold, source.file, source.row) == (
@@ -87,7 +87,7 @@ def test_the_mean_is_held_against_where_all_tasks_are_there(tmp_path: Path) -> N
     ranks = {name: some_ranks(6 + at, at) for at, name in enumerate(names)}
     for name in names:
         measure(store, "bm25", make_task(name, len(ranks[name])), ranks[name])
-    (system,) = find_systems(store.entries().entries, ["bm25"], WANTED).systems
+    (system,) = select_named(store.entries().entries, ["bm25"], WANTED).systems
     published = published_as("bm25", load_published())
     found = reproduce(system, published, store, Plan(), "ndcg@10")
     means = [line for source in found.sources for line in source.lines if not line.task]
@@ -100,7 +100,7 @@ def test_the_mean_is_held_against_where_all_tasks_are_there(tmp_path: Path) -> N
 def test_nothing_published_on_the_ground(tmp_path: Path) -> None:
     store = store_at(tmp_path)
     measure(store, "m", make_task("economics"), [1] * 8)
-    (system,) = find_systems(store.entries().entries, ["m"], WANTED).systems
+    (system,) = select_named(store.entries().entries, ["m"], WANTED).systems
     with pytest.raises(NotComparable, match="no task shared"):
         reproduce(system, rows(tmp_path), store, Plan(), "ndcg@10")
     with pytest.raises(UnknownName, match="reasonir-8b"):

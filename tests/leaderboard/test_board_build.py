@@ -143,7 +143,7 @@ def test_long_differences_are_labelled_by_a_hash(tmp_path: Path):
         store_entry(store, "m", "biology", [0.2, 0.2], Made(identity=identity))
     labels = [row.name for row in boards_of(store)[0].rows]
     assert len(set(labels)) == 2
-    assert all(len(label) == len("m (123456)") for label in labels)
+    assert all(len(label) == len("m#123456") for label in labels)
 
 
 def test_what_changes_by_task_makes_no_variant(tmp_path: Path):

@@ -12,10 +12,10 @@ from measured_store import store_at
 from report_numbers import strange_numbers
 
 from harness.compare.build import compare
-from harness.compare.choose import Wanted, find_systems
 from harness.compare.contrast import Plan
 from harness.compare.insight import Library, Places
 from harness.compare.machine import comparison_json
+from harness.compare.selection import EntryFilter, select_named
 from harness.core.hashing import task_fingerprint
 from harness.core.progress import SilentReporter
 from harness.data.registry import TaskOptions, load_task
@@ -72,7 +72,7 @@ def test_the_runs_give_the_examples_numbers(shared_data: Path, tmp_path: Path, t
         run = shared_data / "runs" / f"{name}-gpt4-queries" / f"{task}.{suffix}"
         score_external(run, name, ground, store, EvalConfig(), SilentReporter())
     entries = store.entries().entries
-    chosen = find_systems(entries, list(SYSTEMS), Wanted({}, (task,)))
+    chosen = select_named(entries, list(SYSTEMS), EntryFilter({}, (task,)))
     plan = Plan(pairs="first")
     found = compare(chosen, "", plan, Library(store, entries, Places(), SilentReporter()))
     (fresh,) = comparison_json(found)["by_task"][task]

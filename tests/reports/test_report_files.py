@@ -15,10 +15,10 @@ from measured_store import make_task, measure, some_ranks, store_at
 from report_numbers import allowed, strange_numbers
 
 from harness.compare.build import compare
-from harness.compare.choose import Wanted, find_systems
 from harness.compare.contrast import Plan
 from harness.compare.insight import Library, Places
 from harness.compare.reproduce import reproduce
+from harness.compare.selection import EntryFilter, select_named
 from harness.core.errors import StoreError
 from harness.core.progress import SilentReporter
 from harness.data.registry import group_members
@@ -29,7 +29,7 @@ from harness.reports.write import write_report
 from harness.search.bm25 import bm25
 from results.published import read_published
 
-WANTED = Wanted({"bright": group_members("bright")})
+WANTED = EntryFilter({"bright": group_members("bright")})
 PUBLISHED = """
 scale = 100
 group = "bright"
@@ -62,7 +62,7 @@ def make_report(
             measure(store, name, task, ranks, facts=facts)
         measure(store, "bm25", task, some_ranks(size, 5), identity=bm25().identity(task))
     entries = store.entries().entries
-    selection = find_systems(entries, names, WANTED)
+    selection = select_named(entries, names, WANTED)
     plan = Plan(pairs="first", resamples=500, changes=2)
     found = compare(selection, "", plan, Library(store, entries, Places(), SilentReporter()))
     path = folder / "published.toml"

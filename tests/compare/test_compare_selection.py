@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from measured_store import make_task, measure, store_at
 
-from harness.compare.choose import Wanted, all_systems, find_systems, known_systems
+from harness.compare.selection import EntryFilter, select_all, select_named
 from harness.core.errors import BadInput, NotComparable, UnknownName
 from harness.data.registry import group_members
+from results.systems import all_systems
 
-WANTED = Wanted({"bright": group_members("bright")})
+WANTED = EntryFilter({"bright": group_members("bright")})
 OLD, NEW = "2026-01-01T00:00:00+00:00", "2026-02-01T00:00:00+00:00"
 GOLD = {f"q{at}": [f"gold-{at}"] for at in range(8)}
 
@@ -21,7 +22,7 @@ def test_newest_entry_stands_for_a_task(tmp_path: Path) -> None:
     measure(store, "a", make_task(revision="old", gold={**GOLD, "q0": ["x"]}), [1] * 8, created=OLD)
     newest = measure(store, "a", make_task(), [2] * 8, created=NEW)
     measure(store, "b", make_task(), [3] * 8)
-    found = find_systems(store.entries().entries, ["a", "b"], WANTED)
+    found = select_named(store.entries().entries, ["a", "b"], WANTED)
     assert found.systems[0].entries == {"biology": newest}
 
 
@@ -31,12 +32,12 @@ def test_several_variants_are_named_and_one_can_be_chosen(tmp_path: Path) -> Non
     measure(store, "a", make_task(), [2] * 8, identity={"max_length": 512})
     entries = store.entries().entries
     with pytest.raises(BadInput, match="2 variants") as caught:
-        find_systems(entries, ["a"], WANTED)
-    labels = [system.label for system in known_systems(entries)]
+        select_named(entries, ["a"], WANTED)
+    labels = [system.label for system in all_systems(entries)]
     for label in labels:
         assert label in caught.value.message
     assert "max_length=256" in caught.value.message
-    pair = find_systems(entries, labels, WANTED).systems
+    pair = select_named(entries, labels, WANTED).systems
     assert [system.label for system in pair] == labels
     assert len({system.entries["biology"].identity_hash for system in pair}) == 2
 
@@ -47,9 +48,9 @@ def test_query_sets_are_variants_unless_one_is_asked_for(tmp_path: Path) -> None
         measure(store, "a", make_task(query_set=query_set), [1] * 8)
     entries = store.entries().entries
     with pytest.raises(BadInput, match="query_set=gpt4") as caught:
-        find_systems(entries, ["a"], WANTED)
+        select_named(entries, ["a"], WANTED)
     assert "--query-set" in caught.value.fix
-    (system,) = find_systems(entries, ["a"], Wanted(WANTED.groups, query_set="gpt4")).systems
+    (system,) = select_named(entries, ["a"], EntryFilter(WANTED.groups, query_set="gpt4")).systems
     assert system.query_set == "gpt4"
 
 
@@ -57,7 +58,7 @@ def test_runs_that_came_from_elsewhere_are_one_variant_over_tasks(tmp_path: Path
     store = store_at(tmp_path)
     measure(store, "a", make_task("pony"), [1] * 8, identity={"external_run": "1"}, k=100)
     measure(store, "a", make_task("aops"), [1] * 8, identity={"external_run": "2"}, k=90)
-    (system,) = find_systems(store.entries().entries, ["a"], WANTED).systems
+    (system,) = select_named(store.entries().entries, ["a"], WANTED).systems
     assert list(system.entries) == ["pony", "aops"]
 
 
@@ -69,10 +70,10 @@ def test_the_group_that_is_shared_most_in_its_own_order(tmp_path: Path) -> None:
         measure(store, model, make_task("mine", group="beir"), [1] * 8)
     measure(store, "a", make_task("aops"), [1] * 8)
     entries = store.entries().entries
-    found = find_systems(entries, ["a", "b"], WANTED)
+    found = select_named(entries, ["a", "b"], WANTED)
     assert found.tasks == ("biology", "economics", "pony")
     assert found.notes == ("a: aops left out, which not all were measured on",)
-    assert find_systems(entries, ["a", "b"], Wanted({}, ("mine",))).tasks == ("mine",)
+    assert select_named(entries, ["a", "b"], EntryFilter({}, ("mine",))).tasks == ("mine",)
 
 
 def test_no_shared_task_says_what_each_has(tmp_path: Path) -> None:
@@ -80,7 +81,7 @@ def test_no_shared_task_says_what_each_has(tmp_path: Path) -> None:
     measure(store, "a", make_task("pony"), [1] * 8)
     measure(store, "b", make_task("aops"), [1] * 8)
     with pytest.raises(NotComparable, match="a has pony; b has aops"):
-        find_systems(store.entries().entries, ["a", "b"], WANTED)
+        select_named(store.entries().entries, ["a", "b"], WANTED)
 
 
 def test_unknown_models_get_the_nearest_names(tmp_path: Path) -> None:
@@ -88,16 +89,16 @@ def test_unknown_models_get_the_nearest_names(tmp_path: Path) -> None:
     measure(store, "reasonir-8b", make_task(), [1] * 8)
     entries = store.entries().entries
     with pytest.raises(UnknownName, match="reasonir-8b") as caught:
-        find_systems(entries, ["reasonir8b"], WANTED)
+        select_named(entries, ["reasonir8b"], WANTED)
     assert "Did you mean reasonir-8b?" in caught.value.fix
     with pytest.raises(UnknownName, match="None is measured"):
-        find_systems((), ["a"], WANTED)
+        select_named((), ["a"], WANTED)
     with pytest.raises(BadInput, match="named twice"):
-        find_systems(entries, ["reasonir-8b", "reasonir-8b"], WANTED)
+        select_named(entries, ["reasonir-8b", "reasonir-8b"], WANTED)
     with pytest.raises(BadInput, match="has no entry on pony"):
-        find_systems(entries, ["reasonir-8b"], Wanted({}, ("pony",)))
+        select_named(entries, ["reasonir-8b"], EntryFilter({}, ("pony",)))
     with pytest.raises(BadInput) as caught:
-        find_systems(entries, ["reasonir-8b#zz"], WANTED)
+        select_named(entries, ["reasonir-8b#zz"], WANTED)
     assert caught.value.message == "'reasonir-8b#zz' is no variant that was measured"
 
 
@@ -108,10 +109,10 @@ def test_all_systems_are_those_on_the_ground_most_share_best_first(tmp_path: Pat
             measure(store, model, make_task(name), [rank] * 8)
     measure(store, "d", make_task("pony"), [1] * 8)
     measure(store, "c", make_task("pony", query_set="gpt4"), [1] * 8)
-    found = all_systems(store.entries().entries, WANTED)
+    found = select_all(store.entries().entries, WANTED)
     assert [system.label for system in found.systems] == ["b", "c", "a"]
     assert found.tasks == ("biology", "pony")
     assert "c#" in found.notes[0]
     assert "d#" in found.notes[0]
     with pytest.raises(BadInput, match="no measured entry"):
-        all_systems((), WANTED)
+        select_all((), WANTED)
