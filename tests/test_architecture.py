@@ -38,7 +38,10 @@ ALLOWED: dict[str, set[str]] = {
     "harness.exchange": {"harness.core", *LEVEL_2, "results"},
     "harness.compare": {"harness.core", *LEVEL_2, "results"},
     "harness.reports": {"harness.core", *LEVEL_2, *LEVEL_3, "results"},
-    "harness.ablation": {"harness.core", *LEVEL_2, *LEVEL_3, "harness.reports", "results"},
+    "harness.ablation": {
+        "harness.core", *LEVEL_2, *LEVEL_3, "harness.reports", "results", "redapter", "remixer",
+        "models.chat",
+    },
     "harness.cli": {
         "harness.core", *LEVEL_2, *LEVEL_3, "harness.reports", "harness.ablation", "models",
         "models.chat", "remixer", "redapter", "results",

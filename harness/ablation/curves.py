@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.ablation.execute import Result
+from harness.ablation.execute import RunResult
 from harness.core.files import read_jsonl
 from harness.stats.samples import Values
 
@@ -25,7 +25,7 @@ class Curves:
     values: Mapping[str, Values]
 
 
-def read_curves(results: Sequence[Result], root: Path) -> dict[str, Curves]:
+def read_curves(results: Sequence[RunResult], root: Path) -> dict[str, Curves]:
     """Return each variant's curves, in the order of the runs; failed runs are left out."""
     logs: dict[str, list[list[Mapping[str, Any]]]] = {}
     for result in results:

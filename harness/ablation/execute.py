@@ -1,4 +1,4 @@
-"""Training and measuring the runs of an ablation, one after another; what is done is reused."""
+"""Train and measure the runs of an ablation one after another; finished ones are reused."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.ablation.lineage import RunRetriever
-from harness.ablation.plan import Run
-from harness.ablation.records import Record, read_record, write_record
-from harness.ablation.spec import Spec
-from harness.ablation.tools import Tools, Trained
+from harness.ablation.plan import TrainingRun
+from harness.ablation.ports import Dependencies, TrainedRun
+from harness.ablation.records import RunRecord, read_record, write_record
+from harness.ablation.spec import AblationSpec
 from harness.core.errors import ModelError
-from harness.core.protocols import Retriever
-from harness.core.types import Task
+from harness.core.protocols import Reporter, Retriever
+from harness.core.types import Json, Retrieved, Task
 from harness.evaluate import EvalConfig, evaluate
 from results.schema import Entry
 from results.store import ResultStore
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class Workspace:
     """Where an ablation lives: its own folder, the store of entries, the command that runs it."""
 
     root: Path
@@ -31,46 +30,130 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class RunResult:
     """One run as it ended: entries by task, its log, seconds; or why it failed.
 
     `reused`: neither trained nor measured by this call.
     """
 
-    run: Run
+    run: TrainingRun
     entries: Mapping[str, Entry]
-    record: Record
+    record: RunRecord
     reused: bool
 
     @property
     def failed(self) -> bool:
-        """Tell whether there is nothing to compare."""
+        """Return whether there is nothing to compare."""
         return bool(self.record.failure)
 
 
-def run_all(
-    spec: Spec, runs: Sequence[Run], tasks: Sequence[Task], tools: Tools, site: Site
-) -> tuple[Result, ...]:
-    """Train and measure every run, and return how each ended.
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A retriever's entries by task; `reused` if all of them were stored before."""
 
-    A run whose loss is no number, or whose vectors are not, is reported as failed and the rest go
-    on; any other error stops here with all finished runs kept.
-    """
-    site.store.check_writable()
-    results: list[Result] = []
-    start = time.monotonic()
-    for number, run in enumerate(runs, start=1):
-        # Notes and no bar: training and encoding have bars of their own, and two would mix.
-        where = f"run {number} of {len(runs)}, {run.variant} with seed {run.seed}"
-        tools.reporter.note(f"{where}: {run.prepared.steps} steps")
-        result = _one(spec, run, tasks, tools, site)
-        results.append(result)
-        left = _left(results, len(runs), time.monotonic() - start)
-        tools.reporter.note(f"{where}: {_state(result, tasks)}{left}")
-    return tuple(results)
+    entries: Mapping[str, Entry]
+    reused: bool
 
 
-def _left(results: Sequence[Result], runs: int, seconds: float) -> str:
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """Trains and measures the runs of one ablation on its tasks."""
+
+    spec: AblationSpec
+    tasks: Sequence[Task]
+    needs: Dependencies
+    workspace: Workspace
+
+    def reference(self) -> Mapping[str, Entry]:
+        """Return the reference model's entries by task, measured if they are not stored."""
+        if not self.spec.reference.model:
+            return {}
+        return self._measure(self.needs.retriever(self.spec.reference.model, None)).entries
+
+    def run_all(self, runs: Sequence[TrainingRun]) -> tuple[RunResult, ...]:
+        """Train and measure every run, and return how each ended.
+
+        A run whose loss or vectors are not finite is reported as failed and the rest go on; any
+        other error stops here with all finished runs kept.
+        """
+        self.workspace.store.check_writable()
+        note = self.needs.reporter.note
+        results: list[RunResult] = []
+        start = time.monotonic()
+        for number, run in enumerate(runs, start=1):
+            # Notes and no bar: training and encoding have bars of their own, and two would mix.
+            where = f"run {number} of {len(runs)}, {run.variant} with seed {run.seed}"
+            note(f"{where}: {run.inputs.steps} steps")
+            result = self._run(run)
+            results.append(result)
+            left = _time_left(results, len(runs), time.monotonic() - start)
+            note(f"{where}: {self._state(result)}{left}")
+        return tuple(results)
+
+    def _run(self, run: TrainingRun) -> RunResult:
+        """Train and measure one run, or continue with the part that is finished."""
+        folder = run.folder(self.workspace.root)
+        before = read_record(folder)
+        record = RunRecord(run.variant, run.seed, run.key, 0.0, 0.0, "")
+        start = time.monotonic()
+        try:
+            trained = self.needs.trainer.train(run.recipe, folder, self.needs.reporter)
+            trained_at = time.monotonic()
+            measured = self._measure_run(run, trained)
+        except ModelError as error:
+            failed = replace(record, failure=error.message)
+            write_record(folder, failed)
+            return RunResult(run, {}, failed, reused=False)
+        self.needs.trainer.drop_checkpoints(folder)
+        if before is not None and not before.failure and measured.reused:
+            return RunResult(run, measured.entries, before, reused=True)
+        # Seconds of a run that was resumed count from there; those of a finished one stay.
+        record = replace(
+            record,
+            train_seconds=trained_at - start,
+            measure_seconds=time.monotonic() - trained_at,
+            log=str(trained.log.relative_to(folder)),
+        )
+        write_record(folder, record)
+        return RunResult(run, measured.entries, record, reused=False)
+
+    def _measure_run(self, run: TrainingRun, trained: TrainedRun) -> Measured:
+        """Return a run's entries by task.
+
+        Vectors go into a cache of the run's own, which is removed when they are scored: those of
+        one model among many would fill the user's cache and are never asked for again.
+        """
+        cache = run.folder(self.workspace.root) / "vectors"
+        inner = self.needs.retriever(str(trained.model), cache)
+        code = self.needs.trainer.code
+        measured = self._measure(RunRetriever(inner, run, self.spec.name, code))
+        shutil.rmtree(cache, ignore_errors=True)
+        return measured
+
+    def _measure(self, retriever: Retriever) -> Measured:
+        config = EvalConfig(command=self.workspace.command)
+        store, reporter = self.workspace.store, self.needs.reporter
+        evaluations = {
+            task.name: evaluate(retriever, task, store, config, reporter) for task in self.tasks
+        }
+        return Measured(
+            {name: each.entry for name, each in evaluations.items()},
+            all(each.reused for each in evaluations.values()),
+        )
+
+    def _state(self, result: RunResult) -> str:
+        """Return one line on how a run ended."""
+        if result.failed:
+            return f"failed ({result.record.failure})"
+        scores = ", ".join(
+            f"{task.name} {task.head_metric} "
+            f"{result.entries[task.name].metrics[task.head_metric]:.4f}"
+            for task in self.tasks
+        )
+        return f"{scores} ({'reused' if result.reused else 'trained and measured'})"
+
+
+def _time_left(results: Sequence[RunResult], runs: int, seconds: float) -> str:
     """Return how long the rest may take, by the runs that this call made."""
     made = sum(not each.reused for each in results)
     rest = runs - len(results)
@@ -79,79 +162,42 @@ def _left(results: Sequence[Result], runs: int, seconds: float) -> str:
     return f"; {rest} left, at most {seconds / made * rest / 60:.0f} min"
 
 
-def measure_reference(
-    spec: Spec, tasks: Sequence[Task], tools: Tools, site: Site
-) -> dict[str, Entry]:
-    """Return the reference model's entries by task, measured where they are not stored."""
-    if not spec.reference.model:
-        return {}
-    retriever = tools.retriever(spec.reference.model, None)
-    return _measured(retriever, tasks, tools, site)[0]
+class RunRetriever:
+    """Wraps a run's retriever: the run's name, its lineage in identity and facts.
 
-
-def _one(spec: Spec, run: Run, tasks: Sequence[Task], tools: Tools, site: Site) -> Result:
-    """Train and measure one run, or take up what is there of it."""
-    folder = run.folder(site.root)
-    before = read_record(folder)
-    record = Record(run.variant, run.seed, run.key, 0.0, 0.0, "")
-    start = time.monotonic()
-    try:
-        trained = tools.trainer.train(run.recipe, folder, tools.reporter)
-        trained_at = time.monotonic()
-        entries, reused = _measured_run(spec, run, trained, tasks, tools, site)
-    except ModelError as error:
-        failed = replace(record, failure=error.message)
-        write_record(folder, failed)
-        return Result(run, {}, failed, reused=False)
-    tools.trainer.tidy(folder)
-    done = before is not None and not before.failure and reused
-    if before is None or not done:
-        # Seconds of a run that was taken up again count from there; those of a finished one stay.
-        record = replace(
-            record,
-            train_seconds=trained_at - start,
-            measure_seconds=time.monotonic() - trained_at,
-            log=str(trained.log.relative_to(folder)),
-        )
-        write_record(folder, record)
-        return Result(run, entries, record, reused=False)
-    return Result(run, entries, before, reused=True)
-
-
-def _measured_run(
-    spec: Spec, run: Run, trained: Trained, tasks: Sequence[Task], tools: Tools, site: Site
-) -> tuple[dict[str, Entry], bool]:
-    """Return a run's entries by task, and whether all were stored before.
-
-    Vectors go into a cache of the run's own, and with it when they are scored: those of a model
-    that is one of many would fill the user's cache and are never asked for again.
+    What decides the weights (hashes of recipe, data and code, the seed) is part of the identity;
+    what they are called in the ablation is a fact.
     """
-    cache = run.folder(site.root) / "vectors"
-    inner = tools.retriever(str(trained.model), cache)
-    retriever = RunRetriever(inner, run, spec.name, tools.trainer.code)
-    found = _measured(retriever, tasks, tools, site)
-    shutil.rmtree(cache, ignore_errors=True)
-    return found
 
+    def __init__(self, inner: Retriever, run: TrainingRun, ablation: str, code: str) -> None:
+        """Wrap the retriever of a run's model."""
+        self._inner = inner
+        self._run = run
+        self._ablation = ablation
+        self._code = code
 
-def _measured(
-    retriever: Retriever, tasks: Sequence[Task], tools: Tools, site: Site
-) -> tuple[dict[str, Entry], bool]:
-    """Return a retriever's entries by task, and whether all were stored before."""
-    config = EvalConfig(command=site.command)
-    outcomes = {
-        task.name: evaluate(retriever, task, site.store, config, tools.reporter) for task in tasks
-    }
-    entries = {name: outcome.entry for name, outcome in outcomes.items()}
-    return entries, all(outcome.reused for outcome in outcomes.values())
+    @property
+    def name(self) -> str:
+        """Return the run's name."""
+        return self._run.name
 
+    def identity(self, task: Task) -> Mapping[str, Json]:
+        """Return the model's identity with the run's lineage."""
+        lineage: dict[str, Json] = {
+            "run": self._run.key,
+            "data": self._run.inputs.data,
+            "code": self._code,
+            "seed": self._run.seed,
+        }
+        return {**self._inner.identity(task), "lineage": lineage}
 
-def _state(result: Result, tasks: Sequence[Task]) -> str:
-    """Return one line on how a run ended."""
-    if result.failed:
-        return f"failed ({result.record.failure})"
-    heads = ", ".join(
-        f"{task.name} {task.head_metric} {result.entries[task.name].metrics[task.head_metric]:.4f}"
-        for task in tasks
-    )
-    return f"{heads} ({'reused' if result.reused else 'trained and measured'})"
+    def search(self, task: Task, k: int, reporter: Reporter) -> Retrieved:
+        """Search, and add what the run is called to the facts."""
+        retrieved = self._inner.search(task, k, reporter)
+        named: dict[str, Json] = {
+            "ablation": self._ablation,
+            "variant": self._run.variant,
+            "rows": self._run.inputs.rows,
+            "steps": self._run.inputs.steps,
+        }
+        return replace(retrieved, facts={**retrieved.facts, "trained": named})

@@ -9,8 +9,8 @@ import numpy as np
 
 from harness.ablation.curves import Curves, smoothed
 from harness.ablation.findings import scope_title
-from harness.ablation.spec import Spec
-from harness.ablation.table import LEVEL, OVERALL, Delta, Table
+from harness.ablation.spec import AblationSpec
+from harness.ablation.table import LEVEL, OVERALL, AblationTable, SeededDifference
 from harness.compare.wording import MINUS, percent
 from harness.metrics.names import label, parse_metric
 from harness.reports.figures import INK, colour, drawing, faint_grid, marker, rendered
@@ -26,12 +26,12 @@ SMOOTH = 12
 """Curves are running means over a twelfth of the steps: single batches differ in what they hold."""
 
 
-def pair_title(spec: Spec, one: str, other: str) -> str:
+def pair_title(spec: AblationSpec, one: str, other: str) -> str:
     """Return what a figure calls a comparison."""
     return f"{spec.title_of(one)} {MINUS} {spec.title_of(other)}"
 
 
-def deltas_figure(spec: Spec, table: Table, metric: str) -> dict[str, bytes] | None:
+def deltas_figure(spec: AblationSpec, table: AblationTable, metric: str) -> dict[str, bytes] | None:
     """Return the differences with intervals, a tick a seed.
 
     On one task a line is a comparison. On several, each of the first three comparisons has a panel
@@ -61,7 +61,9 @@ def deltas_figure(spec: Spec, table: Table, metric: str) -> dict[str, bytes] | N
         return rendered(figure)
 
 
-def _panels(spec: Spec, table: Table) -> list[tuple[str, list[tuple[str, Delta]]]]:
+def _panels(
+    spec: AblationSpec, table: AblationTable
+) -> list[tuple[str, list[tuple[str, SeededDifference]]]]:
     """Return (title, named lines) of each panel."""
     if len(spec.tasks) == 1:
         return [("", [(pair_title(spec, each.one, each.other), each) for each in table.deltas])]
@@ -79,7 +81,7 @@ def _panels(spec: Spec, table: Table) -> list[tuple[str, list[tuple[str, Delta]]
     ]
 
 
-def _delta_line(axes: Axes, row: int, each: Delta) -> None:
+def _delta_line(axes: Axes, row: int, each: SeededDifference) -> None:
     """Draw one difference: interval, mean, and the seeds as small ticks."""
     shade = colour(1 if each.task == OVERALL else 0)
     if each.test.interval is not None:
@@ -116,7 +118,7 @@ def _delta_legend() -> list[object]:
     return [*marks, seeds]
 
 
-def bins_figure(spec: Spec, table: Table, metric: str) -> dict[str, bytes] | None:
+def bins_figure(spec: AblationSpec, table: AblationTable, metric: str) -> dict[str, bytes] | None:
     """Return the differences by bin of reasoning intensity; `None` where it is not known."""
     if not table.bins:
         return None
@@ -152,7 +154,7 @@ def bins_figure(spec: Spec, table: Table, metric: str) -> dict[str, bytes] | Non
         return rendered(figure)
 
 
-def losses_figure(spec: Spec, curves: Mapping[str, Curves]) -> dict[str, bytes] | None:
+def losses_figure(spec: AblationSpec, curves: Mapping[str, Curves]) -> dict[str, bytes] | None:
     """Return the mean plain loss by step: the mean over seeds, and from least to most of them."""
     shown = {name: each for name, each in curves.items() if "plain_loss" in each.values}
     if not shown:
@@ -169,7 +171,7 @@ def losses_figure(spec: Spec, curves: Mapping[str, Curves]) -> dict[str, bytes] 
         return rendered(figure)
 
 
-def weights_figure(spec: Spec, curves: Mapping[str, Curves]) -> dict[str, bytes] | None:
+def weights_figure(spec: AblationSpec, curves: Mapping[str, Curves]) -> dict[str, bytes] | None:
     """Return the spread of reasoning intensity and of the weights by step."""
     told = [name for name in spec.variants if name in curves and "ri_q50" in curves[name].values]
     weighed = [
@@ -234,7 +236,7 @@ def _queries(count: int) -> str:
 
 
 def draw(
-    spec: Spec, table: Table, metric: str, curves: Mapping[str, Curves]
+    spec: AblationSpec, table: AblationTable, metric: str, curves: Mapping[str, Curves]
 ) -> dict[str, dict[str, bytes]]:
     """Return the figures that the numbers allow: name -> suffix -> file."""
     drawn = {
@@ -246,7 +248,7 @@ def draw(
     return {name: files for name, files in drawn.items() if files is not None}
 
 
-def alt_text(name: str, spec: Spec, metric: str, pairs: Sequence[tuple[str, str]]) -> str:
+def alt_text(name: str, spec: AblationSpec, metric: str, pairs: Sequence[tuple[str, str]]) -> str:
     """Return what a figure shows, for those who cannot see it."""
     told = "; ".join(pair_title(spec, *pair) for pair in pairs)
     return {

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.ablation.spec import Spec
-from harness.ablation.table import LEVEL, OVERALL, POWER, Delta, Table
+from harness.ablation.spec import AblationSpec
+from harness.ablation.table import LEVEL, OVERALL, POWER, AblationTable, SeededDifference
 from harness.compare import wording
 
 FEW_SEEDS = 3
 
 
-def findings(spec: Spec, table: Table) -> list[str]:
+def findings(spec: AblationSpec, table: AblationTable) -> list[str]:
     """Return one sentence or two per comparison over all that was measured."""
     return [finding(spec, each) for each in table.headline(spec)]
 
 
-def finding(spec: Spec, each: Delta) -> str:
+def finding(spec: AblationSpec, each: SeededDifference) -> str:
     """Return what one difference shows."""
     one, other = spec.title_of(each.one), spec.title_of(each.other)
     size = f"{wording.signed(each.delta)} points"
@@ -40,7 +40,7 @@ def p_text(value: float | None) -> str:
     return "1" if value == 1 else wording.p_value(value)
 
 
-def cautions(spec: Spec, table: Table) -> Iterator[str]:
+def cautions(spec: AblationSpec, table: AblationTable) -> Iterator[str]:
     """Yield what a reader must know of the table's limits."""
     seeds = len(spec.seeds)
     if seeds == 1:
@@ -67,12 +67,12 @@ def cautions(spec: Spec, table: Table) -> Iterator[str]:
         yield "Failed runs leave some comparisons with fewer seeds; each row says how many it has."
 
 
-def seeds_line(each: Delta) -> str:
+def seeds_line(each: SeededDifference) -> str:
     """Return every seed's own difference."""
     return ", ".join(f"{wording.signed(value)}" for value in each.by_seed.values())
 
 
-def variance_line(each: Delta) -> str:
+def variance_line(each: SeededDifference) -> str:
     """Return which part of the mean's variance comes from where."""
     found = each.test.crossed
     if found.seeds is None or found.queries is None or found.rest is None:
@@ -88,6 +88,6 @@ def variance_line(each: Delta) -> str:
     return ", ".join(f"{name} {100 * value / total:.0f} %" for name, value in parts.items())
 
 
-def scope_title(spec: Spec, task: str) -> str:
+def scope_title(spec: AblationSpec, task: str) -> str:
     """Return what a table calls a task, or all of them."""
     return task if task != OVERALL else f"mean of {len(spec.tasks)} tasks"

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.ablation.content import Outcome
+from harness.ablation.results import AblationResult
 from harness.ablation.table import LEVEL, POWER, SEED
 from harness.compare import wording
 from harness.stats.paired import PERMUTATIONS
 
 
-def method(outcome: Outcome) -> list[str]:
+def method(ablation: AblationResult) -> list[str]:
     """Return the sentences of the report's last section."""
-    spec = outcome.spec
+    spec = ablation.spec
     seeds = ", ".join(map(str, spec.seeds))
-    first = outcome.first_done
+    first = ablation.first_done
     return [
-        f"rebench {outcome.version}; training code {outcome.code[:16]}…; recipe "
+        f"rebench {ablation.version}; training code {ablation.code[:16]}…; recipe "
         f"{Path(spec.base).name} with "
         "each variant's keys on top",
         f"Seeds {seeds}, the same for every variant: with equal data a seed draws the same batches "
@@ -36,7 +36,7 @@ def method(outcome: Outcome) -> list[str]:
         f"in {wording.percent(POWER)} of cases, by the same variances, before correction",
         "variance of the mean: what part seeds, queries, and neither (the rest) have in it",
         *_hardware(first.entries),
-        *outcome.notes,
+        *ablation.notes,
     ]
 
 

@@ -1,31 +1,36 @@
-"""Which runs an ablation takes: one a variant and seed, named by a hash of all that decides it."""
+"""The runs of an ablation, one per variant and seed, and a preview of what is left to do."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.ablation.spec import Spec, Variant
-from harness.ablation.tools import Made, Prepared, Recipe, Tools
-from harness.core.errors import BadInput
+from harness.ablation.ports import Dependencies, RunInputs, TrainingData
+from harness.ablation.records import known_seconds, read_record
+from harness.ablation.spec import AblationSpec, Variant
+from harness.core.errors import BadInput, DataUnavailable
 from harness.core.hashing import sha256_file, sha256_json
 from harness.core.types import Json
+
+if TYPE_CHECKING:
+    from redapter.config import RunConfig
 
 DIGITS = 16
 """Hex digits of a run's key that name its folder."""
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class TrainingRun:
     """One training to be: `name` is the model's, `key` the hash of recipe, data, code and seed."""
 
     variant: str
     seed: int
     name: str
-    recipe: Recipe
-    prepared: Prepared
-    made: Made
+    recipe: RunConfig
+    inputs: RunInputs
+    data: TrainingData
     key: str
 
     def folder(self, root: Path) -> Path:
@@ -33,72 +38,77 @@ class Run:
         return root / "runs" / self.key[:DIGITS]
 
 
-def recipe_of(spec: Spec, variant: str, seed: int, tools: Tools, data: str = "") -> Recipe:
-    """Return the recipe of one variant and seed, with the data's path; raises `BadInput`."""
-    own: dict[str, Json] = {"name": f"{spec.name}-{variant}-s{seed}", "train": {"seed": seed}}
-    if data:
-        own["data"] = {"path": data}
-    changes = overlaid(spec.recipe, spec.variants[variant].recipe, own)
-    return tools.trainer.recipe(changes, f"variant {variant!r}")
+def check_variants(spec: AblationSpec, needs: Dependencies) -> dict[str, RunConfig]:
+    """Return each variant's recipe, without seed and data.
 
-
-def data_options(spec: Spec, variant: Variant) -> dict[str, Json]:
-    """Return how a variant's data is made; empty: as its recipe says."""
-    return overlaid(spec.data, variant.data)
-
-
-def check_variants(spec: Spec, tools: Tools) -> None:
-    """Raise `BadInput` for the first variant whose recipe or data options cannot be followed."""
+    Raises `BadInput` for the first variant whose recipe or data options cannot be followed.
+    """
+    recipes: dict[str, RunConfig] = {}
     for name, variant in spec.variants.items():
-        recipe_of(spec, name, spec.seeds[0], tools)
+        changes = overlay(spec.recipe, variant.recipe)
+        recipes[name] = needs.trainer.recipe(changes, f"variant {name!r}")
         options = data_options(spec, variant)
         if options:
-            tools.data.check(options, f"data of variant {name!r}")
+            needs.data.check(options, f"data of variant {name!r}")
+    return recipes
 
 
-def plan_runs(spec: Spec, tools: Tools) -> tuple[Run, ...]:
+def run_recipe(recipe: RunConfig, spec: AblationSpec, variant: str, seed: int) -> RunConfig:
+    """Return a variant's recipe with the run's name and seed."""
+    name = f"{spec.name}-{variant}-s{seed}"
+    return replace(recipe, name=name, train=replace(recipe.train, seed=seed))
+
+
+def data_options(spec: AblationSpec, variant: Variant) -> dict[str, Json]:
+    """Return how a variant's data is made; empty: it trains on its recipe's `data.path`."""
+    return overlay(spec.data, variant.data)
+
+
+def plan_runs(spec: AblationSpec, needs: Dependencies) -> tuple[TrainingRun, ...]:
     """Make the data of every variant and return its runs, seed by seed.
 
     Seed by seed, so that an interrupted ablation has compared all variants as often as it could.
-    Raises `BadInput` for two variants that are the same.
+    Raises `BadInput` for variants that cannot be followed, and for two that are the same.
     """
-    made: dict[str, Made] = {}
-    runs: list[Run] = []
-    for seed in spec.seeds:
-        for name, variant in spec.variants.items():
-            if name not in made:
-                made[name] = _made(spec, name, variant, tools)
-            recipe = recipe_of(spec, name, seed, tools, str(made[name].path))
-            runs.append(_run(name, seed, recipe, made[name], tools))
+    recipes = check_variants(spec, needs)
+    data: dict[str, TrainingData] = {}
+    for name, recipe in recipes.items():
+        data[name] = _training_data(spec, name, recipe, needs)
+        if data_options(spec, spec.variants[name]):
+            path = replace(recipe.data, path=str(data[name].path))
+            recipes[name] = replace(recipe, data=path)
+    runs = [
+        _run(name, seed, run_recipe(recipes[name], spec, name, seed), data[name], needs)
+        for seed in spec.seeds
+        for name in spec.variants
+    ]
     _refuse_twins(runs, spec)
     return tuple(runs)
 
 
-def _made(spec: Spec, name: str, variant: Variant, tools: Tools) -> Made:
-    """Return a variant's data, made if its options say how."""
-    recipe = recipe_of(spec, name, spec.seeds[0], tools)
-    options = data_options(spec, variant)
+def _training_data(
+    spec: AblationSpec, name: str, recipe: RunConfig, needs: Dependencies
+) -> TrainingData:
+    """Return a variant's data with its file's hash, made first if its options say how."""
+    options = data_options(spec, spec.variants[name])
     if options:
-        return _hashed(tools.data.make(options, recipe, tools.reporter))
-    table = recipe.get("data")
-    return _hashed(Made(Path(str(table.get("path", "")) if isinstance(table, dict) else "")))
+        data = needs.data.make(options, recipe, needs.reporter)
+    else:
+        data = TrainingData(Path(recipe.data.path))
+    return replace(data, sha256=sha256_file(data.path)) if data.path.is_file() else data
 
 
-def _hashed(made: Made) -> Made:
-    """Return the data with the hash of its file."""
-    return replace(made, sha256=sha256_file(made.path)) if made.path.is_file() else made
+def _run(
+    variant: str, seed: int, recipe: RunConfig, data: TrainingData, needs: Dependencies
+) -> TrainingRun:
+    inputs = needs.trainer.prepare(recipe)
+    key = sha256_json({"code": needs.trainer.code, "run": inputs.identity})
+    return TrainingRun(variant, seed, recipe.name, recipe, inputs, data, key)
 
 
-def _run(variant: str, seed: int, recipe: Recipe, made: Made, tools: Tools) -> Run:
-    """Return one run with its key."""
-    prepared = tools.trainer.prepare(recipe)
-    key = sha256_json({"code": tools.trainer.code, "run": prepared.identity})
-    return Run(variant, seed, str(recipe["name"]), recipe, prepared, made, key)
-
-
-def _refuse_twins(runs: Sequence[Run], spec: Spec) -> None:
-    """Raise `BadInput` when two variants would train the same model."""
-    first: dict[str, Run] = {}
+def _refuse_twins(runs: Sequence[TrainingRun], spec: AblationSpec) -> None:
+    """Raise `BadInput` if two variants would train the same model."""
+    first: dict[str, TrainingRun] = {}
     for run in runs:
         twin = first.setdefault(run.key, run)
         if twin is not run:
@@ -109,20 +119,95 @@ def _refuse_twins(runs: Sequence[Run], spec: Spec) -> None:
             )
 
 
-def warnings_of(runs: Iterable[Run]) -> tuple[str, ...]:
+def warnings_of(runs: Iterable[TrainingRun]) -> tuple[str, ...]:
     """Return what the runs warn of, each once, with the variant's name."""
-    found = {f"{run.variant}: {text}": None for run in runs for text in run.prepared.warnings}
-    return tuple(found)
+    return tuple(
+        dict.fromkeys(f"{run.variant}: {text}" for run in runs for text in run.inputs.warnings)
+    )
 
 
-def overlaid(*tables: object) -> dict[str, Json]:
+def overlay(*tables: Mapping[str, Json]) -> dict[str, Json]:
     """Return tables put over one another, later ones on top, tables within them likewise."""
     result: dict[str, Json] = {}
     for table in tables:
-        if not isinstance(table, dict):
-            continue
         for key, value in table.items():
             old = result.get(key)
-            both = isinstance(old, dict) and isinstance(value, dict)
-            result[key] = overlaid(old, value) if both else value
+            if isinstance(old, dict) and isinstance(value, dict):
+                result[key] = overlay(old, value)
+            else:
+                result[key] = value
     return result
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """One line of a preview: `state` is `finished`, `begun`, `failed before` or `to do`.
+
+    `rows`, `steps` and `key` are `None` while the data is not made.
+    """
+
+    variant: str
+    seed: int
+    state: str
+    rows: int | None
+    steps: int | None
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """All runs, whether the data exists already, and the seconds that the rest will take.
+
+    `seconds` is `None` if no run of this ablation has been measured on this machine yet.
+    """
+
+    runs: tuple[PlannedRun, ...]
+    data_made: bool
+    seconds: float | None
+    needs: tuple[str, ...]
+
+
+def preview(spec: AblationSpec, needs: Dependencies, root: Path) -> Preview:
+    """Return what would be done, without making, training or measuring anything.
+
+    Raises `BadInput` for recipes and options that cannot be followed.
+    """
+    recipes = check_variants(spec, needs)
+    options = {name: data_options(spec, variant) for name, variant in spec.variants.items()}
+    made = all(
+        not options[name] or needs.data.is_ready(options[name], recipe)
+        for name, recipe in recipes.items()
+    )
+    try:
+        rows = _planned(spec, needs, root) if made else _unmade(spec)
+    except DataUnavailable:  # rows on a hub that is out of reach: the rest of the plan still holds
+        made, rows = False, _unmade(spec)
+    left = sum(row.state != "finished" for row in rows)
+    known = known_seconds(root)
+    return Preview(rows, made, None if known is None else left * known, spec.needs.facts)
+
+
+def _planned(spec: AblationSpec, needs: Dependencies, root: Path) -> tuple[PlannedRun, ...]:
+    """Return the runs with their states; all data exists, so planning makes none."""
+    rows = []
+    for run in plan_runs(spec, needs):
+        folder = run.folder(root)
+        record = read_record(folder)
+        state = "to do"
+        if record is not None:
+            state = "failed before" if record.failure else "finished"
+        elif folder.is_dir():
+            state = "begun"
+        rows.append(
+            PlannedRun(run.variant, run.seed, state, run.inputs.rows, run.inputs.steps, run.key)
+        )
+    return tuple(rows)
+
+
+def _unmade(spec: AblationSpec) -> tuple[PlannedRun, ...]:
+    """Return the runs while their data is not made, so that their keys are not known."""
+    return tuple(
+        PlannedRun(name, seed, "to do", None, None, None)
+        for seed in spec.seeds
+        for name in spec.variants
+    )

@@ -1,4 +1,4 @@
-"""What a run's folder says of it: finished or failed, and how long it took."""
+"""A run's record on disk: finished or failed, and how long it took."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RECORD = "ablation.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class RunRecord:
     """One run's record: names, seconds of training and of measuring, the log, what went wrong.
 
     `failure` is empty for a run that was trained and measured. `log` is relative to the folder.
@@ -29,34 +29,30 @@ class Record:
     failure: str = ""
 
 
-def read_record(folder: Path) -> Record | None:
-    """Return a run's record, `None` where there is none; raises `StoreError` for a damaged one."""
+def read_record(folder: Path) -> RunRecord | None:
+    """Return a run's record, `None` if there is none; raises `StoreError` for a damaged one."""
     path = folder / RECORD
     if not path.is_file():
         return None
     values = read_json(path)
     try:
-        return Record(**values)
+        return RunRecord(**values)
     except TypeError as error:
         raise StoreError(
             f"{path} is no record of a run: {error}", fix=f"Remove the folder {folder}."
         ) from error
 
 
-def write_record(folder: Path, record: Record) -> None:
+def write_record(folder: Path, record: RunRecord) -> None:
     """Write a run's record whole; raises `StoreError`."""
     values: Mapping[str, object] = asdict(record)
     write_text(folder / RECORD, json.dumps(values, ensure_ascii=False, indent=1) + "\n")
 
 
-def known_seconds(root: Path) -> tuple[float, float] | None:
-    """Return the mean seconds of training and measuring a run over an ablation's finished runs."""
-    found = [read_record(path.parent) for path in sorted(root.glob(f"runs/*/{RECORD}"))]
-    done = [each for each in found if each is not None and not each.failure]
+def known_seconds(root: Path) -> float | None:
+    """Return the mean seconds of training plus measuring, over an ablation's finished runs."""
+    records = [read_record(path.parent) for path in sorted(root.glob(f"runs/*/{RECORD}"))]
+    done = [each for each in records if each is not None and not each.failure]
     if not done:
         return None
-    count = len(done)
-    return (
-        sum(each.train_seconds for each in done) / count,
-        sum(each.measure_seconds for each in done) / count,
-    )
+    return sum(each.train_seconds + each.measure_seconds for each in done) / len(done)

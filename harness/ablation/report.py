@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.ablation.content import Outcome, outcome_json
 from harness.ablation.figures import alt_text, draw
 from harness.ablation.findings import (
     cautions,
@@ -18,7 +17,8 @@ from harness.ablation.findings import (
     variance_line,
 )
 from harness.ablation.method import method
-from harness.ablation.plan import Run
+from harness.ablation.plan import TrainingRun
+from harness.ablation.results import AblationResult, result_json
 from harness.ablation.table import LEVEL
 from harness.compare import wording
 from harness.core.files import write_text
@@ -31,71 +31,71 @@ REPORT = "report.md"
 FIGURES = "figures"
 
 
-def write_report(outcome: Outcome, folder: Path) -> Path:
+def write_report(ablation: AblationResult, folder: Path) -> Path:
     """Write `report.md`, `report.json` and `figures/` into a folder; returns the Markdown.
 
-    The same outcome gives the same bytes. Raises `StoreError` where nothing can be written.
+    The same ablation gives the same bytes. Raises `StoreError` where nothing can be written.
     """
-    drawn = draw(outcome.spec, outcome.table, outcome.metric, outcome.curves)
+    drawn = draw(ablation.spec, ablation.table, ablation.metric, ablation.curves)
     for name, files in drawn.items():
         write_figure(folder / FIGURES, name, files)
-    data = json.dumps(outcome_json(outcome), ensure_ascii=False, indent=1, allow_nan=False)
+    data = json.dumps(result_json(ablation), ensure_ascii=False, indent=1, allow_nan=False)
     write_text(folder / "report.json", data + "\n")
-    write_text(folder / REPORT, report_text(outcome, drawn))
+    write_text(folder / REPORT, report_text(ablation, drawn))
     return folder / REPORT
 
 
-def report_text(outcome: Outcome, figures: Mapping[str, object]) -> str:
+def report_text(ablation: AblationResult, figures: Mapping[str, object]) -> str:
     """Return the report as Markdown; `figures` names those that were drawn."""
-    spec = outcome.spec
+    spec = ablation.spec
     lines = [f"# {escape(spec.title or spec.name)}", ""]
     if spec.about:
         lines += [escape(spec.about), ""]
-    lines += section("What was found", bullets(findings(spec, outcome.table)),
-                     bullets(cautions(spec, outcome.table)), _failures(outcome))  # fmt: skip
-    lines += section("Means", [_means_words(outcome)], _means_table(outcome))
-    lines += section("Differences", [_deltas_words(outcome)], _deltas_table(outcome),
-                     _shown("deltas", outcome, figures))  # fmt: skip
-    lines += section("By reasoning intensity", *_intensity(outcome, figures))
-    lines += section("Training", *_training(outcome, figures))
-    lines += section("Data", *_data(outcome))
-    if outcome.published:
-        lines += section("Published numbers", *_published(outcome))
-    lines += section("How this was made", bullets(method(outcome)), _commands(outcome))
+    lines += section("What was found", bullets(findings(spec, ablation.table)),
+                     bullets(cautions(spec, ablation.table)), _failures(ablation))  # fmt: skip
+    lines += section("Means", [_means_words(ablation)], _means_table(ablation))
+    lines += section("Differences", [_deltas_words(ablation)], _deltas_table(ablation),
+                     _shown("deltas", ablation, figures))  # fmt: skip
+    lines += section("By reasoning intensity", *_intensity(ablation, figures))
+    lines += section("Training", *_training(ablation, figures))
+    lines += section("Data", *_data(ablation))
+    if ablation.published:
+        lines += section("Published numbers", *_published(ablation))
+    lines += section("How this was made", bullets(method(ablation)), _commands(ablation))
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _shown(name: str, outcome: Outcome, figures: Mapping[str, object]) -> list[str]:
+def _shown(name: str, ablation: AblationResult, figures: Mapping[str, object]) -> list[str]:
     """Return the lines of a figure, if it was drawn."""
     if name not in figures:
         return []
-    metric = label(parse_metric(outcome.metric))
-    pairs = list(dict.fromkeys((each.one, each.other) for each in outcome.table.deltas))
-    return figure(name, FIGURES, alt_text(name, outcome.spec, metric, pairs))
+    metric = label(parse_metric(ablation.metric))
+    pairs = list(dict.fromkeys((each.one, each.other) for each in ablation.table.deltas))
+    return figure(name, FIGURES, alt_text(name, ablation.spec, metric, pairs))
 
 
-def _failures(outcome: Outcome) -> list[str]:
+def _failures(ablation: AblationResult) -> list[str]:
     """Return the runs that failed, with why."""
     return bullets(
-        f"Failed: {outcome.spec.title_of(each.run.variant)}, seed {each.run.seed}: "
+        f"Failed: {ablation.spec.title_of(each.run.variant)}, seed {each.run.seed}: "
         f"{each.record.failure}"
-        for each in outcome.failed
+        for each in ablation.failed
     )
 
 
-def _means_words(outcome: Outcome) -> str:
+def _means_words(ablation: AblationResult) -> str:
     """Return the sentence above the table of means."""
-    metric = label(parse_metric(outcome.metric))
+    metric = label(parse_metric(ablation.metric))
     return escape(
         f"{metric} × 100; the mean over seeds, and the standard deviation between them (n − 1)."
     )
 
 
-def _means_table(outcome: Outcome) -> list[str]:
+def _means_table(ablation: AblationResult) -> list[str]:
     """Return a row per side and task: mean ± sd, and every seed's own value."""
-    spec = outcome.spec
+    spec = ablation.spec
     rows = []
-    for each in outcome.table.means:
+    for each in ablation.table.means:
         spread = "" if each.deviation is None else f" ± {wording.points(each.deviation)}"
         seeds = ", ".join(wording.points(value) for value in each.seeds.values())
         rows.append(
@@ -110,18 +110,18 @@ def _means_table(outcome: Outcome) -> list[str]:
     return table(("variant", "task", "mean ± sd", seeds_head), rows, texts=2)
 
 
-def _deltas_words(outcome: Outcome) -> str:
+def _deltas_words(ablation: AblationResult) -> str:
     """Return the sentence above the table of differences."""
     return escape(
         f"Paired by query and seed; {wording.percent(LEVEL)} intervals and p take both for "
-        f"sources of variance; p corrected (Holm) over the {outcome.table.tests} tests of this "
+        f"sources of variance; p corrected (Holm) over the {ablation.table.tests} tests of this "
         "table."
     )
 
 
-def _deltas_table(outcome: Outcome) -> list[str]:
+def _deltas_table(ablation: AblationResult) -> list[str]:
     """Return a row per comparison and task."""
-    spec = outcome.spec
+    spec = ablation.spec
     rows = [
         (
             f"{spec.title_of(each.one)} {wording.MINUS} {spec.title_of(each.other)}",
@@ -137,7 +137,7 @@ def _deltas_table(outcome: Outcome) -> list[str]:
             seeds_line(each),
             variance_line(each),
         )
-        for each in outcome.table.deltas
+        for each in ablation.table.deltas
     ]
     heads = (
         "comparison", "task", "difference", f"{wording.percent(LEVEL)} interval",
@@ -147,9 +147,9 @@ def _deltas_table(outcome: Outcome) -> list[str]:
     return table(heads, rows, texts=2)
 
 
-def _intensity(outcome: Outcome, figures: Mapping[str, object]) -> list[list[str]]:
+def _intensity(ablation: AblationResult, figures: Mapping[str, object]) -> list[list[str]]:
     """Return the table and figure by bin, or why there is none."""
-    spec, found = outcome.spec, outcome.table.bins
+    spec, found = ablation.spec, ablation.table.bins
     if not found:
         return [["It is not known for these queries: see the notes at the end."]]
     told = escape(
@@ -175,21 +175,21 @@ def _intensity(outcome: Outcome, figures: Mapping[str, object]) -> list[list[str
         for (one, other), own in cells.items()
     ]
     heads = ("comparison", *(f"{name} ({counts[name]:,})" for name in names))
-    return [[told], table(heads, rows), _shown("intensity", outcome, figures)]
+    return [[told], table(heads, rows), _shown("intensity", ablation, figures)]
 
 
-def _training(outcome: Outcome, figures: Mapping[str, object]) -> list[list[str]]:
+def _training(ablation: AblationResult, figures: Mapping[str, object]) -> list[list[str]]:
     """Return seconds and steps of each variant, and the curves."""
     rows = []
-    for name in outcome.spec.variants:
-        own = [each for each in outcome.results if each.run.variant == name and not each.failed]
+    for name in ablation.spec.variants:
+        own = [each for each in ablation.results if each.run.variant == name and not each.failed]
         if own:
             rows.append(
                 (
-                    outcome.spec.title_of(name),
+                    ablation.spec.title_of(name),
                     str(len(own)),
-                    f"{own[0].run.prepared.rows:,}",
-                    f"{own[0].run.prepared.steps:,}",
+                    f"{own[0].run.inputs.rows:,}",
+                    f"{own[0].run.inputs.steps:,}",
                     f"{_mean([each.record.train_seconds for each in own]):.1f}",
                     f"{_mean([each.record.measure_seconds for each in own]):.1f}",
                 )
@@ -201,7 +201,7 @@ def _training(outcome: Outcome, figures: Mapping[str, object]) -> list[list[str]
         "whatever is minimised. The effective sample size is (Σw)² / Σw² over the batch: 1 where "
         "all queries count alike."
     )
-    losses, weights = (_shown(name, outcome, figures) for name in ("losses", "weights"))
+    losses, weights = (_shown(name, ablation, figures) for name in ("losses", "weights"))
     return [table(heads, rows), [words] if losses or weights else [], losses, weights]
 
 
@@ -210,23 +210,23 @@ def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def _data(outcome: Outcome) -> list[list[str]]:
+def _data(ablation: AblationResult) -> list[list[str]]:
     """Return what each training file holds, variants that share one together."""
-    sharing: dict[str, list[Run]] = {}
-    for each in outcome.results:
-        sharing.setdefault(str(each.run.made.path), []).append(each.run)
+    sharing: dict[str, list[TrainingRun]] = {}
+    for each in ablation.results:
+        sharing.setdefault(str(each.run.data.path), []).append(each.run)
     lines = []
     for runs in sharing.values():
-        made = runs[0].made
-        titles = dict.fromkeys(outcome.spec.title_of(run.variant) for run in runs)
+        made = runs[0].data
+        titles = dict.fromkeys(ablation.spec.title_of(run.variant) for run in runs)
         hashed = (f"sha256 {made.sha256[:16]}…",) if made.sha256 else ()
         facts = (f"{name}: {text}" for name, text in made.facts.items())
-        told = (f"{runs[0].prepared.rows:,} rows", *hashed, *facts)
+        told = (f"{runs[0].inputs.rows:,} rows", *hashed, *facts)
         lines.append(f"{', '.join(titles)}: {'; '.join(told)}")
     return [bullets(lines)]
 
 
-def _published(outcome: Outcome) -> list[list[str]]:
+def _published(ablation: AblationResult) -> list[list[str]]:
     """Return published averages beside, and what sets them apart."""
     rows = [
         (
@@ -236,7 +236,7 @@ def _published(outcome: Outcome) -> list[list[str]]:
             row.source,
             wording.DASH if row.overall is None else f"{100 * row.overall:.1f}",
         )
-        for row in outcome.published
+        for row in ablation.published
     ]
     words = (
         "From papers, on other models, data and tasks: for orientation, not comparable with the "
@@ -245,6 +245,6 @@ def _published(outcome: Outcome) -> list[list[str]]:
     return [[words], table(("model", "group", "metric", "source", "average"), rows, texts=4)]
 
 
-def _commands(outcome: Outcome) -> list[str]:
+def _commands(ablation: AblationResult) -> list[str]:
     """Return the command that made the report."""
-    return fenced([f"$ {shlex.join(outcome.command)}"])
+    return fenced([f"$ {shlex.join(ablation.command)}"])

@@ -1,58 +1,61 @@
-"""A whole ablation: data, runs, reference, table, curves and what is published beside."""
+"""A whole ablation: data, runs, reference model, tested differences, training curves."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.ablation.content import Outcome
 from harness.ablation.curves import read_curves
-from harness.ablation.execute import Result, Site, measure_reference, run_all
-from harness.ablation.plan import check_variants, plan_runs, warnings_of
-from harness.ablation.spec import Spec
+from harness.ablation.execute import Executor, RunResult, Workspace
+from harness.ablation.plan import plan_runs, warnings_of
+from harness.ablation.ports import Dependencies
+from harness.ablation.results import AblationResult
+from harness.ablation.spec import AblationSpec
 from harness.ablation.table import make_table
-from harness.ablation.tools import Tools
-from harness.ablation.values import Sheet, read_sheet
+from harness.ablation.values import MeasuredValues, read_values
 from harness.compare.insight import Library, Places
 from harness.compare.slices import BEYOND, BINS, bin_of
 from results.published import PublishedRow, load_published
 from results.schema import Entry
 
 
-def run_ablation(spec: Spec, tools: Tools, site: Site, places: Places, version: str) -> Outcome:
-    """Make the data, train and measure every run, and return what came of it.
+def run_ablation(
+    spec: AblationSpec, needs: Dependencies, workspace: Workspace, places: Places, version: str
+) -> AblationResult:
+    """Make the data, train and measure every run, and return the tested differences.
 
-    What is finished is reused: data, trainings, entries. Raises what reading, training and
-    measuring raise; a run that fails by itself is part of the outcome.
+    Finished data, trainings and entries are reused. Raises what reading, training and measuring
+    raise; a run that fails by itself is part of the result.
     """
-    check_variants(spec, tools)
-    runs = plan_runs(spec, tools)
+    runs = plan_runs(spec, needs)
     for text in warnings_of(runs):
-        tools.reporter.warn(text)
-    tasks = [tools.load_task(name) for name in spec.tasks]
-    reference = measure_reference(spec, tasks, tools, site)
-    results = run_all(spec, runs, tasks, tools, site)
-    sheet = read_sheet(spec, results, reference, site.store)
+        needs.reporter.warn(text)
+    executor = Executor(spec, [needs.load_task(name) for name in spec.tasks], needs, workspace)
+    reference = executor.reference()
+    results = executor.run_all(runs)
+    values = read_values(spec, results, reference, workspace.store)
     first = next(result.entries for result in results if not result.failed)
-    bins, notes = intensity_bins(sheet, first, Library(site.store, (), places, tools.reporter))
-    return Outcome(
+    bins, notes = intensity_bins(
+        values, first, Library(workspace.store, (), places, needs.reporter)
+    )
+    return AblationResult(
         spec=spec,
         results=results,
-        metric=sheet.metric,
-        table=make_table(spec, sheet, bins),
-        curves=read_curves(results, site.root),
+        metric=values.metric,
+        table=make_table(spec, values, bins),
+        curves=read_curves(results, workspace.root),
         published=published_rows(spec.published),
         notes=(*notes, *_twins(results), *warnings_of(runs)),
-        code=tools.trainer.code,
+        code=needs.trainer.code,
         version=version,
-        command=site.command,
+        command=workspace.command,
     )
 
 
 def intensity_bins(
-    sheet: Sheet, entries: Mapping[str, Entry], library: Library
+    values: MeasuredValues, entries: Mapping[str, Entry], library: Library
 ) -> tuple[dict[str, list[int]], tuple[str, ...]]:
-    """Return bin of reasoning intensity -> columns, in order, and what is not known."""
+    """Return bin of reasoning intensity -> columns, in order, and notes on what is not known."""
     bins: dict[str, list[int]] = {name: [] for name in (*(name for name, _, _ in BINS), BEYOND)}
     notes: list[str] = []
     for task, entry in entries.items():
@@ -60,8 +63,8 @@ def intensity_bins(
         notes += known.notes
         if known.ranks is None:
             continue
-        for at in sheet.columns.of(task):
-            bins[bin_of(known.ranks[sheet.columns.queries[at]])].append(at)
+        for at in values.columns.of(task):
+            bins[bin_of(known.ranks[values.columns.queries[at]])].append(at)
     return {name: places for name, places in bins.items() if places}, tuple(notes)
 
 
@@ -71,7 +74,7 @@ def published_rows(models: Sequence[str]) -> tuple[PublishedRow, ...]:
     return tuple(row for model in models for row in rows if row.model == model)
 
 
-def _twins(results: Sequence[Result]) -> list[str]:
+def _twins(results: Sequence[RunResult]) -> list[str]:
     """Return a note for variants of unequal recipes that ended in the very same numbers."""
     by_variant: dict[str, dict[int, tuple[str, ...]]] = {}
     for each in results:
@@ -94,6 +97,6 @@ def _weights(entry: Entry) -> object:
     return model.get("weights") if isinstance(model, Mapping) else entry.identity_hash
 
 
-def default_root(spec: Spec) -> Path:
-    """Return where an ablation lives unless told otherwise."""
+def default_root(spec: AblationSpec) -> Path:
+    """Return where an ablation lives by default."""
     return Path("ablations") / spec.name

@@ -1,16 +1,21 @@
-"""What an ablation is: variants of one recipe, seeds, tasks, comparisons; frozen and checked."""
+"""An ablation as data: variants of a recipe, seeds, tasks, comparisons; read from TOML."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from harness.core.errors import BadInput, UnknownName
+from harness.core.tables import build_table
 
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 ALL = "all"
+DEFAULT_PRESET = "demo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,7 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class ReferenceModel:
     """A model that is not trained here, such as the one that training starts from.
 
     `model` is a name as in `eval --model`; empty: there is none.
@@ -52,7 +57,7 @@ class Needs:
 
 
 @dataclass(frozen=True, slots=True)
-class Spec:
+class AblationSpec:
     """A whole ablation.
 
     `base` is a recipe's name or TOML file, `recipe` what is put over it for every variant. `data`
@@ -74,7 +79,7 @@ class Spec:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     comparisons: tuple[tuple[str, str], ...] = ()
-    reference: Reference = field(default_factory=Reference)
+    reference: ReferenceModel = field(default_factory=ReferenceModel)
     published: tuple[str, ...] = ()
     needs: Needs = field(default_factory=Needs)
 
@@ -91,7 +96,7 @@ class Spec:
             raise BadInput(f"seeds = {list(self.seeds)}", fix="Give different numbers from 0.")
         if self.baseline not in self.variants:
             raise UnknownName(
-                "variant", self.baseline, self.variants, listing=f"{_listing(self.variants)}"
+                "variant", self.baseline, self.variants, listing=_listing(self.variants)
             )
         if self.reference.title in self.variants:
             raise BadInput(
@@ -126,6 +131,89 @@ class Spec:
         return side if variant is None else variant.title or side
 
 
-def _listing(names: object) -> str:
-    """Return the sentence that lists what there is."""
-    return f"There are: {', '.join(map(str, names))}."  # type: ignore[call-overload]
+def _listing(names: Iterable[str]) -> str:
+    return f"There are: {', '.join(names)}."
+
+
+def shipped() -> dict[str, Path]:
+    """Return the ablations that ship, as `NAME-PRESET` -> file."""
+    folder = Path(str(files("harness.ablation").joinpath("presets")))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def read_spec(source: str, preset: str = "") -> AblationSpec:
+    """Return the checked ablation of a TOML file, or of a shipped name with one of its presets.
+
+    Raises `UnknownName` with the nearest names, `BadInput` for TOML that does not parse, unknown
+    keys (with did-you-mean), wrong types and what `AblationSpec` refuses.
+    """
+    path = _file(source, preset)
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path.name} is not TOML: {error}", fix="Fix the file.") from error
+    return build_table(AblationSpec, table, path.name)
+
+
+def _file(source: str, preset: str) -> Path:
+    """Return the file that a name or path stands for."""
+    path = Path(source)
+    if path.suffix == ".toml" or path.is_file():
+        if preset:
+            raise BadInput(f"--preset {preset!r} with a file", fix="Presets belong to names.")
+        if not path.is_file():
+            raise BadInput(f"no ablation at {source}", fix="Check the path.")
+        return path
+    known = shipped()
+    names = sorted({name.partition("-")[0] for name in known})
+    if source not in names:
+        raise UnknownName("ablation", source, names, listing=f"Name {_or(names)}, or a TOML file.")
+    presets = [name.partition("-")[2] for name in known if name.partition("-")[0] == source]
+    wanted = preset or DEFAULT_PRESET
+    if wanted not in presets:
+        raise UnknownName("preset", wanted, presets, listing=f"{source} has: {', '.join(presets)}.")
+    return known[f"{source}-{wanted}"]
+
+
+def restrict(
+    spec: AblationSpec,
+    *,
+    variants: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    tasks: Sequence[str] = (),
+) -> AblationSpec:
+    """Return the ablation with only the variants, seeds and tasks that are asked for.
+
+    Without `variants`, those that are not on request; `all` stands for every one. The baseline
+    stays; comparisons of what is left out go. Raises `UnknownName`, and what `AblationSpec` raises.
+    """
+    wanted = list(spec.variants) if ALL in variants else list(variants)
+    for name in wanted:
+        if name not in spec.variants:
+            listing = f"There are: {', '.join(spec.variants)}, and {ALL}."
+            raise UnknownName("variant", name, spec.variants, listing=listing)
+    if not wanted:
+        wanted = [name for name, each in spec.variants.items() if not each.on_request]
+    kept = {
+        name: each
+        for name, each in spec.variants.items()
+        if name in wanted or name == spec.baseline
+    }
+    sides = {*kept, spec.reference.title}
+    written = tuple(pair for pair in spec.comparisons if sides.issuperset(pair))
+    named = {side for pair in written for side in pair}
+    # A variant that no written comparison names would be trained for nothing.
+    added = tuple((name, spec.baseline) for name in kept if spec.comparisons and name not in named
+                  and name != spec.baseline)  # fmt: skip
+    return replace(
+        spec,
+        variants=kept,
+        comparisons=(*written, *added),
+        seeds=tuple(seeds) or spec.seeds,
+        tasks=tuple(tasks) or spec.tasks,
+    )
+
+
+def _or(names: Sequence[str]) -> str:
+    """Return names as `a, b or c`."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.random import Generator
 
-from harness.ablation.spec import Spec
-from harness.ablation.values import Sheet
+from harness.ablation.spec import AblationSpec
+from harness.ablation.values import MeasuredValues
 from harness.core.hashing import sha256_text
 from harness.stats.crossed import (
     CrossedTest,
@@ -48,7 +48,7 @@ class SideMean:
 
 
 @dataclass(frozen=True, slots=True)
-class Delta:
+class SeededDifference:
     """`one` less `other` on one task (or all), as a fraction.
 
     `by_seed` holds each seed's mean difference; `counts` are queries won, tied and lost by the
@@ -76,7 +76,7 @@ class Delta:
 
 
 @dataclass(frozen=True, slots=True)
-class BinDelta:
+class BinDifference:
     """A difference over the queries of one bin of reasoning intensity; not tested."""
 
     one: str
@@ -89,7 +89,7 @@ class BinDelta:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class AblationTable:
     """Means and differences; `deltas` stand pair by pair, tasks before the macro-mean.
 
     `tests` counts the p-values that were corrected together, `skipped` the pairs that failed runs
@@ -97,34 +97,38 @@ class Table:
     """
 
     means: tuple[SideMean, ...]
-    deltas: tuple[Delta, ...]
-    bins: tuple[BinDelta, ...]
+    deltas: tuple[SeededDifference, ...]
+    bins: tuple[BinDifference, ...]
     tests: int
     skipped: tuple[tuple[str, str], ...] = ()
 
-    def headline(self, spec: Spec) -> tuple[Delta, ...]:
+    def headline(self, spec: AblationSpec) -> tuple[SeededDifference, ...]:
         """Return the differences over all that was measured, one per pair."""
         wanted = OVERALL if len(spec.tasks) > 1 else None
         return tuple(each for each in self.deltas if wanted is None or each.task == wanted)
 
 
-def scopes(spec: Spec, sheet: Sheet) -> tuple[str, ...]:
+def scopes(spec: AblationSpec, values: MeasuredValues) -> tuple[str, ...]:
     """Return the tasks, and with more than one of them all together."""
-    tasks = tuple(dict.fromkeys(sheet.columns.tasks))
+    tasks = tuple(dict.fromkeys(values.columns.tasks))
     return (*tasks, OVERALL) if len(tasks) > 1 else tasks
 
 
-def make_table(spec: Spec, sheet: Sheet, bins: Mapping[str, Sequence[int]]) -> Table:
+def make_table(
+    spec: AblationSpec, values: MeasuredValues, bins: Mapping[str, Sequence[int]]
+) -> AblationTable:
     """Return the table; `bins` maps a bin of reasoning intensity to its columns."""
-    found: list[Delta] = []
+    found: list[SeededDifference] = []
     skipped: list[tuple[str, str]] = []
-    by_bin: list[BinDelta] = []
+    by_bin: list[BinDifference] = []
     for one, other in spec.pairs:
-        seeds, gaps = sheet.differences(one, other, spec)
+        seeds, gaps = values.differences(one, other, spec)
         if not seeds:
             skipped.append((one, other))
             continue
-        found += [_delta((one, other), seeds, gaps, scope, sheet) for scope in scopes(spec, sheet)]
+        found += [
+            _delta((one, other), seeds, gaps, scope, values) for scope in scopes(spec, values)
+        ]
         by_bin += [
             _bin_delta((one, other), name, gaps[:, list(places)]) for name, places in bins.items()
         ]
@@ -132,7 +136,7 @@ def make_table(spec: Spec, sheet: Sheet, bins: Mapping[str, Sequence[int]]) -> T
     deltas = tuple(
         replace(each, p_corrected=float(p)) for each, p in zip(found, corrected, strict=True)
     )
-    return Table(_means(spec, sheet), deltas, tuple(by_bin), len(deltas), tuple(skipped))
+    return AblationTable(_means(spec, values), deltas, tuple(by_bin), len(deltas), tuple(skipped))
 
 
 def rng_of(scope: str) -> Generator:
@@ -141,23 +145,23 @@ def rng_of(scope: str) -> Generator:
 
 
 def _delta(
-    pair: tuple[str, str], seeds: Sequence[int], gaps: Values, scope: str, sheet: Sheet
-) -> Delta:
+    pair: tuple[str, str], seeds: Sequence[int], gaps: Values, scope: str, values: MeasuredValues
+) -> SeededDifference:
     """Return one tested difference, not yet corrected."""
-    tasks = sheet.columns.tasks if scope == OVERALL else None
-    own = gaps if scope == OVERALL else np.ascontiguousarray(gaps[:, sheet.columns.of(scope)])
+    tasks = values.columns.tasks if scope == OVERALL else None
+    own = gaps if scope == OVERALL else np.ascontiguousarray(gaps[:, values.columns.of(scope)])
     test = crossed_test(
         own,
         rng_of(f"{pair[0]} − {pair[1]} on {scope}"),
         tasks=tasks,
-        pooled=_pooled(pair, seeds, scope, sheet),
+        pooled=_pooled(pair, seeds, scope, values),
         level=LEVEL,
         target=POWER,
         permutations=4 * PERMUTATIONS,
     )
     means = _macro(own, tasks)
     averaged = own.mean(axis=0)
-    return Delta(
+    return SeededDifference(
         one=pair[0],
         other=pair[1],
         task=scope,
@@ -169,20 +173,22 @@ def _delta(
     )
 
 
-def _pooled(pair: tuple[str, str], seeds: Sequence[int], scope: str, sheet: Sheet) -> Part | None:
+def _pooled(
+    pair: tuple[str, str], seeds: Sequence[int], scope: str, values: MeasuredValues
+) -> Part | None:
     """Return what seeds do to this difference, by all variants that have its seeds."""
-    values = sheet.complete(seeds)
+    complete = values.complete(seeds)
     if scope == OVERALL:
-        means = np.stack([_macro(own, sheet.columns.tasks) for own in values])
+        means = np.stack([_macro(own, values.columns.tasks) for own in complete])
     else:
-        means = values[:, :, sheet.columns.of(scope)].mean(axis=2)
+        means = complete[:, :, values.columns.of(scope)].mean(axis=2)
     parts = pooled_seeds(means)
     if parts is None:
         return None
-    return parts[0] if all(side in sheet.variants for side in pair) else parts[1]
+    return parts[0] if all(side in values.variants for side in pair) else parts[1]
 
 
-def _bin_delta(pair: tuple[str, str], name: str, gaps: Values) -> BinDelta:
+def _bin_delta(pair: tuple[str, str], name: str, gaps: Values) -> BinDifference:
     """Return a difference over one bin with the crossed model's interval."""
     from scipy.stats import t
 
@@ -191,22 +197,22 @@ def _bin_delta(pair: tuple[str, str], name: str, gaps: Values) -> BinDelta:
     if found.error is not None and found.degrees is not None:
         reach = float(t.ppf((1 + LEVEL) / 2, found.degrees)) * found.error
         low, high = found.mean - reach, found.mean + reach
-    return BinDelta(*pair, name, gaps.shape[1], found.mean, low, high)
+    return BinDifference(*pair, name, gaps.shape[1], found.mean, low, high)
 
 
-def _means(spec: Spec, sheet: Sheet) -> tuple[SideMean, ...]:
+def _means(spec: AblationSpec, values: MeasuredValues) -> tuple[SideMean, ...]:
     """Return every side's means on every task and on all."""
     found = []
-    for scope in scopes(spec, sheet):
-        tasks = sheet.columns.tasks if scope == OVERALL else None
-        places = slice(None) if scope == OVERALL else sheet.columns.of(scope)
-        if sheet.reference is not None:
-            own = float(_macro(sheet.reference[places][None], tasks)[0])
+    for scope in scopes(spec, values):
+        tasks = values.columns.tasks if scope == OVERALL else None
+        places = slice(None) if scope == OVERALL else values.columns.of(scope)
+        if values.reference is not None:
+            own = float(_macro(values.reference[places][None], tasks)[0])
             found.append(SideMean(spec.reference.title, scope, own, None, {}))
-        for name, values in sheet.variants.items():
+        for name, by_seed_values in values.variants.items():
             by_seed = {
                 seed: float(_macro(row[places][None], tasks)[0])
-                for seed, row in sorted(values.items())
+                for seed, row in sorted(by_seed_values.items())
             }
             numbers = list(by_seed.values())
             found.append(

@@ -8,8 +8,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from harness.ablation.execute import Result
-from harness.ablation.spec import Spec
+from harness.ablation.execute import RunResult
+from harness.ablation.spec import AblationSpec
 from harness.core.errors import BadInput
 from harness.stats.samples import Values
 from results.schema import Entry
@@ -20,7 +20,7 @@ BySeed: TypeAlias = Mapping[int, Values]
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class QueryColumns:
     """The columns of all values: task and id of each query."""
 
     tasks: tuple[str, ...]
@@ -32,7 +32,7 @@ class Columns:
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class MeasuredValues:
     """Everything that was measured, by the metric that heads the ablation, as fractions.
 
     `variants` maps a variant to its values by seed (failed runs are not there; a variant of which
@@ -40,11 +40,13 @@ class Sheet:
     """
 
     metric: str
-    columns: Columns
+    columns: QueryColumns
     variants: Mapping[str, BySeed]
     reference: Values | None
 
-    def differences(self, one: str, other: str, spec: Spec) -> tuple[tuple[int, ...], Values]:
+    def differences(
+        self, one: str, other: str, spec: AblationSpec
+    ) -> tuple[tuple[int, ...], Values]:
         """Return the seeds both sides have, and `one` less `other`: `[seeds, queries]`.
 
         The reference has no seed of its own and stands against every one. No seed in common gives
@@ -77,9 +79,12 @@ class Sheet:
         return self.reference
 
 
-def read_sheet(
-    spec: Spec, results: Sequence[Result], reference: Mapping[str, Entry], store: ResultStore
-) -> Sheet:
+def read_values(
+    spec: AblationSpec,
+    results: Sequence[RunResult],
+    reference: Mapping[str, Entry],
+    store: ResultStore,
+) -> MeasuredValues:
     """Return the values of all runs; columns stand task by task, in the order of the first run.
 
     Raises `BadInput` when every run failed, or the tasks are headed by different metrics and none
@@ -91,7 +96,7 @@ def read_sheet(
         raise BadInput(f"{failed} runs failed: there is nothing to compare", fix=_first(results))
     metric = spec.metric or _head(done[0].entries)
     first = {task: store.per_query(entry)[metric] for task, entry in done[0].entries.items()}
-    columns = Columns(
+    columns = QueryColumns(
         tasks=tuple(task for task, values in first.items() for _ in values),
         queries=tuple(query for values in first.values() for query in values),
     )
@@ -100,10 +105,10 @@ def read_sheet(
         values = _row(result.entries, metric, columns, store)
         variants[result.run.variant][result.run.seed] = values
     own = _row(reference, metric, columns, store) if reference else None
-    return Sheet(metric, columns, variants, own)
+    return MeasuredValues(metric, columns, variants, own)
 
 
-def _first(results: Sequence[Result]) -> str:
+def _first(results: Sequence[RunResult]) -> str:
     """Return the first failure there was."""
     return next((each.record.failure for each in results if each.failed), "There was no run.")
 
@@ -119,7 +124,9 @@ def _head(entries: Mapping[str, Entry]) -> str:
     return next(iter(found))
 
 
-def _row(entries: Mapping[str, Entry], metric: str, columns: Columns, store: ResultStore) -> Values:
+def _row(
+    entries: Mapping[str, Entry], metric: str, columns: QueryColumns, store: ResultStore
+) -> Values:
     """Return one model's values in the order of the columns."""
     by_task = {task: store.per_query(entry) for task, entry in entries.items()}
     if any(metric not in values for values in by_task.values()):

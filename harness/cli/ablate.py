@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,10 +18,14 @@ from harness.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from harness.ablation.content import Outcome
-    from harness.ablation.spec import Spec
-    from harness.ablation.tools import Tools
+    from harness.ablation.ports import Dependencies
+    from harness.ablation.results import AblationResult
+    from harness.ablation.spec import AblationSpec
+    from harness.core.protocols import Retriever
     from harness.core.settings import Settings
+    from harness.core.types import Task
+    from models.chat.protocol import ChatModel
+    from remixer.scorers import Scorer
 
 SetOption = Annotated[
     list[str] | None,
@@ -65,23 +70,22 @@ def run(
     Example: rebench ablate redapter --plan
     """
     from harness.ablation.run import default_root
-    from harness.ablation.spec_file import read_spec
+    from harness.ablation.spec import read_spec
 
-    spec = _cut(read_spec(ablation, preset), variants, seeds, tasks)
+    spec = _restrict(read_spec(ablation, preset), variants, seeds, tasks)
     places = settings_from(results=results, data=data, cache=cache)
     root = output or default_root(spec)
-    tools = _tools(spec, places, root, tuple(settings or ()))
+    needs = _dependencies(spec, places, root, tuple(settings or ()))
     if plan:
-        _print_plan(spec, tools, root, as_json=as_json)
+        _print_plan(spec, needs, root, as_json=as_json)
         return
-    _check_needs(spec, tools)
-    outcome = _run(spec, tools, places, root)
-    _show(outcome, root, as_json=as_json)
+    _check_needs(spec, needs)
+    _show(_run(spec, needs, places, root), root, as_json=as_json)
 
 
-def _cut(spec: Spec, variants: str, seeds: str, tasks: str) -> Spec:
+def _restrict(spec: AblationSpec, variants: str, seeds: str, tasks: str) -> AblationSpec:
     """Return the ablation with what the command line asks for."""
-    from harness.ablation.spec_file import cut
+    from harness.ablation.spec import restrict
     from harness.core.errors import BadInput
     from harness.data.registry import resolve_tasks
 
@@ -90,7 +94,7 @@ def _cut(spec: Spec, variants: str, seeds: str, tasks: str) -> Spec:
     except ValueError as error:
         raise BadInput(f"--seeds {seeds!r}", fix="Give whole numbers: --seeds 1,2,3") from error
     named = [task for part in _parts(tasks) or spec.tasks for task in resolve_tasks(part)]
-    return cut(spec, variants=_parts(variants), seeds=numbers, tasks=named)
+    return restrict(spec, variants=_parts(variants), seeds=numbers, tasks=named)
 
 
 def _parts(text: str) -> list[str]:
@@ -98,17 +102,37 @@ def _parts(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _tools(spec: Spec, places: Settings, root: Path, settings: tuple[str, ...]) -> Tools:
-    """Return what the ablation works with; nothing heavy is loaded yet."""
-    from dataclasses import replace
+@dataclass(frozen=True, slots=True)
+class _RemixModels:
+    """`harness.ablation.training_data.RemixModels` from the names that `rebench remix` takes."""
 
-    from harness.ablation.tools import Tools
-    from harness.cli.ablate_data import DataMaker
-    from harness.cli.ablate_train import RedapterTrainer
+    settings: Settings
+
+    def chat(self, llm: str, name: str, *, tolerant: bool) -> ChatModel | None:
+        from harness.cli.remix_tools import ModelFlags, chat_model
+
+        return chat_model(ModelFlags(llm or None, name, 64, "vllm", tolerant))
+
+    def retriever(self, name: str) -> Retriever:
+        from harness.cli.remix_tools import retriever_for
+
+        return retriever_for(name, self.settings)
+
+    def scorer(self, annotator: str, embedder: str) -> Scorer | None:
+        from harness.cli.remix_tools import scorer_for
+
+        return scorer_for(annotator, embedder, self.settings)
+
+
+def _dependencies(
+    spec: AblationSpec, places: Settings, root: Path, settings: tuple[str, ...]
+) -> Dependencies:
+    """Return what the ablation works with; nothing heavy is loaded yet."""
+    from harness.ablation.ports import Dependencies
+    from harness.ablation.redapter import RedapterTrainer
+    from harness.ablation.training_data import RemixData
     from harness.cli.build import retriever
     from harness.cli.progress import reporter_for_stderr
-    from harness.core.protocols import Retriever
-    from harness.core.types import Task
     from harness.data.registry import TaskOptions, load_task
 
     reporter = reporter_for_stderr()
@@ -119,67 +143,69 @@ def _tools(spec: Spec, places: Settings, root: Path, settings: tuple[str, ...]) 
     def load(name: str) -> Task:
         return load_task(name, TaskOptions(places.data_dir), reporter)
 
-    trainer = RedapterTrainer(spec.base, settings)
-    return Tools(trainer, DataMaker(root, places), make_retriever, load, reporter)
+    return Dependencies(
+        trainer=RedapterTrainer(spec.base, settings),
+        data=RemixData(root, places.data_dir, _RemixModels(places)),
+        retriever=make_retriever,
+        load_task=load,
+        reporter=reporter,
+    )
 
 
-def _check_needs(spec: Spec, tools: Tools) -> None:
-    """Say what the ablation needs, and stop where this machine lacks it."""
-    from harness.cli.ablate_needs import absent
+def _check_needs(spec: AblationSpec, needs: Dependencies) -> None:
+    """Say what the ablation needs, and stop if this machine lacks it."""
+    from harness.ablation.needs import absent
+    from harness.core.errors import BadInput
 
     for fact in spec.needs.facts:
-        tools.reporter.note(fact)
+        needs.reporter.note(fact)
     lacking = absent(spec.needs)
     if lacking:
-        from harness.core.errors import BadInput
-
         raise BadInput(
             f"this machine lacks what {spec.name} needs: {'; '.join(lacking)}",
             fix="Run it where those are, or try the small one: rebench ablate redapter",
         )
 
 
-def _run(spec: Spec, tools: Tools, places: Settings, root: Path) -> Outcome:
-    """Run the ablation."""
+def _run(spec: AblationSpec, needs: Dependencies, places: Settings, root: Path) -> AblationResult:
     from importlib.metadata import version
 
-    from harness.ablation.execute import Site
+    from harness.ablation.execute import Workspace
     from harness.ablation.run import run_ablation
     from harness.compare.insight import Places
     from results.store import ResultStore
 
     folders = {Path(task).resolve().name: Path(task) for task in spec.tasks if Path(task).is_dir()}
-    site = Site(root, ResultStore(places.results_dir), command_line())
+    workspace = Workspace(root, ResultStore(places.results_dir), command_line())
     where = Places(places.data_dir, folders)
-    return run_ablation(spec, tools, site, where, version("rebench"))
+    return run_ablation(spec, needs, workspace, where, version("rebench"))
 
 
-def _show(outcome: Outcome, root: Path, *, as_json: bool) -> None:
+def _show(ablation: AblationResult, root: Path, *, as_json: bool) -> None:
     """Write the report, print the table, and say which runs failed."""
-    from harness.ablation.content import outcome_json
     from harness.ablation.report import write_report
-    from harness.cli.ablate_show import print_outcome
+    from harness.ablation.results import result_json
+    from harness.cli.ablate_show import print_result
     from harness.cli.console import print_json
     from harness.core.errors import ModelError
 
-    report = write_report(outcome, root)
+    report = write_report(ablation, root)
     if as_json:
-        print_json(outcome_json(outcome))
+        print_json(result_json(ablation))
     else:
-        print_outcome(outcome, report)
-    failed = outcome.failed
+        print_result(ablation, report)
+    failed = ablation.failed
     if failed:
         first = failed[0]
         raise ModelError(
-            f"{len(failed)} of {len(outcome.results)} runs failed, the first of them "
+            f"{len(failed)} of {len(ablation.results)} runs failed, the first of them "
             f"{first.run.variant} with seed {first.run.seed}: {first.record.failure}",
             fix="The others are in the report. The same command tries the failed ones again.",
         )
 
 
-def _print_plan(spec: Spec, tools: Tools, root: Path, *, as_json: bool) -> None:
-    """Print what would be run."""
-    from harness.ablation.preview import preview
+def _print_plan(spec: AblationSpec, needs: Dependencies, root: Path, *, as_json: bool) -> None:
+    from harness.ablation.plan import preview
     from harness.cli.ablate_show import print_preview
 
-    print_preview(preview(spec, tools, root), as_json=as_json)
+    print_preview(preview(spec, needs, root), as_json=as_json)

@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.ablation.content import Outcome
-    from harness.ablation.preview import Preview
+    from harness.ablation.plan import Preview
+    from harness.ablation.results import AblationResult
 
 
-def print_preview(found: Preview, *, as_json: bool) -> None:
+def print_preview(planned: Preview, *, as_json: bool) -> None:
     """Print the runs with their states, what is reused and how long the rest may take."""
     from harness.cli.console import print_json, print_table, print_text
     from harness.cli.progress import duration
 
     if as_json:
-        print_json(asdict(found))
+        print_json(asdict(planned))
         return
-    for fact in found.needs:
+    for fact in planned.needs:
         print_text(fact)
     rows = [
         {
@@ -30,40 +30,42 @@ def print_preview(found: Preview, *, as_json: bool) -> None:
             "steps": row.steps,
             "run": row.key[:16] if row.key else None,
         }
-        for row in found.runs
+        for row in planned.runs
     ]
     print_table("runs", rows, as_json=False)
-    reused = sum(row.state == "finished" for row in found.runs)
-    data = "training data is there" if found.data_made else "training data is made or fetched first"
-    if found.seconds is None:
+    reused = sum(row.state == "finished" for row in planned.runs)
+    data = (
+        "training data is there" if planned.data_made else "training data is made or fetched first"
+    )
+    if planned.seconds is None:
         left = "how long is not known before the first run"
     else:
-        left = f"about {duration(found.seconds)} left, by the runs that are finished"
-    print_text(f"{len(found.runs)} runs, {reused} of them reused; {data}; {left}")
+        left = f"about {duration(planned.seconds)} left, by the runs that are finished"
+    print_text(f"{len(planned.runs)} runs, {reused} of them reused; {data}; {left}")
 
 
-def print_outcome(outcome: Outcome, report: Path) -> None:
+def print_result(ablation: AblationResult, report: Path) -> None:
     """Print means, differences, what they say, and where the report is."""
     from harness.ablation.findings import cautions, findings, p_text, scope_title
     from harness.cli.comparing import print_aligned
     from harness.cli.console import print_text
     from harness.compare import wording
 
-    spec = outcome.spec
+    spec = ablation.spec
     print_aligned(
         [
             {
                 "variant": spec.title_of(each.side),
                 "task": scope_title(spec, each.task),
-                f"{outcome.metric} × 100": wording.points(each.mean),
+                f"{ablation.metric} × 100": wording.points(each.mean),
                 "sd": wording.points(each.deviation),
                 "seeds": str(len(each.seeds)) if each.seeds else wording.DASH,
             }
-            for each in outcome.table.means
+            for each in ablation.table.means
         ]
     )
     print_text("")
-    if outcome.table.deltas:
+    if ablation.table.deltas:
         print_aligned(
             [
                 {
@@ -77,10 +79,10 @@ def print_outcome(outcome: Outcome, report: Path) -> None:
                     "corrected": p_text(each.p_corrected),
                     "detectable": wording.points(each.test.detectable),
                 }
-                for each in outcome.table.deltas
+                for each in ablation.table.deltas
             ]
         )
         print_text("")
-    for line in (*findings(spec, outcome.table), *cautions(spec, outcome.table)):
+    for line in (*findings(spec, ablation.table), *cautions(spec, ablation.table)):
         print_text(line)
     print_text(str(report))

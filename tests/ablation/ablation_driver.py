@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 
-from harness.cli import ablate_train
+from harness.ablation.redapter import RedapterTrainer
 from harness.cli.main import main
 
 
@@ -16,7 +16,7 @@ def install_death(run: int, step: int) -> None:
 
     begun: list[str] = []
     on_step_end = trainer.StepBar.on_step_end
-    train = ablate_train.RedapterTrainer.train
+    train = RedapterTrainer.train
 
     def counting(self, recipe, folder, reporter):
         begun.append(str(folder))
@@ -27,7 +27,7 @@ def install_death(run: int, step: int) -> None:
         if len(begun) == run and state.global_step == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    ablate_train.RedapterTrainer.train = counting
+    RedapterTrainer.train = counting
     trainer.StepBar.on_step_end = dying
 
 

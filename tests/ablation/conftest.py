@@ -40,16 +40,16 @@ class Finished:
 @pytest.fixture(scope="session")
 def finished(small: Path, tmp_path_factory) -> Finished:
     """Run the small ablation once, as `rebench ablate` does; tests copy what they change."""
-    from harness.ablation.spec_file import read_spec
+    from harness.ablation.spec import read_spec
     from harness.cli import ablate as command
     from harness.core.settings import load_settings
 
     folder = tmp_path_factory.mktemp("finished")
     root, store = folder / "out", folder / "results"
-    spec = command._cut(read_spec(str(small)), "", "", "")
+    spec = command._restrict(read_spec(str(small)), "", "", "")
     places = load_settings(folder, os.environ, cache=folder / "cache", results=store)
-    outcome = command._run(spec, command._tools(spec, places, root, ()), places, root)
-    command._show(outcome, root, as_json=False)
+    result = command._run(spec, command._dependencies(spec, places, root, ()), places, root)
+    command._show(result, root, as_json=False)
     return Finished(small, root, store, json.loads((root / "report.json").read_text()))
 
 

@@ -95,7 +95,7 @@ def test_more_seeds_train_only_the_new_runs(copy, ablate):
 
 
 def test_other_code_is_another_run(copy, ablate, monkeypatch):
-    from harness.cli.ablate_train import RedapterTrainer
+    from harness.ablation.redapter import RedapterTrainer
 
     monkeypatch.setattr(RedapterTrainer, "code", "other code")
     done = ablate(copy.file, "-o", copy.root, "--results", copy.store, "--plan", "--json")

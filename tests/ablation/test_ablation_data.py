@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from train_cases import write_training_rows
 
-from harness.cli.ablate_data import DataMaker
-from harness.cli.ablate_train import RedapterTrainer
+from harness.ablation.redapter import RedapterTrainer
+from harness.ablation.training_data import RemixData
+from harness.cli.ablate import _RemixModels
 from harness.core.errors import BadInput
 from harness.core.progress import SilentReporter
 from harness.core.settings import load_settings
@@ -27,12 +28,12 @@ OPTIONS = {
 
 
 @pytest.fixture(scope="module")
-def maker(tmp_path_factory) -> DataMaker:
+def maker(tmp_path_factory) -> RemixData:
     folder = tmp_path_factory.mktemp("data")
-    return DataMaker(folder, load_settings(folder, os.environ))
+    return RemixData(folder, None, _RemixModels(load_settings(folder, os.environ)))
 
 
-def made(maker: DataMaker, **changes):
+def made(maker: RemixData, **changes):
     options = {**OPTIONS, **changes}
     maker.check(options, "here")
     found = maker.make(options, {}, SilentReporter())
@@ -54,8 +55,8 @@ def test_variants_of_the_data_are_told_apart_and_made_as_said(maker):
     lexical, by_words = made(maker, annotator="lexical")
     assert {row.conditions["annotator"] for row in by_words} == {"lexical"}
     assert "lexical" in lexical.facts["labels"]
-    assert maker.there(OPTIONS, {})
-    assert not maker.there({**OPTIONS, "depth": 9}, {})
+    assert maker.is_ready(OPTIONS, {})
+    assert not maker.is_ready({**OPTIONS, "depth": 9}, {})
 
 
 @pytest.mark.parametrize(
@@ -80,11 +81,11 @@ def test_difficulty_is_the_untrained_loss_on_the_rows_own_passages(small, tmp_pa
 
     rows = write_training_rows(tmp_path / "rows.jsonl", rows=5, tasks=1, seed=3)
     recipe = RedapterTrainer(str(small.parent / "recipe.toml")).recipe({}, "here")
-    maker = DataMaker(tmp_path, load_settings(tmp_path, os.environ))
+    maker = RemixData(tmp_path, None, _RemixModels(load_settings(tmp_path, os.environ)))
     options = {"path": str(rows), "difficulty": "base-loss"}
-    assert not maker.there(options, recipe)
+    assert not maker.is_ready(options, recipe)
     found = maker.make(options, recipe, SilentReporter())
-    assert maker.there(options, recipe)
+    assert maker.is_ready(options, recipe)
 
     base = Transformer(str(small.parent / "base"))
     model = SentenceTransformer(modules=[base, Pooling(32, "mean")], device="cpu")

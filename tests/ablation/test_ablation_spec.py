@@ -9,46 +9,61 @@ import pytest
 
 from harness.ablation.curves import Curves, smoothed
 from harness.ablation.figures import draw
-from harness.ablation.plan import check_variants, recipe_of
-from harness.ablation.spec_file import cut, read_spec, shipped
+from harness.ablation.plan import check_variants, run_recipe
+from harness.ablation.redapter import RedapterTrainer, launch_command
+from harness.ablation.spec import read_spec, restrict, shipped
 from harness.ablation.table import make_table
-from harness.ablation.values import Columns, Sheet
+from harness.ablation.values import MeasuredValues, QueryColumns
 from harness.cli import ablate
-from harness.cli.ablate_train import launch_command
 from harness.core.settings import load_settings
-from redapter.config_file import config_json, read_config
+from redapter.config_file import read_config
 from results.published import load_published
 
 
-def tools_of(spec, tmp_path):
-    return ablate._tools(spec, load_settings(tmp_path, os.environ), tmp_path, ())
+def needs_of(spec, tmp_path):
+    return ablate._dependencies(spec, load_settings(tmp_path, os.environ), tmp_path, ())
 
 
 @pytest.mark.parametrize("name", sorted(shipped()))
 def test_shipped_ablations_can_be_followed(name, tmp_path):
     first, _, preset = name.partition("-")
-    spec = cut(read_spec(first, preset), variants=["all"])
-    check_variants(spec, tools_of(spec, tmp_path))
-    recipes = {variant: recipe_of(spec, variant, 1, tools_of(spec, tmp_path)) for variant in
-               spec.variants}  # fmt: skip
-    assert all(recipe["train"]["seed"] == 1 for recipe in recipes.values())
+    spec = restrict(read_spec(first, preset), variants=["all"])
+    recipes = check_variants(spec, needs_of(spec, tmp_path))
+    assert recipes.keys() == spec.variants.keys()
     known = {row.model for row in load_published()}
     assert set(spec.published) <= known
 
 
 def test_the_default_is_three_variants_by_three_seeds(tmp_path):
-    spec = cut(read_spec("redapter"))
+    spec = restrict(read_spec("redapter"))
     assert list(spec.variants) == ["infonce", "redapter", "shuffled"]
     assert len(spec.seeds) == 3
-    recipes = [recipe_of(spec, name, 1, tools_of(spec, tmp_path)) for name in spec.variants]
-    assert [each["loss"]["kind"] for each in recipes] == list(spec.variants)
-    assert {each["name"] for each in recipes} == {f"redapter-demo-{v}-s1" for v in spec.variants}
-    assert [each["batch"] for each in recipes[1:]] == [recipes[0]["batch"]] * 2
+    recipes = [
+        run_recipe(recipe, spec, name, 2)
+        for name, recipe in check_variants(spec, needs_of(spec, tmp_path)).items()
+    ]
+    assert [each.loss.kind for each in recipes] == list(spec.variants)
+    assert [each.name for each in recipes] == [f"redapter-demo-{v}-s2" for v in spec.variants]
+    assert [each.train.seed for each in recipes] == [2, 2, 2]
+    assert len({each.batch for each in recipes}) == 1
+
+
+def test_the_base_recipe_is_read_once(tmp_path, monkeypatch):
+    from redapter import config_file
+
+    read = []
+    monkeypatch.setattr(
+        config_file, "read_config", lambda *args: read.append(args) or read_config(*args)
+    )
+    trainer = RedapterTrainer("demo", ("loss.kappa=3.0",))
+    recipes = [trainer.recipe({"loss": {"kind": kind}}, kind) for kind in ("infonce", "redapter")]
+    assert [each.loss.kappa for each in recipes] == [3.0, 3.0]
+    assert len(read) == 1
 
 
 def test_cutting_keeps_the_baseline_and_what_can_still_be_compared():
     spec = read_spec("redapter")
-    small = cut(spec, variants=["kappa-2"], seeds=[4])
+    small = restrict(spec, variants=["kappa-2"], seeds=[4])
     assert list(small.variants) == ["infonce", "kappa-2"]
     assert small.seeds == (4,)
     assert small.pairs == (("infonce", "untrained"), ("kappa-2", "infonce"))
@@ -56,13 +71,13 @@ def test_cutting_keeps_the_baseline_and_what_can_still_be_compared():
 
 def sheet(*, seeds=(1, 2, 3)):
     rng = np.random.default_rng(0)
-    columns = Columns(("a",) * 10 + ("b",) * 20, tuple(f"q{at}" for at in range(30)))
+    columns = QueryColumns(("a",) * 10 + ("b",) * 20, tuple(f"q{at}" for at in range(30)))
     variants = {name: {seed: rng.random(30) for seed in seeds} for name in ("infonce", "redapter")}
-    return Sheet("ndcg@10", columns, variants, rng.random(30))
+    return MeasuredValues("ndcg@10", columns, variants, rng.random(30))
 
 
 def small_spec():
-    spec = cut(read_spec("redapter"), variants=["redapter"], tasks=["a", "b"])
+    spec = restrict(read_spec("redapter"), variants=["redapter"], tasks=["a", "b"])
     return spec
 
 
@@ -92,7 +107,7 @@ def holm_by_hand(p):
 
 def test_a_failed_seed_leaves_the_comparison_its_other_seeds():
     values = sheet()
-    short = Sheet(
+    short = MeasuredValues(
         values.metric,
         values.columns,
         {**values.variants, "redapter": {s: values.variants["redapter"][s] for s in (1, 3)}},
@@ -136,10 +151,8 @@ def test_smoothing_is_a_centred_mean_that_is_shorter_at_the_ends():
 
 
 def test_the_launch_line_of_several_gpus_carries_the_whole_recipe(tmp_path):
-    changed = config_json(
-        read_config("demo", ["loss.kappa=2.0", 'data.path="a b.jsonl"', "train.seed=7"])
-    )
+    changed = read_config("demo", ["loss.kappa=2.0", 'data.path="a b.jsonl"', "train.seed=7"])
     command = launch_command("demo", changed, tmp_path, 4)
     assert "--nproc-per-node=4" in command
     settings = [command[at + 1] for at, word in enumerate(command) if word == "--set"]
-    assert config_json(read_config("demo", settings)) == changed
+    assert read_config("demo", settings) == changed

@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.ablation.tools import Prepared, Recipe, Trained
+from harness.ablation.ports import RunInputs, TrainedRun
 from harness.core.errors import ModelError
 from harness.core.protocols import Reporter
 from harness.core.types import Json
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LIBRARIES = (
     "torch", "transformers", "sentence-transformers", "accelerate", "peft", "tokenizers", "numpy",
 )  # fmt: skip
-"""Distributions whose version can change what a training ends in."""
+"""Distributions whose version can change the trained weights."""
 
 WORDS_ONLY = ("redapter.report",)
 """Modules that write about a training and do not take part in it."""
@@ -35,7 +35,7 @@ NAMES = (("", "name"), ("card", "title"))
 
 
 class RedapterTrainer:
-    """`harness.ablation.tools.Trainer` on `redapter.train`; `base` is a recipe's name or file.
+    """`harness.ablation.ports.Trainer` on `redapter.train`; `base` is a recipe's name or file.
 
     `settings` are `key=value` texts put over the base for every variant.
     """
@@ -47,81 +47,84 @@ class RedapterTrainer:
 
     @cached_property
     def code(self) -> str:
-        """Return the hash of redapter's code, what of ours it imports, and library versions."""
+        """Return the hash of redapter's code, of all of ours it imports, and library versions."""
         from harness.core.hashing import sha256_json
         from harness.core.sources import source_hash
 
-        own = source_hash(("redapter.train",), ("redapter", "harness"), WORDS_ONLY)
-        return sha256_json({"source": own, "libraries": dict(_versions())})
+        source = source_hash(("redapter.train",), ("redapter", "harness"), WORDS_ONLY)
+        return sha256_json({"source": source, "libraries": dict(_versions())})
 
-    def recipe(self, changes: Mapping[str, Any], where: str) -> Recipe:
+    @cached_property
+    def _base_table(self) -> Mapping[str, Any]:
+        """The base recipe with `settings` on top, read once for all variants and seeds."""
+        from redapter.config_file import config_json, read_config
+
+        return config_json(read_config(self.base, self.settings))
+
+    def recipe(self, changes: Mapping[str, Any], where: str) -> RunConfig:
         """Return the base recipe with changes on top; raises `BadInput` naming `where` and key."""
-        from redapter.config_file import config_from_table, config_json, merged, read_config
+        from redapter.config_file import config_from_table, merged
 
-        base = config_json(read_config(self.base, self.settings))
-        config = config_from_table(merged(base, changes), f"{self.base}, {where}")
-        return config_json(config)
+        return config_from_table(merged(self._base_table, changes), f"{self.base}, {where}")
 
-    def prepare(self, recipe: Recipe) -> Prepared:
+    def prepare(self, recipe: RunConfig) -> RunInputs:
         """Read rows and the base's identity; raises `BadInput`, `DataUnavailable`."""
         from redapter.batches import plan_run
-        from redapter.config_file import without_places
+        from redapter.config_file import config_json, without_places
         from redapter.encoder import base_identity
 
-        config = _config(recipe)
-        rows = self._examples(config)
+        rows = self._examples(recipe)
         plan = plan_run(
             rows.examples,
-            config.batch,
-            seed=config.train.seed,
-            epochs=config.train.epochs,
-            max_steps=config.train.max_steps,
+            recipe.batch,
+            seed=recipe.train.seed,
+            epochs=recipe.train.epochs,
+            max_steps=recipe.train.max_steps,
         )
-        bare = without_places(recipe)
+        bare = without_places(config_json(recipe))
         for table, key in NAMES:
             (bare[table] if table else bare).pop(key, None)
-        parent = base_identity(config.model)
+        parent = base_identity(recipe.model)
         identity: dict[str, Json] = {"recipe": bare, "data": rows.fingerprint, "parent": parent}
         steps = len(plan.steps)
-        return Prepared(
-            identity, rows.fingerprint, len(rows.examples), steps, _warnings(config, rows, steps)
+        return RunInputs(
+            identity, rows.fingerprint, len(rows.examples), steps, _warnings(recipe, rows, steps)
         )
 
-    def train(self, recipe: Recipe, folder: Path, reporter: Reporter) -> Trained:
-        """Train into a folder, or go on there; on several GPUs in a process each."""
+    def train(self, recipe: RunConfig, folder: Path, reporter: Reporter) -> TrainedRun:
+        """Train into a folder, or resume there; on several GPUs in one process each."""
         from redapter.checkpoints import RunFolder
         from redapter.train import train
 
-        config, run = _config(recipe), RunFolder(folder)
+        run = RunFolder(folder)
         if not run.finished:
-            if _gpus(config) > 1:
-                _launch(self.base, recipe, folder, _gpus(config))
+            if _gpus(recipe) > 1:
+                _launch(self.base, recipe, folder, _gpus(recipe))
             else:
                 with _quiet():
-                    train(config, folder, reporter, resume=True)
+                    train(recipe, folder, reporter, resume=True)
         lines = run.log.read_text(encoding="utf-8").splitlines()
-        return Trained(run.model, run.log, len(lines))
+        return TrainedRun(run.model, run.log, len(lines))
 
-    def tidy(self, folder: Path) -> None:
+    def drop_checkpoints(self, folder: Path) -> None:
         """Remove the checkpoints of a finished run: three times its weights each."""
         for path in (*folder.glob("checkpoint-*"), *folder.glob("first-stage/checkpoint-*")):
             shutil.rmtree(path, ignore_errors=True)
 
-    def _examples(self, config: RunConfig) -> TrainingSet:
+    def _examples(self, recipe: RunConfig) -> TrainingSet:
         """Return the rows of a recipe, read once for all seeds."""
         from harness.core.hashing import sha256_json
         from redapter.config_file import config_json
         from redapter.data import load_examples
 
-        values = config_json(config)
-        key = sha256_json([values["data"], values["batch"], config.loss.kind])
+        values = config_json(recipe)
+        key = sha256_json([values["data"], values["batch"], recipe.loss.kind])
         if key not in self._rows:
-            self._rows[key] = load_examples(config.data, config.batch, config.loss.kind)
+            self._rows[key] = load_examples(recipe.data, recipe.batch, recipe.loss.kind)
         return self._rows[key]
 
 
 def _versions() -> Iterator[tuple[str, str]]:
-    """Yield name and version of the libraries that are installed."""
     for name in LIBRARIES:
         try:
             yield name, metadata.version(name)
@@ -129,45 +132,40 @@ def _versions() -> Iterator[tuple[str, str]]:
             continue
 
 
-def _config(recipe: Recipe) -> RunConfig:
-    """Return the recipe as redapter's own value."""
-    from redapter.config_file import config_from_table
-
-    return config_from_table(recipe, str(recipe["name"]))
-
-
-def _warnings(config: RunConfig, rows: TrainingSet, steps: int) -> tuple[str, ...]:
+def _warnings(recipe: RunConfig, rows: TrainingSet, steps: int) -> tuple[str, ...]:
     """Return what is odd about a run that can be trained all the same."""
-    found = list(rows.notes)
-    if config.loss.kind != "infonce" and config.loss.warmup_steps >= steps:
-        found.append(
-            f"warm-up of {config.loss.warmup_steps} steps, but the run has {steps}: the weights "
+    warnings = list(rows.notes)
+    if recipe.loss.kind != "infonce" and recipe.loss.warmup_steps >= steps:
+        warnings.append(
+            f"warm-up of {recipe.loss.warmup_steps} steps, but the run has {steps}: the weights "
             "never set in and this is plain InfoNCE"
         )
-    return tuple(found)
+    return tuple(warnings)
 
 
-def _gpus(config: RunConfig) -> int:
+def _gpus(recipe: RunConfig) -> int:
     """Return how many CUDA devices training may use; 0 on a CPU."""
     import torch
 
-    return 0 if config.train.device == "cpu" else torch.cuda.device_count()
+    return 0 if recipe.train.device == "cpu" else torch.cuda.device_count()
 
 
-def _launch(base: str, recipe: Recipe, folder: Path, processes: int) -> None:
+def _launch(base: str, recipe: RunConfig, folder: Path, processes: int) -> None:
     """Train in a process for each GPU, as torchrun starts them; raises `ModelError`."""
     command = launch_command(base, recipe, folder, processes)
     done = subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
     if done.returncode:
         raise ModelError(
             f"training on {processes} devices ended with status {done.returncode}",
-            fix="The lines above say why; the same command goes on from the last checkpoint.",
+            fix="The lines above say why; the same command resumes from the last checkpoint.",
         )
 
 
-def launch_command(base: str, recipe: Recipe, folder: Path, processes: int) -> list[str]:
-    """Return the command line that trains a recipe in several processes, or goes on with it."""
-    settings = [text for each in _settings(recipe) for text in ("--set", each)]
+def launch_command(base: str, recipe: RunConfig, folder: Path, processes: int) -> list[str]:
+    """Return the command line that trains a recipe in several processes, or resumes it."""
+    from redapter.config_file import config_json
+
+    settings = [text for each in _settings(config_json(recipe)) for text in ("--set", each)]
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     rebench = [sys.executable, "-c", "from harness.cli.main import main; main()"]
     program = [f"--nproc-per-node={processes}", "--no-python", *rebench, "train", base]

@@ -6,17 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from harness.ablation.tools import Made, Recipe
+from harness.ablation.ports import TrainingData
 from harness.core.errors import BadInput
-from harness.core.protocols import Reporter
+from harness.core.protocols import Reporter, Retriever
 
 if TYPE_CHECKING:
-    from harness.core.settings import Settings
     from harness.core.types import Task
+    from models.chat.protocol import ChatModel
+    from redapter.config import RunConfig
     from remixer.folder import StageRecord
     from remixer.kinds import Kind
+    from remixer.scorers import Scorer
+    from remixer.stages import RemixConfig
 
 EXAMPLE = "example:"
 REPLAY = "replay:"
@@ -26,7 +29,7 @@ BASE_LOSS = "base-loss"
 
 @dataclass(frozen=True, slots=True)
 class DataOptions:
-    """How a variant's rows come about: `path` as they are, or `task` and what follows by ReMixer.
+    """How a variant's rows come about: `path` as they are, or made by ReMixer from `task`.
 
     Options are those of `rebench remix run` by the same names; a file `example:NAME` is one that
     comes with rebench. `difficulty = "base-loss"` gives each row the InfoNCE loss that the
@@ -53,8 +56,8 @@ class DataOptions:
 
     def __post_init__(self) -> None:
         """Refuse rows from two places or none, and a difficulty that nobody computes."""
-        own = [each.name for each in fields(self) if getattr(self, each.name) != each.default]
-        made = [name for name in own if name not in ("path", "difficulty")]
+        given = [each.name for each in fields(self) if getattr(self, each.name) != each.default]
+        made = [name for name in given if name not in ("path", "difficulty")]
         if self.path and made:
             raise BadInput(
                 f"data.path and data.{made[0]} are both given",
@@ -68,44 +71,69 @@ class DataOptions:
             raise BadInput(f"data.positive_from = {self.positive_from}", fix="From 2 to 5.")
 
 
-class DataMaker:
-    """A `MakeData`: data lies under `root/data`, named by the hash of its options."""
+class RemixModels(Protocol):
+    """The models that ReMixer works with, made from their names."""
 
-    def __init__(self, root: Path, settings: Settings) -> None:
+    def chat(self, llm: str, name: str, *, tolerant: bool) -> ChatModel | None:
+        """Return the language model that a spec as of `--llm` names; raises `BadInput`."""
+
+    def retriever(self, name: str) -> Retriever:
+        """Return the retriever for mining; raises `UnknownName`."""
+
+    def scorer(self, annotator: str, embedder: str) -> Scorer | None:
+        """Return the cheap annotator (`None`: the language model judges); raises `BadInput`."""
+
+
+class RemixData:
+    """A `harness.ablation.ports.DataProvider`: data lies under `root/data`, named by a hash.
+
+    `data_dir` is where tasks are looked for.
+    """
+
+    def __init__(self, root: Path, data_dir: Path | None, models: RemixModels) -> None:
         self.root = root
-        self.settings = settings
-        self._made: dict[DataOptions, Made] = {}
+        self.data_dir = data_dir
+        self.models = models
+        self._made: dict[DataOptions, TrainingData] = {}
         self._tasks: dict[tuple[str, str], tuple[Task, Kind]] = {}
 
     def check(self, options: Mapping[str, Any], where: str) -> None:
         """Raise `BadInput` for options that cannot be followed."""
-        told = _options(options, where)
-        for name in (told.path, told.documents, told.sources, told.llm.removeprefix(REPLAY)):
+        read = _options(options, where)
+        for name in (read.path, read.documents, read.sources, read.llm.removeprefix(REPLAY)):
             if name.startswith(EXAMPLE):
-                place(name)
+                resolve_path(name)
 
-    def there(self, options: Mapping[str, Any], recipe: Recipe) -> bool:
-        """Tell whether making would find everything done."""
-        told = _options(options, "data")
-        base = Path(place(told.path)) if told.path else self._folder(told) / "training.jsonl.gz"
-        return base.is_file() and (not told.difficulty or self._rated(base, recipe).is_file())
+    def is_ready(self, options: Mapping[str, Any], recipe: RunConfig) -> bool:
+        """Return whether everything these options make is on disk already."""
+        read = _options(options, "data")
+        if read.path:
+            rows = Path(resolve_path(read.path))
+        else:
+            rows = self._folder(read) / "training.jsonl.gz"
+        return rows.is_file() and (not read.difficulty or self._rated(rows, recipe).is_file())
 
-    def make(self, options: Mapping[str, Any], recipe: Recipe, reporter: Reporter) -> Made:
-        """Make the rows, or take what is there; then their difficulty, where it is asked for."""
-        told = _options(options, "data")
-        made = Made(Path(place(told.path))) if told.path else self._once(told, reporter)
-        if not told.difficulty:
-            return made
-        rated = self._rated(made.path, recipe)
+    def make(
+        self, options: Mapping[str, Any], recipe: RunConfig, reporter: Reporter
+    ) -> TrainingData:
+        """Make the rows, or take what is on disk; then their difficulty, if it is asked for."""
+        read = _options(options, "data")
+        if read.path:
+            data = TrainingData(Path(resolve_path(read.path)))
+        else:
+            data = self._remix_once(replace(read, difficulty=""), reporter)
+        if not read.difficulty:
+            return data
+        rated = self._rated(data.path, recipe)
         if not rated.is_file():
-            from harness.cli.ablate_difficulty import write_difficulty
+            from redapter.difficulty import write_difficulty
 
-            write_difficulty(made.path, rated, recipe, reporter)
-        facts = {**made.facts, "difficulty": "InfoNCE loss of the untrained base on the row"}
-        return Made(rated, facts=facts)
+            write_difficulty(data.path, rated, recipe, reporter)
+        facts = {**data.facts, "difficulty": "InfoNCE loss of the untrained base on the row"}
+        return TrainingData(rated, facts=facts)
 
     def _folder(self, options: DataOptions) -> Path:
-        """Return the folder of a ReMixer run: named by its options, files by what they hold."""
+        """Return the folder of a ReMixer run: named by its options, files by their content."""
         from harness.core.hashing import corpus_fingerprint, sha256_file, sha256_json
         from harness.core.types import Corpus
 
@@ -114,46 +142,47 @@ class DataMaker:
         task, _ = self._task(options)
         values["corpus"] = corpus_fingerprint(task.corpus or Corpus((), ()))
         for name in ("sources", "llm"):
-            path = Path(place(values[name].removeprefix(REPLAY)))
+            path = Path(resolve_path(values[name].removeprefix(REPLAY)))
             if path.is_file():
                 values[name] = sha256_file(path)
         return self.root / "data" / sha256_json(values)[:DIGITS]
 
     def _task(self, options: DataOptions) -> tuple[Task, Kind]:
         """Return the task whose documents are used, and its kind; read once."""
-        from harness.cli.remix_tools import SourceFlags, task_and_kind
         from harness.core.progress import SilentReporter
+        from harness.data.registry import TaskOptions, load_task, resolve_tasks
+        from remixer.corpus import only_documents
+        from remixer.kinds import kind_name, load_kind
 
         key = options.task, options.documents
         if key not in self._tasks:
-            documents = Path(place(options.documents)) if options.documents else None
-            source = SourceFlags(options.task, None, documents, None, "", self.settings.data_dir)
-            self._tasks[key] = task_and_kind(source, self.settings, SilentReporter())
+            names = resolve_tasks(options.task)
+            if len(names) > 1:
+                raise BadInput(f"data.task is {len(names)} tasks", fix="Name one of them.")
+            task = load_task(names[0], TaskOptions(self.data_dir), SilentReporter())
+            if options.documents:
+                task = only_documents(task, Path(resolve_path(options.documents)))
+            self._tasks[key] = task, load_kind(kind_name(task.name), task.wording, "")
         return self._tasks[key]
 
-    def _rated(self, rows: Path, recipe: Recipe) -> Path:
+    def _rated(self, rows: Path, recipe: RunConfig) -> Path:
         """Return where rows with their difficulty go: named by rows, base, lengths, temperature."""
-        from harness.cli.ablate_difficulty import identity
         from harness.core.hashing import sha256_file, sha256_json
+        from redapter.difficulty import difficulty_identity
 
-        key = sha256_json([sha256_file(rows), identity(recipe)]) if rows.is_file() else "none"
+        key = "none"
+        if rows.is_file():
+            key = sha256_json([sha256_file(rows), difficulty_identity(recipe)])
         return self.root / "data" / f"difficulty-{key[:DIGITS]}.jsonl.gz"
 
-    def _once(self, options: DataOptions, reporter: Reporter) -> Made:
+    def _remix_once(self, options: DataOptions, reporter: Reporter) -> TrainingData:
         """Run ReMixer for these options, once for all variants that share them."""
-        bare = replace(options, difficulty="")
-        if bare not in self._made:
-            self._made[bare] = self._remix(bare, reporter)
-        return self._made[bare]
+        if options not in self._made:
+            self._made[options] = self._remix(options, reporter)
+        return self._made[options]
 
-    def _remix(self, options: DataOptions, reporter: Reporter) -> Made:
+    def _remix(self, options: DataOptions, reporter: Reporter) -> TrainingData:
         """Run ReMixer's stages into the options' folder."""
-        from harness.cli.remix_tools import (
-            ModelFlags,
-            chat_model,
-            retriever_for,
-            scorer_for,
-        )
         from models.chat.dispatch import FailureLimits
         from remixer.pipeline import STAGES, run_stages
         from remixer.stages import Tools
@@ -161,24 +190,23 @@ class DataMaker:
         task, kind = self._task(options)
         llm = options.llm
         if llm.startswith(REPLAY):
-            llm = f"{REPLAY}{place(llm.removeprefix(REPLAY))}"
-        flags = ModelFlags(llm or None, options.llm_model, 64, "vllm", options.replay_tolerant)
+            llm = f"{REPLAY}{resolve_path(llm.removeprefix(REPLAY))}"
         tools = Tools(
             reporter=reporter,
-            chat=chat_model(flags),
-            retriever=retriever_for(options.embedder, self.settings),
-            scorer=scorer_for(options.annotator, options.embedder, self.settings),
+            chat=self.models.chat(llm, options.llm_model, tolerant=options.replay_tolerant),
+            retriever=self.models.retriever(options.embedder),
+            scorer=self.models.scorer(options.annotator, options.embedder),
             limits=FailureLimits(3, 0.5, 1.0 if options.replay_tolerant else 0.02),
         )
         stages = tuple(stage for stage in STAGES if options.reason or stage != "reason")
         folder = self._folder(options)
         records = run_stages(stages, task, kind, folder, _config(options), tools)
         path = folder / "training.jsonl.gz"
-        audited = _audited(path, options.task, self.settings)
-        return Made(path, facts={**_facts(options, records), "audit": audited})
+        audit = _audit_summary(path, options.task, self.data_dir)
+        return TrainingData(path, facts={**_facts(options, records), "audit": audit})
 
 
-def _audited(path: Path, task: str, settings: Settings) -> str:
+def _audit_summary(path: Path, task: str, data_dir: Path | None) -> str:
     """Return what `rebench remix audit` says of a file held against its task."""
     from harness.core.progress import SilentReporter
     from harness.data.registry import TaskOptions, load_task
@@ -187,13 +215,13 @@ def _audited(path: Path, task: str, settings: Settings) -> str:
     from remixer.audit_scan import Sampling
 
     def load() -> Task:
-        return load_task(task, TaskOptions(settings.data_dir), SilentReporter())
+        return load_task(task, TaskOptions(data_dir), SilentReporter())
 
-    found = audit(path, AuditTools(SilentReporter(), (cache(load),)), Sampling())
-    return "; ".join(broken_lines(found)) or f"held against {task}, no limit is passed"
+    result = audit(path, AuditTools(SilentReporter(), (cache(load),)), Sampling())
+    return "; ".join(broken_lines(result)) or f"held against {task}, no limit is passed"
 
 
-def place(name: str) -> str:
+def resolve_path(name: str) -> str:
     """Return where a file lies; `example:NAME` is one of ReMixer's; raises `BadInput`."""
     if not name.startswith(EXAMPLE):
         return name
@@ -206,21 +234,19 @@ def place(name: str) -> str:
 
 
 def _options(values: Mapping[str, Any], where: str) -> DataOptions:
-    """Return the options of a table; raises `BadInput` with did-you-mean."""
     from harness.core.tables import build_table
 
     return build_table(DataOptions, values, where, "data.")
 
 
-def _config(options: DataOptions) -> Any:
-    """Return ReMixer's configuration."""
+def _config(options: DataOptions) -> RemixConfig:
     from remixer.conditions import SelectConfig
     from remixer.corpus import named_documents
     from remixer.mine import MineOptions
     from remixer.stages import RemixConfig
 
     select = replace(SelectConfig(), limit=options.limit, seed=options.seed)
-    only = named_documents(Path(place(options.sources))) if options.sources else None
+    only = named_documents(Path(resolve_path(options.sources))) if options.sources else None
     mining = MineOptions(options.depth, options.include_source)
     return RemixConfig(
         select, options.clean, options.reason, mining, only, positive_from=options.positive_from
@@ -228,7 +254,7 @@ def _config(options: DataOptions) -> Any:
 
 
 def _facts(options: DataOptions, records: Mapping[str, StageRecord]) -> dict[str, str]:
-    """Return what a report tells of the data."""
+    """Return what a report says of the data."""
     counts = records["format"].counts
     return {
         "documents": options.task,

@@ -1,35 +1,32 @@
-"""A difficulty for each training row: the loss that the untrained base has on it."""
+"""A difficulty for each training row: the InfoNCE loss of the untrained base on it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.ablation.tools import Recipe
 from harness.core.protocols import Reporter
+from harness.core.training import TrainingRow, read_rows, write_rows
+from redapter.config import RunConfig
+from redapter.encoder import Encoder, base_identity, build_encoder
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from harness.core.training import TrainingRow
-    from redapter.config import RunConfig
-    from redapter.encoder import Encoder
-
 TEXTS_AT_ONCE = 32
 
+_NO_PART_OF_IT = ("path", "difficulty", "limit", "short_negatives")
+"""Keys of `data` that do not change how a text is read."""
 
-def identity(recipe: Recipe) -> Mapping[str, Any]:
-    """Return what of a recipe decides the difficulty: base, how texts are read, temperature."""
-    from redapter.config_file import config_from_table
-    from redapter.encoder import base_identity
 
-    config = config_from_table(recipe, "difficulty")
-    data, model = dict(config_values(recipe, "data")), dict(config_values(recipe, "model"))
-    for key in ("path", "difficulty", "limit", "short_negatives"):
-        data.pop(key)
-    model.pop("base")
+def difficulty_identity(config: RunConfig) -> Mapping[str, Any]:
+    """Return all of a recipe that decides the difficulty: base, text formats, temperature."""
+    data, model = asdict(config.data), asdict(config.model)
+    for key in _NO_PART_OF_IT:
+        del data[key]
+    del model["base"]
     return {
         "parent": base_identity(config.model),
         "data": data,
@@ -38,25 +35,14 @@ def identity(recipe: Recipe) -> Mapping[str, Any]:
     }
 
 
-def config_values(recipe: Recipe, table: str) -> Mapping[str, Any]:
-    """Return one table of a recipe."""
-    values: Any = recipe[table]
-    return values  # type: ignore[no-any-return]
-
-
-def write_difficulty(rows: Path, output: Path, recipe: Recipe, reporter: Reporter) -> None:
+def write_difficulty(rows: Path, output: Path, config: RunConfig, reporter: Reporter) -> None:
     """Write the rows again with `conditions.difficulty`, in nats: 0 or more, higher is harder.
 
     A row's difficulty is the InfoNCE loss of its plain query by the untrained base over the row's
     own passages: for each positive against all negatives of the row, then the mean over
-    positives. It is fixed before training, where Redapter's weights follow the model. Texts are
+    positives. It is fixed before training, whereas Redapter's weights follow the model. Texts are
     read as in training (formats, lengths, temperature).
     """
-    from harness.core.training import read_rows, write_rows
-    from redapter.config_file import config_from_table
-    from redapter.encoder import build_encoder
-
-    config = config_from_table(recipe, "difficulty")
     kept = list(read_rows(rows))
     encoder = build_encoder(config.model, replace(config.lora, rank=0), device="cpu")
     encoder.model.eval()
@@ -81,22 +67,22 @@ def row_loss(encoder: Encoder, config: RunConfig, row: TrainingRow) -> float:
         query=row.query, prompt=row.prompt or config.data.prompt
     )
     with torch.inference_mode():
-        query_vector = _embedded(encoder, [query], config.data.max_query_length)
-        passages = _embedded(encoder, [*row.pos, *row.neg], config.data.max_passage_length)
-        own = len(row.pos)
-        masked = torch.zeros((own, len(passages)), dtype=torch.bool)
-        masked[:, :own] = ~torch.eye(own, dtype=torch.bool)
+        query_vector = _embed(encoder, [query], config.data.max_query_length)
+        passages = _embed(encoder, [*row.pos, *row.neg], config.data.max_passage_length)
+        positives = len(row.pos)
+        masked = torch.zeros((positives, len(passages)), dtype=torch.bool)
+        masked[:, :positives] = ~torch.eye(positives, dtype=torch.bool)
         losses = info_nce(
-            query_vector.expand(own, -1),
+            query_vector.expand(positives, -1),
             passages,
-            torch.arange(own),
+            torch.arange(positives),
             config.loss.temperature,
             masked,
         )
     return float(losses.mean())
 
 
-def _embedded(encoder: Encoder, texts: list[str], length: int) -> Tensor:
+def _embed(encoder: Encoder, texts: list[str], length: int) -> Tensor:
     """Return vectors `[n, d]` of texts cut at `length` tokens."""
     import torch
 

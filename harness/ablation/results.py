@@ -1,4 +1,4 @@
-"""An ablation as it ended, as data: everything that its report and its JSON show is in here."""
+"""A finished ablation as data: everything that its report and its JSON show."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.ablation.curves import Curves
-from harness.ablation.execute import Result
+from harness.ablation.execute import RunResult
 from harness.ablation.findings import cautions, findings
-from harness.ablation.spec import Spec
-from harness.ablation.table import LEVEL, POWER, SEED, Delta, SideMean, Table
+from harness.ablation.spec import AblationSpec
+from harness.ablation.table import LEVEL, POWER, SEED, AblationTable, SeededDifference, SideMean
 from harness.stats.bootstrap import Interval
 from results.published import PublishedRow
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class AblationResult:
     """A whole ablation.
 
     `notes` say what could not be shown and why; `models` maps a side to the hash of the weights
     it ended in, one a seed.
     """
 
-    spec: Spec
-    results: tuple[Result, ...]
+    spec: AblationSpec
+    results: tuple[RunResult, ...]
     metric: str
-    table: Table
+    table: AblationTable
     curves: Mapping[str, Curves]
     published: tuple[PublishedRow, ...]
     notes: tuple[str, ...]
@@ -35,30 +35,30 @@ class Outcome:
     command: tuple[str, ...]
 
     @property
-    def failed(self) -> tuple[Result, ...]:
+    def failed(self) -> tuple[RunResult, ...]:
         """Return the runs that failed."""
         return tuple(result for result in self.results if result.failed)
 
     @property
-    def first_done(self) -> Result:
+    def first_done(self) -> RunResult:
         """Return the first run that did not fail."""
         return next(result for result in self.results if not result.failed)
 
 
-def outcome_json(outcome: Outcome) -> dict[str, Any]:
+def result_json(ablation: AblationResult) -> dict[str, Any]:
     """Return the JSON object in which every number of the report stands; fractions, unrounded."""
-    spec, table = outcome.spec, outcome.table
+    spec, table = ablation.spec, ablation.table
     return {
-        "rebench": outcome.version,
-        "command": list(outcome.command),
+        "rebench": ablation.version,
+        "command": list(ablation.command),
         "ablation": spec.name,
-        "metric": outcome.metric,
+        "metric": ablation.metric,
         "tasks": list(spec.tasks),
         "seeds": list(spec.seeds),
         "level": LEVEL,
         "power": POWER,
         "random_seed": SEED,
-        "code": outcome.code,
+        "code": ablation.code,
         "tests": table.tests,
         "findings": [*findings(spec, table), *cautions(spec, table)],
         "means": [_mean_json(each, spec) for each in table.means],
@@ -70,19 +70,19 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
             }
             for each in table.bins
         ],
-        "runs": [_run_json(result) for result in outcome.results],
+        "runs": [_run_json(result) for result in ablation.results],
         "published": [
             {
                 "model": row.model, "group": row.group, "metric": row.metric,
                 "overall": row.overall, "source": row.source,
             }
-            for row in outcome.published
+            for row in ablation.published
         ],
-        "notes": list(outcome.notes),
+        "notes": list(ablation.notes),
     }  # fmt: skip
 
 
-def _mean_json(each: SideMean, spec: Spec) -> dict[str, Any]:
+def _mean_json(each: SideMean, spec: AblationSpec) -> dict[str, Any]:
     """Return one mean."""
     return {
         "side": each.side,
@@ -94,7 +94,7 @@ def _mean_json(each: SideMean, spec: Spec) -> dict[str, Any]:
     }
 
 
-def _delta_json(each: Delta) -> dict[str, Any]:
+def _delta_json(each: SeededDifference) -> dict[str, Any]:
     """Return one tested difference."""
     found = each.test.crossed
     return {
@@ -123,16 +123,16 @@ def _interval_json(interval: Interval | None) -> Sequence[float] | None:
     return None if interval is None else [interval.low, interval.high]
 
 
-def _run_json(result: Result) -> dict[str, Any]:
+def _run_json(result: RunResult) -> dict[str, Any]:
     """Return one run."""
     return {
         "variant": result.run.variant,
         "seed": result.run.seed,
         "model": result.run.name,
         "key": result.run.key,
-        "data": result.run.prepared.data,
-        "rows": result.run.prepared.rows,
-        "steps": result.run.prepared.steps,
+        "data": result.run.inputs.data,
+        "rows": result.run.inputs.rows,
+        "steps": result.run.inputs.steps,
         "train_seconds": result.record.train_seconds,
         "measure_seconds": result.record.measure_seconds,
         "reused": result.reused,
