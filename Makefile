@@ -65,7 +65,7 @@ fix: $(VENV)/.dev   ## what ruff can mend by itself
 	$(BIN)/ruff format .
 
 readme: $(VENV)/.dev   ## README.md's command output, made anew
-	$(BIN)/python tests/update_readme.py
+	$(BIN)/python -m tests.update_readme
 
 wheel-check: $(BIN)/python   ## the wheel, installed into an empty environment elsewhere
 	PYTHON=$(abspath $(BIN)/python) .ci/wheel-check

@@ -7,9 +7,8 @@ import shlex
 import sys
 from pathlib import Path
 
-from small_task import write_beir, write_run
-
 from harness.cli.main import main
+from tests.helpers.small_task import write_beir, write_run
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from small_task import write_beir, write_run
+from tests.helpers.small_task import write_beir, write_run
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 EVAL_COMMANDS = (

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ablation_cases import write_ablation
-from command_run import Done, runner
+
+from tests.helpers.ablation_cases import write_ablation
+from tests.helpers.command_run import Done, runner
 
 
 @pytest.fixture

@@ -9,8 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import ablation_driver
-
 ROOT = Path(__file__).resolve().parents[2]
 MOVING = ("train_seconds", "measure_seconds", "reused")
 
@@ -37,7 +35,7 @@ def test_killed_in_the_third_of_four_runs(finished, ablate, tmp_path):
         "DIE_IN_RUN": "3",
         "DIE_AT_STEP": "5",
     }
-    command = [sys.executable, ablation_driver.__file__, *arguments]
+    command = [sys.executable, "-m", "tests.helpers.ablation_driver", *arguments]
     killed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     before = {path.parent.name: path.stat().st_mtime_ns for path in root.glob("runs/*/model")}

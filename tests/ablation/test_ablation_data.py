@@ -6,7 +6,6 @@ import os
 
 import numpy as np
 import pytest
-from train_cases import write_training_rows
 
 from harness.ablation.redapter import RedapterTrainer
 from harness.ablation.training_data import RemixData
@@ -15,6 +14,7 @@ from harness.core.errors import BadInput
 from harness.core.progress import SilentReporter
 from harness.core.settings import load_settings
 from harness.core.training import read_rows
+from tests.helpers.train_cases import write_training_rows
 
 OPTIONS = {
     "task": "stdlib",

@@ -8,14 +8,14 @@ import shutil
 
 import numpy as np
 import pytest
-from cache_embedders import Asleep, Bent, Recorder, Watched, some_texts
-from test_shard import as_version
 
 from harness.cache import writer as writer_module
 from harness.cache.encode import encode_texts
 from harness.cache.shard import read_head
 from harness.cache.store import EmbeddingStore
 from harness.core.errors import StoreError
+from tests.helpers.cache_embedders import Asleep, Bent, Recorder, Watched, some_texts
+from tests.helpers.shard_versions import as_version
 
 TEXTS = some_texts(60)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cache_embedders import Asleep, Bent, Cramped, Limited, Recorder, Watched, some_texts
 
 from harness.cache import writer as writer_module
 from harness.cache.encode import encode_texts
@@ -12,6 +11,15 @@ from harness.cache.keys import text_keys
 from harness.cache.store import EmbeddingStore
 from harness.core.errors import ModelError
 from models.static_backend import StaticEmbedder
+from tests.helpers.cache_embedders import (
+    Asleep,
+    Bent,
+    Cramped,
+    Limited,
+    Recorder,
+    Watched,
+    some_texts,
+)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from cache_embedders import Asleep, Recorder, Watched, some_texts
 
 from harness.cache import writer as writer_module
 from harness.cache.encode import encode_texts
@@ -18,6 +17,7 @@ from harness.cache.keys import text_keys
 from harness.cache.lookup import Lookup
 from harness.cache.store import EmbeddingStore
 from harness.core.errors import StoreError
+from tests.helpers.cache_embedders import Asleep, Recorder, Watched, some_texts
 
 TEXTS = some_texts(300, longest=20)
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,9 +66,8 @@ def check_kept(store: EmbeddingStore, folder: Path) -> None:
 
 LIMITED = """
 import resource, sys
-sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from cache_embedders import Recorder, Watched, some_texts
+from tests.helpers.cache_embedders import Recorder, Watched, some_texts
 from harness.cache import writer
 from harness.cache.encode import encode_texts
 from harness.cache.store import EmbeddingStore
@@ -88,7 +87,7 @@ def add(self, batch, vectors):
 writer.ShardWriter.add = add
 try:
     encode_texts(
-        watched, some_texts(300, longest=20), "document", "", EmbeddingStore(Path(sys.argv[2])),
+        watched, some_texts(300, longest=20), "document", "", EmbeddingStore(Path(sys.argv[1])),
         Recorder(),
     )
 except StoreError as error:
@@ -98,7 +97,7 @@ except StoreError as error:
 
 def test_a_limit_on_file_size_stops_and_keeps(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(Path(__file__).parent), str(tmp_path)],
+        [sys.executable, "-c", LIMITED, str(tmp_path)],
         capture_output=True,
         text=True,
         check=True,

@@ -6,13 +6,13 @@ import os
 import time
 
 import numpy as np
-from cache_embedders import Recorder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.cache.keys import text_keys
 from harness.cache.lookup import Lookup
 from harness.cache.store import SpaceFolder
+from tests.helpers.cache_embedders import Recorder
 
 
 def folder_at(path) -> SpaceFolder:

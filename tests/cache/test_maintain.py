@@ -10,8 +10,6 @@ import time
 from datetime import UTC, datetime
 
 import pytest
-from cache_embedders import Asleep, Recorder, Watched, some_texts
-from test_shard import as_version
 from typer.testing import CliRunner
 
 from harness.cache import writer as writer_module
@@ -21,6 +19,8 @@ from harness.cache.shard import read_head
 from harness.cache.store import SPACE_FILE, EmbeddingStore
 from harness.cli.cache import app
 from harness.core.errors import BadInput
+from tests.helpers.cache_embedders import Asleep, Recorder, Watched, some_texts
+from tests.helpers.shard_versions import as_version
 
 DAY = 86_400.0
 SPACE_MODEL = Watched().space("document", "").model

@@ -6,13 +6,13 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from cache_embedders import Asleep, Limited, Recorder, Watched, some_texts
 
 from harness.cache.encode import encode_texts
 from harness.cache.store import EmbeddingStore
 from harness.core.errors import BadInput
 from harness.core.types import Corpus, Query, Task, Wording
 from harness.retrieval import DenseRetriever
+from tests.helpers.cache_embedders import Asleep, Limited, Recorder, Watched, some_texts
 
 WORDING = Wording("tides", "Tides", "Tides post", "post", "passages")
 

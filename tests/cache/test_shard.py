@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import random
-import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
-import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -23,6 +21,7 @@ from harness.cache.shard import (
     read_vectors,
     shard_bytes,
 )
+from tests.helpers.shard_versions import as_version
 
 SPACE = "0123456789abcdef0123456789abcdef"
 
@@ -151,14 +150,6 @@ def test_any_other_file_is_no_shard(tmp_path_factory, data: bytes) -> None:
     path.write_bytes(data)
     with pytest.raises(DamagedShard):
         read_head(path)
-
-
-def as_version(whole: bytes, version: int) -> bytes:
-    """Return the shard as a later schema would write it, its checksum right."""
-    length = struct.unpack_from("<I", whole, 12)[0]
-    start = whole[:8] + struct.pack("<II", version, length)
-    header = whole[32 : 32 + length]
-    return start + xxhash.xxh3_128_digest(start + header) + whole[32:]
 
 
 def test_a_newer_schema_is_told_from_damage(tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
-from cache_embedders import Asleep, Recorder, Watched, some_texts
 
 from harness.cache.encode import encode_texts
 from harness.cache.store import SPACE_FILE, EmbeddingStore
 from harness.core.errors import StoreError
 from harness.core.hashing import space_fingerprint
 from harness.core.types import VectorSpace
+from tests.helpers.cache_embedders import Asleep, Recorder, Watched, some_texts
 
 BASE = VectorSpace(
     model="hub/model",

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command_run import Done, runner
-from small_task import write_beir
+
+from tests.helpers.command_run import Done, runner
+from tests.helpers.small_task import write_beir
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from measured_store import make_task, measure, some_ranks, store_at
-from small_task import write_beir
 
 from harness.data.registry import group_members
+from tests.helpers.measured_store import make_task, measure, some_ranks, store_at
+from tests.helpers.small_task import write_beir
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from stored_boards import Made, store_entry, stored
 
 from harness.cli import board_table, console
 from results.store import ResultStore
+from tests.helpers.stored_boards import Made, store_entry, stored
 
 SCORES = {"ndcg_at_10": 0.125, "hf_subset": "default"}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from measured_store import make_task, measure, store_at
 
 from harness.compare.guard import check_ground, ground_differences
 from harness.core.errors import NotComparable
@@ -13,6 +12,7 @@ from harness.core.types import Corpus, Task
 from results.judgements import judgements_path
 from results.store import ResultStore
 from results.systems import System
+from tests.helpers.measured_store import make_task, measure, store_at
 
 GOLD = {f"q{at}": [f"gold-{at}"] for at in range(8)}
 

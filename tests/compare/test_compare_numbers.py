@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from measured_store import gains, make_task, measure, some_ranks, store_at
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
@@ -20,6 +19,7 @@ from harness.core.errors import BadInput, UnknownName
 from harness.core.progress import SilentReporter
 from harness.data.registry import group_members
 from results.store import ResultStore
+from tests.helpers.measured_store import gains, make_task, measure, some_ranks, store_at
 
 SIZES = {"biology": 7, "pony": 5}
 RANKS = {

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from measured_store import gains, make_task, measure, some_ranks, store_at
 
 from harness.compare.contrast import Plan
 from harness.compare.reproduce import published_as, reproduce
@@ -14,6 +13,7 @@ from harness.compare.selection import EntryFilter, select_named
 from harness.core.errors import NotComparable, UnknownName
 from harness.data.registry import group_members
 from results.published import PublishedRow, load_published, read_published
+from tests.helpers.measured_store import gains, make_task, measure, some_ranks, store_at
 
 HEAD = """
 scale = 100

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from measured_store import make_task, measure, store_at
 
 from harness.compare.selection import EntryFilter, select_all, select_named
 from harness.core.errors import BadInput, NotComparable, UnknownName
 from harness.data.registry import group_members
 from results.systems import all_systems
+from tests.helpers.measured_store import make_task, measure, store_at
 
 WANTED = EntryFilter({"bright": group_members("bright")})
 OLD, NEW = "2026-01-01T00:00:00+00:00", "2026-02-01T00:00:00+00:00"

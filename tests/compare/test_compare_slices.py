@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from measured_store import gains, make_task, measure, store_at
-from small_task import write_beir
 
 from harness.compare.changes import Columns
 from harness.compare.contrast import Plan
@@ -21,6 +19,8 @@ from harness.data.registry import group_members
 from harness.evaluate import EvalConfig, describe_task, evaluate
 from harness.search.bm25 import bm25
 from results.judgements import save_judgements
+from tests.helpers.measured_store import gains, make_task, measure, store_at
+from tests.helpers.small_task import write_beir
 
 PLAN = Plan(resamples=200)
 

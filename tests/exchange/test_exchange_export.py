@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import pytrec_eval
-from stored_boards import Made, store_entry
 
 from harness.core.errors import BadInput
 from harness.data.trec import read_run
@@ -19,6 +18,7 @@ from harness.exchange.importing import read_results
 from results.imported import OriginalFile, save_imported
 from results.schema import Entry
 from results.store import ResultStore
+from tests.helpers.stored_boards import Made, store_entry
 
 VALUES = [1 / 3, 0.1, 1.0]
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_backbones import make_backbone
-from train_cases import write_training_rows
-from train_driver import Commands
+
+from tests.helpers.tiny_backbones import make_backbone
+from tests.helpers.train_cases import write_training_rows
+from tests.helpers.train_driver import Commands
 
 RECIPE = """
 name = "tiny"

@@ -10,14 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from chromium import Chromium, find_chromium
-from sample_board import EVIL, EVIL_NOTE, sample
-from test_board_build import MEMBERS, PUBLISHED
 
 from harness.leaderboard.build import Sources, build_boards
 from harness.leaderboard.columns import parse_columns
 from harness.leaderboard.html_page import PageOptions, to_html
 from harness.leaderboard.rank import QueryValues
+from tests.helpers.chromium import Chromium, find_chromium
+from tests.helpers.sample_board import EVIL, EVIL_NOTE, MEMBERS, PUBLISHED, sample
 
 HELPERS = """
 window.boom = () => { window.boomed = true; };

@@ -12,7 +12,6 @@ from html import unescape
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sample_board import EVIL, sample
 
 from harness.core.errors import UnknownName
 from harness.leaderboard.columns import BY_NAME, COLUMNS, DEFAULT, parse_columns
@@ -22,6 +21,7 @@ from harness.leaderboard.machine import to_csv, to_json
 from harness.leaderboard.markdown import escape as markdown_escape
 from harness.leaderboard.markdown import to_markdown
 from harness.leaderboard.rows import Board
+from tests.helpers.sample_board import EVIL, sample
 
 NAMES = [EVIL, "poster", "bm25", "org/dense", "bm25"]
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sample_board import EVIL, EVIL_NOTE, sample
 
 from harness.leaderboard.columns import parse_columns
 from harness.leaderboard.heat import contrast
 from harness.leaderboard.html_page import PageOptions, embedded_json, to_html
+from tests.helpers.sample_board import EVIL, EVIL_NOTE, sample
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from command_run import runner
-from stored_boards import Made, store_entry
 
 from harness.compare.selection import EntryFilter, select_named
 from harness.exchange.exporting import export_entries
@@ -15,6 +13,8 @@ from harness.leaderboard.build import Sources, build_boards
 from harness.leaderboard.rows import Board
 from results.schema import Entry
 from results.store import ResultStore
+from tests.helpers.command_run import runner
+from tests.helpers.stored_boards import Made, store_entry
 
 MEMBERS = {"bright": ("biology", "pony")}
 VARIANTS: Mapping[str, Sequence[Mapping[str, object]]] = {

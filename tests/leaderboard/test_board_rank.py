@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from statsmodels.stats.multitest import multipletests
-from stored_boards import store_entry, stored
-from test_board_build import MEMBERS, PUBLISHED
 
 from harness.leaderboard.build import Sources, build_boards
 from harness.leaderboard.rank import (
@@ -20,6 +18,8 @@ from harness.leaderboard.rank import (
 )
 from harness.leaderboard.rows import Board, Statistics
 from results.store import ResultStore
+from tests.helpers.sample_board import MEMBERS, PUBLISHED
+from tests.helpers.stored_boards import store_entry, stored
 
 BOTH = ("biology", "pony")
 

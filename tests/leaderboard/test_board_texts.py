@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from stored_boards import store_entry
-
 from harness.core.hashing import task_fingerprint
 from harness.data.registry import TaskOptions, load_task
 from harness.leaderboard.build import Sources, build_boards
 from harness.leaderboard.rows import Board
 from harness.leaderboard.texts import LONGEST, query_texts
 from results.store import ResultStore
+from tests.helpers.stored_boards import store_entry
 
 
 def boards_of(root: Path, task: str, fingerprint: str) -> tuple[Board, ...]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import tiny
 
 from models.registry import EMBEDDERS, LoadOptions, resolve_model
+from tests.helpers import tiny
 
 
 @pytest.fixture(scope="session")

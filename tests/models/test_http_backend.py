@@ -10,7 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from embedding_server import (
+
+from harness.core.errors import BadInput, DataUnavailable
+from harness.core.types import Wording
+from models.card import card_from_mapping
+from models.http_backend import HttpEmbedder
+from models.http_requests import pack
+from models.registry import LoadOptions
+from tests.helpers.embedding_server import (
     DIMENSION,
     MODEL,
     Server,
@@ -19,14 +26,7 @@ from embedding_server import (
     serving,
     vector,
 )
-from http_embedders import TEXTS, FakeClock, card, embedder, encode
-
-from harness.core.errors import BadInput, DataUnavailable
-from harness.core.types import Wording
-from models.card import card_from_mapping
-from models.http_backend import HttpEmbedder
-from models.http_requests import pack
-from models.registry import LoadOptions
+from tests.helpers.http_embedders import TEXTS, FakeClock, card, embedder, encode
 
 
 @pytest.fixture

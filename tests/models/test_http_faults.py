@@ -9,7 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from embedding_server import (
+
+from harness.core.errors import ModelError
+from models.http_backend import HttpEmbedder
+from models.registry import LoadOptions
+from tests.helpers.embedding_server import (
     DIMENSION,
     Server,
     changed,
@@ -20,11 +24,7 @@ from embedding_server import (
     serving,
     status,
 )
-from http_embedders import TEXTS, FakeClock, card, embedder, encode
-
-from harness.core.errors import ModelError
-from models.http_backend import HttpEmbedder
-from models.registry import LoadOptions
+from tests.helpers.http_embedders import TEXTS, FakeClock, card, embedder, encode
 
 
 @pytest.fixture

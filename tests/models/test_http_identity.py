@@ -9,17 +9,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from embedding_server import (
+
+from harness.core.errors import ModelError
+from harness.core.hashing import canonical_json, space_fingerprint
+from models.http_requests import same_model
+from tests.helpers.embedding_server import (
     Server,
     changed,
     serving,
     status,
 )
-from http_embedders import TEXTS, FakeClock, embedder, encode
-
-from harness.core.errors import ModelError
-from harness.core.hashing import canonical_json, space_fingerprint
-from models.http_requests import same_model
+from tests.helpers.http_embedders import TEXTS, FakeClock, embedder, encode
 
 KEY = "sk-very-secret-0123456789"
 

@@ -6,9 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from embedding_server import Server, changed, serving, status
-from http_embedders import FakeClock, embedder
-from small_task import DOCUMENTS, QUERIES, write_beir
 
 from harness.cache.store import EmbeddingStore
 from harness.core.progress import SilentReporter
@@ -21,6 +18,9 @@ from harness.retrieval import DenseRetriever
 from models.http_backend import HttpEmbedder
 from results.schema import Entry
 from results.store import ResultStore
+from tests.helpers.embedding_server import Server, changed, serving, status
+from tests.helpers.http_embedders import FakeClock, embedder
+from tests.helpers.small_task import DOCUMENTS, QUERIES, write_beir
 
 WORDS = sum(len(text.split()) for text in {*DOCUMENTS.values()} | {*QUERIES.values()})
 """What the server bills: a token a word, each distinct text once (q1 is a document too)."""

@@ -8,9 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import fake_hub
-
 from models.weights import folder_hash
+from tests.helpers import fake_hub
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROBE = """

@@ -9,11 +9,11 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 import pytest
-import tiny
 
 from harness.core.hashing import space_fingerprint
 from models.card import ModelCard, card_json
 from models.registry import EMBEDDERS, LoadOptions, resolve_model
+from tests.helpers import tiny
 
 pytest.importorskip("torch")
 

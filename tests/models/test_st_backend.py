@@ -9,9 +9,9 @@ import weakref
 
 import numpy as np
 import pytest
-import tiny
 
 from harness.core.errors import BadInput, MissingExtra, ModelError, OutOfMemory
+from tests.helpers import tiny
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("sentence_transformers")

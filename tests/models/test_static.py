@@ -7,10 +7,10 @@ import shutil
 
 import numpy as np
 import pytest
-import tiny
 
 from harness.core.errors import BadInput, ModelError
 from models.registry import LoadOptions, find_card
+from tests.helpers import tiny
 
 pytest.importorskip("model2vec")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import tiny
 
 from harness.core.errors import BadInput
 from models.tokens import Tokens, TokenSettings, load_tokenizer, padded
+from tests.helpers import tiny
 
 TEXTS = [*tiny.TEXTS, "", "  two  spaces ", "moss\n\nstone", "Ärger 水 🌊"]
 

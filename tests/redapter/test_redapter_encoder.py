@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_backbones import make_backbone
 
 from harness.core.errors import BadInput, DataUnavailable
 from redapter.batches import Drawn
 from redapter.collate import Collator
 from redapter.config import BatchConfig, DataConfig, LoraConfig, ModelConfig
 from redapter.encoder import append_token, build_encoder, resolve_base
+from tests.helpers.tiny_backbones import make_backbone
 
 FULL = LoraConfig(rank=0)
 BERT_TARGETS = ("query", "key", "value", "dense")

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tiny_backbones import make_backbone
-from train_cases import write_training_rows
-from train_driver import Commands
 
 from redapter.checkpoints import MARKER
+from tests.helpers.tiny_backbones import make_backbone
+from tests.helpers.train_cases import write_training_rows
+from tests.helpers.train_driver import Commands
 
 RECIPE = """
 name = "tiny"

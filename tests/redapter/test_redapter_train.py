@@ -13,8 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_backbones import make_backbone
-from train_cases import small_recipe, write_training_rows
 
 from harness.core.errors import BadInput, ModelError, StoreError
 from harness.core.progress import SilentReporter
@@ -25,6 +23,8 @@ from redapter.encoder import build_encoder
 from redapter.export import Lineage, card_text, export_model
 from redapter.steplog import read_log
 from redapter.train import check_device, train
+from tests.helpers.tiny_backbones import make_backbone
+from tests.helpers.train_cases import small_recipe, write_training_rows
 
 TEXTS = ["sort list", "open the file to read", "date", "thread lock queue socket json"]
 LINEAGE = Lineage("d" * 64, "c" * 64, "sha256:parent", 3)
@@ -66,13 +66,13 @@ def finished(folders, tmp_path_factory):
 @pytest.mark.parametrize("kind", ["bert", "qwen3", "llama"])
 def test_train_save_reload_evaluate(folders, tmp_path, kind):
     from sentence_transformers import SentenceTransformer
-    from small_task import write_beir
 
     from harness.cli.build import retriever
     from harness.core.settings import load_settings
     from harness.data.registry import TaskOptions, load_task
     from harness.evaluate import EvalConfig, evaluate
     from results.store import ResultStore
+    from tests.helpers.small_task import write_beir
 
     causal = kind != "bert"
     recipe = small_recipe(
@@ -343,7 +343,8 @@ def test_other_data_or_weights_under_the_same_name_are_noticed(folders, tmp_path
 def poison(folder: Path) -> None:
     """Make the vector of the word `poison` not a number."""
     from safetensors.torch import load_file, save_file
-    from tiny_backbones import WORDS
+
+    from tests.helpers.tiny_backbones import WORDS
 
     tensors = load_file(folder / "model.safetensors")
     tensors["embeddings.word_embeddings.weight"][4 + WORDS.index("poison")] = float("nan")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_backbones import make_backbone
 
 from harness.core.errors import BadInput
 from redapter.options import LossOptions
+from tests.helpers.tiny_backbones import make_backbone
 
 ROWS = {
     "anchor": ["why sort list", "how open file", "parse date", "lock thread"],

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from chat_server import ChatServer, chat_server
+
+from tests.helpers.chat_server import ChatServer, chat_server
 
 
 @pytest.fixture

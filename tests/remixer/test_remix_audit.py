@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from remix_corpus import make_task
 
 from harness.core.errors import BadInput, UnknownName
 from harness.core.progress import SilentReporter
@@ -27,6 +26,7 @@ from remixer.audit_report import audit_json, broken_lines, measure_rows, render_
 from remixer.audit_sample import Smallest
 from remixer.audit_scan import Sampling
 from remixer.audit_texts import prepare
+from tests.helpers.remix_corpus import make_task
 
 WORDS = [f"term{number}" for number in range(400)]
 

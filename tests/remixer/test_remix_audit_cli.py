@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from remix_corpus import make_task
-from test_remix_cli import Done
 
 from harness.cli.app import app
 from harness.cli.errors import run_guarded
+from tests.helpers.command_run import Done
+from tests.helpers.remix_corpus import make_task
 
 CLEAN = [
     {

@@ -7,27 +7,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from chat_server import ChatServer, rule
-from remix_corpus import make_task
 
 from harness.cli.errors import run_guarded
 from harness.cli.remix_replay import app
 from harness.core.training import read_rows
+from tests.helpers.chat_server import ChatServer, rule
+from tests.helpers.command_run import Done
+from tests.helpers.remix_corpus import make_task
 
 DOCUMENTS = make_task(30)
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a command left."""
-
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from remix_corpus import WORDS, make_task
 
 from harness.core.errors import BadInput, DataUnavailable, ModelError
 from harness.core.progress import SilentReporter
 from remixer.cross_encoder import CrossEncoderScorer
+from tests.helpers.remix_corpus import WORDS, make_task
 
 TASK = make_task(12, words=20)
 PAIRS = [("lock queue night", ("d0003", "d0001")), ("table", ()), ("cache disk", ("d0001",))]

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from remix_corpus import make_task
 
 from harness.core.errors import BadInput, StoreError
 from harness.core.files import write_jsonl
@@ -25,6 +24,7 @@ from remixer.export import write_parquet, write_training
 from remixer.folder import StageRecord
 from remixer.format import FormatOptions, format_counts, instruction, judged_queries, training_rows
 from remixer.rows import LabelRow, QueryRow
+from tests.helpers.remix_corpus import make_task
 
 TASK = make_task()
 TEXT_OF = dict(zip(TASK.corpus.ids, TASK.corpus.texts, strict=True))

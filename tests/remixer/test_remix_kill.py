@@ -11,19 +11,20 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from chat_server import ChatServer
-from remix_corpus import contents
 
-DRIVER = Path(__file__).resolve().parent / "remix_driver.py"
+from tests.helpers.chat_server import ChatServer
+from tests.helpers.remix_corpus import contents
+
+ROOT = Path(__file__).resolve().parents[2]
 KILLS = int(os.environ.get("REBENCH_KILLS", "5"))
 """`REBENCH_KILLS=20` is the count that the design asks for; it takes longer."""
 
 
 def start(folder: Path, server: ChatServer) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, str(DRIVER), str(folder), server.url],
-        cwd=DRIVER.parents[2],
-        env={**os.environ, "PYTHONPATH": str(DRIVER.parents[2]), "OMP_NUM_THREADS": "1"},
+        [sys.executable, "-m", "tests.helpers.remix_driver", str(folder), server.url],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
     )
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from remix_corpus import make_task
 
 from harness.core.errors import BadInput, ModelError
 from harness.core.progress import SilentReporter
@@ -15,6 +14,7 @@ from harness.core.types import Corpus, Ranking, Retrieved, Run, Task
 from harness.search.bm25 import bm25
 from remixer.mine import MineOptions, mine_candidates
 from remixer.rows import QueryRow
+from tests.helpers.remix_corpus import make_task
 
 QUIET = SilentReporter()
 

@@ -9,8 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from chat_server import ChatServer, Fault, http_chat, number_of, rule
-from remix_corpus import contents, make_config, make_kind, make_task, make_tools
 
 from harness.core.errors import BadInput, BudgetReached, ModelError, StoreError
 from harness.core.training import read_rows
@@ -23,6 +21,8 @@ from remixer.conditions import SelectConfig
 from remixer.mine import MineOptions
 from remixer.pipeline import STAGES, run_stages
 from remixer.scorers import LexicalScorer
+from tests.helpers.chat_server import ChatServer, Fault, http_chat, number_of, rule
+from tests.helpers.remix_corpus import contents, make_config, make_kind, make_task, make_tools
 
 TASK = make_task()
 OWN = ("journal.jsonl",)  # its lines stand in the order in which replies came

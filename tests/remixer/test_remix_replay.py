@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-from chat_server import rule
-from remix_corpus import contents, make_config, make_kind, make_task, make_tools
 
 from harness.core.errors import BadInput, ModelError
 from harness.core.training import read_rows
@@ -22,6 +20,8 @@ from remixer.pipeline import STAGES, run_stages, write_annotator_data
 from remixer.replay_tools import Listing, list_requests, pack_answers, read_written, write_packed
 from remixer.requests import Asking
 from remixer.rows import LabelRow, QueryRow, rows_by_id
+from tests.helpers.chat_server import rule
+from tests.helpers.remix_corpus import contents, make_config, make_kind, make_task, make_tools
 
 TASK = make_task()
 TEXT_OF = dict(zip(TASK.corpus.ids, TASK.corpus.texts, strict=True))

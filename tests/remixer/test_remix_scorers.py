@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from remix_corpus import make_task
-from remix_embedder import HashedWords
 
 from harness.cache.store import EmbeddingStore
 from harness.core.errors import ModelError
@@ -23,6 +21,8 @@ from remixer.scorers import (
     label_by_rank,
     score_candidates,
 )
+from tests.helpers.remix_corpus import make_task
+from tests.helpers.remix_embedder import HashedWords
 
 QUIET = SilentReporter()
 TASK = make_task(40)

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from chat_server import number_of, rule
-from remix_corpus import make_kind, make_task
 
 from harness.core.errors import BadInput, ModelError
 from harness.core.progress import SilentReporter
@@ -21,6 +19,8 @@ from remixer.generate import generate_queries
 from remixer.reason import reason_queries
 from remixer.requests import Asking
 from remixer.rows import LabelRow, MinedRow, QueryRow, SourceRow
+from tests.helpers.chat_server import number_of, rule
+from tests.helpers.remix_corpus import make_kind, make_task
 
 ASKING = Asking(make_kind(), "m", "judge", 42)
 TASK = make_task()

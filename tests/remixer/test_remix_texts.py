@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from remix_corpus import make_kind
 
 from harness.core.errors import BadInput, UnknownName
 from harness.core.types import Wording
@@ -18,6 +17,7 @@ from remixer.prompt_texts import fill, prompt_text, version
 from remixer.reply_text import clean_reply, why_unusable
 from remixer.requests import Asking
 from remixer.rows import SourceRow
+from tests.helpers.remix_corpus import make_kind
 
 ASKING = Asking(make_kind(), "writer", "judge", 42)
 SOURCE = SourceRow("d", "100 to 200 words", "college")

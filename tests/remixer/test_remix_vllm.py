@@ -7,12 +7,12 @@ import sys
 from importlib.util import find_spec
 
 import pytest
-from remix_tiny import make_chatter
 
 from harness.core.errors import MissingExtra
 from models.chat.protocol import CONTEXT_OVERFLOW, LENGTH, STOP, ChatReply, Sampling, user_request
 from models.chat.vllm import VllmChat
 from remixer.annotate import parse_score
+from tests.helpers.remix_tiny import make_chatter
 
 FREE = Sampling(temperature=1.0, top_p=0.9, max_tokens=24)
 

@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from measured_store import store_at
-from report_numbers import strange_numbers
 
 from harness.compare.build import compare
 from harness.compare.contrast import Plan
@@ -22,6 +20,8 @@ from harness.data.registry import TaskOptions, load_task
 from harness.data.stdlib.task import read_rows
 from harness.evaluate import EvalConfig, evaluate, score_external
 from harness.search.bm25 import bm25
+from tests.helpers.measured_store import store_at
+from tests.helpers.report_numbers import strange_numbers
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 EXAMPLE = EXAMPLES / "reasonir-vs-rader"

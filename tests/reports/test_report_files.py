@@ -11,8 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from measured_store import make_task, measure, some_ranks, store_at
-from report_numbers import allowed, strange_numbers
 
 from harness.compare.build import compare
 from harness.compare.contrast import Plan
@@ -28,6 +26,8 @@ from harness.reports.text import report_text
 from harness.reports.write import write_report
 from harness.search.bm25 import bm25
 from results.published import read_published
+from tests.helpers.measured_store import make_task, measure, some_ranks, store_at
+from tests.helpers.report_numbers import allowed, strange_numbers
 
 WANTED = EntryFilter({"bright": group_members("bright")})
 PUBLISHED = """

@@ -11,18 +11,17 @@ import time
 from pathlib import Path
 
 import pytest
-from sample_entries import ENTRY, PER_QUERY, check_whole, version
 
 from harness.core.errors import StoreError
 from results.store import ResultStore
+from tests.helpers.sample_entries import ENTRY, PER_QUERY, check_whole, version
 
-WRITER = Path(__file__).with_name("sample_entries.py")
-ROOT = WRITER.parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, str(WRITER), *arguments],
+        [sys.executable, "-m", "tests.helpers.sample_entries", *arguments],
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sample_entries import ENTRY, TASK
 
 from harness.core.errors import StoreError
 from results.schema import (
@@ -22,6 +21,7 @@ from results.schema import (
     identity_hash,
     to_json,
 )
+from tests.helpers.sample_entries import ENTRY, TASK
 
 FILE = Path("somewhere/entry.json")
 STORED = replace(

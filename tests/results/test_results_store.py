@@ -16,12 +16,12 @@ from urllib.parse import unquote
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from sample_entries import ENTRY, PER_QUERY, TASK, check_whole, version
 
 from harness.core.errors import StoreError
 from results.per_query import one_metric
 from results.schema import SCHEMA, Entry, NewerSchema
 from results.store import ORPHAN_SECONDS, ResultStore, safe_name
+from tests.helpers.sample_entries import ENTRY, PER_QUERY, TASK, check_whole, version
 
 RUN = "q1 Q0 d 1 1.5 bm25\nq2 Q0 Memory Management_5_0.txt 1 1.25 bm25\n"
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sample_entries import ENTRY
 
 from harness.core.hashing import sha256_json
 from results import systems
 from results.schema import Entry
 from results.systems import all_systems, configuration_hash, labels_of, split_name, systems_named
+from tests.helpers.sample_entries import ENTRY
 
 settings_values = st.one_of(
     st.integers(-9, 9), st.booleans(), st.text(max_size=6), st.lists(st.integers(0, 3), max_size=3)

@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sample_entries import ENTRY
 
 from harness.core.errors import BadInput, DataUnavailable, StoreError
 from harness.core.files import open_text
@@ -16,6 +15,7 @@ from results.per_query import PerQuery
 from results.schema import Entry
 from results.store import ResultStore
 from results.verify import TOLERANCE, verify_entry
+from tests.helpers.sample_entries import ENTRY
 
 RUN = "q1 Q0 d 1 0.75 x\nq2 Q0 d 1 0.25 x\n"
 

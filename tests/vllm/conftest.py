@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+
+from tests.helpers import tiny
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -34,30 +35,7 @@ def minilm_folder() -> Path:
     return Path(spec.origin).parent / "model"
 
 
-def _loaded(name: str, folder: str) -> ModuleType:
-    """Return a module of another folder's tests, which is no package."""
-    spec = spec_from_file_location(name, Path(__file__).parents[1] / folder / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="session")
-def tiny() -> ModuleType:
-    """Return the makers of tiny random models that the tests of `models` use."""
-    return _loaded("tiny", "models")
-
-
-@pytest.fixture(scope="session")
-def chatter() -> ModuleType:
-    """Return the maker of a tiny random model that chats, which the tests of ReMixer use."""
-    return _loaded("remix_tiny", "remixer")
-
-
-@pytest.fixture(scope="session")
-def qwen3_folder(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def qwen3_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a tiny random Qwen3 in the layout of Qwen3-Embedding: last-token pooling."""
-    folder: Path = tiny.qwen3(tmp_path_factory.mktemp("qwen3"))
-    return folder
+    return tiny.qwen3(tmp_path_factory.mktemp("qwen3"))

@@ -7,9 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from parity import ON_CPU, SAME, TEXTS, cosines, decoder_card, minilm_card, reference
 
 from models.vllm_backend import VllmEmbedder
+from tests.helpers.vllm_parity import (
+    ON_CPU,
+    SAME,
+    TEXTS,
+    cosines,
+    decoder_card,
+    minilm_card,
+    reference,
+)
 
 pytestmark = pytest.mark.vllm
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
-from serve import Proxy, failing_proxy, vllm_serve
 
 from harness.cli.errors import run_guarded
 from harness.cli.remix_replay import app
 from harness.core.training import read_rows
+from tests.helpers.remix_tiny import make_chatter
+from tests.helpers.vllm_server import Proxy, failing_proxy, vllm_serve
 
 pytestmark = pytest.mark.vllm
 
@@ -32,10 +32,10 @@ Remix = Callable[..., dict[str, dict[str, int]]]
 
 
 @pytest.fixture(scope="module")
-def server(chatter: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Serve a tiny random Qwen3 that chats; return the root URL."""
     # Of these weights' answers to "does it fit?" most are Yes, and some No.
-    folder = chatter.make_chatter(tmp_path_factory.mktemp("chatter"), CONTEXT, SCORES, seed=11)
+    folder = make_chatter(tmp_path_factory.mktemp("chatter"), CONTEXT, SCORES, seed=11)
     log = tmp_path_factory.mktemp("serve") / "log"
     # vLLM 0.32 dies on a CPU of a seeded request whose prompt it takes in pieces.
     whole = ("--no-enable-chunked-prefill", "--max-num-batched-tokens", str(4 * CONTEXT))

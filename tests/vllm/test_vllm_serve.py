@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from parity import SAME, TEXTS, cosines, minilm_card, reference
-from serve import vllm_serve
 
 from harness.core.errors import ModelError
 from models.card import ModelCard
 from models.http_backend import HttpEmbedder
 from models.registry import LoadOptions
+from tests.helpers.vllm_parity import SAME, TEXTS, cosines, minilm_card, reference
+from tests.helpers.vllm_server import vllm_serve
 
 pytestmark = pytest.mark.vllm
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
-from parity import ON_CPU, SAME, TEXTS, cosines, decoder_card, reference
 
 from harness.core.errors import BadInput, ModelError
 from models.registry import LoadOptions
 from models.vllm_backend import VllmEmbedder
+from tests.helpers import tiny
+from tests.helpers.vllm_parity import ON_CPU, SAME, TEXTS, cosines, decoder_card, reference
 
 pytestmark = pytest.mark.vllm
 
@@ -44,7 +44,7 @@ def test_other_ways_to_read_a_decoder(
     assert cosines(vectors, plain).min() < SAME, "the setting must make a difference"
 
 
-def test_a_bare_llama_and_an_end_token_of_our_own(tiny: ModuleType, tmp_path: Path) -> None:
+def test_a_bare_llama_and_an_end_token_of_our_own(tmp_path: Path) -> None:
     """Neither a list of modules nor the tokenizer says what to read out here."""
     card = decoder_card(tiny.llama(tmp_path), append_eos=True)
     told = LoadOptions(device="cpu", dtype="float32", pooling="last")
@@ -58,7 +58,7 @@ def test_a_bare_llama_and_an_end_token_of_our_own(tiny: ModuleType, tmp_path: Pa
 # What goes wrong --------------------------------------------------------------------------------
 
 
-def test_weights_that_cannot_be_read(tiny: ModuleType, tmp_path: Path) -> None:
+def test_weights_that_cannot_be_read(tmp_path: Path) -> None:
     folder = tiny.qwen3(tmp_path)
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])

@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import pytest
-from chat_server import ChatServer, Fault, completion, http_chat, rule
 
 from harness.core.errors import BadInput, ModelError
 from harness.core.progress import SilentReporter
@@ -17,6 +16,7 @@ from models.chat.dispatch import Dispatcher
 from models.chat.http import ChatServerOptions, HttpChat, request_body, retry_seconds
 from models.chat.journal import Journal
 from models.chat.protocol import CONTEXT_OVERFLOW, LENGTH, Sampling, user_request
+from tests.helpers.chat_server import ChatServer, Fault, completion, http_chat, rule
 
 SAMPLING = Sampling(0.7, 0.95, 64, top_k=40, repetition_penalty=1.1, choices=("Yes", "No"))
 

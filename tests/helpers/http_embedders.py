@@ -6,11 +6,11 @@ import threading
 from typing import Any
 
 import numpy as np
-from embedding_server import MODEL, Server
 
 from models.card import ModelCard, card_from_mapping
 from models.http_backend import HttpEmbedder
 from models.registry import LoadOptions
+from tests.helpers.embedding_server import MODEL, Server
 
 TEXTS = [f"text number {number}" for number in range(10)]
 

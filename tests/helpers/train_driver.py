@@ -22,7 +22,7 @@ import typer
 from harness.cli import train
 from harness.cli.errors import run_guarded
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def kill() -> None:
@@ -116,7 +116,7 @@ class Commands:
     def __enter__(self) -> Commands:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         self.driver = subprocess.Popen(
-            [sys.executable, __file__],
+            [sys.executable, "-m", "tests.helpers.train_driver"],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

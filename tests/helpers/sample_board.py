@@ -5,16 +5,31 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from stored_boards import Made, store_entry
-from test_board_build import IMPORTED, MEMBERS, PUBLISHED
-
 from harness.leaderboard.build import Sources, build_boards
 from harness.leaderboard.rank import QueryValues, rank_board, read_values
 from harness.leaderboard.rows import Board, ModelFacts
+from results.imported import ImportedRow
+from results.published import PublishedRow
 from results.store import ResultStore
+from tests.helpers.stored_boards import Made, store_entry
 
 EVIL = "<script>boom('x')</script>|&_*{50%}$^~#\\"
 EVIL_NOTE = '"><img src=x onerror=boom()>\u2028</script><!--'
+
+MEMBERS = {"bright": ("biology", "pony"), "other": ("one",)}
+PUBLISHED = PublishedRow(
+    model="bm25", kind="sparse", group="bright", metric="ndcg@10", query_set="original",
+    gold="current", values={"biology": 0.2, "pony": 0.4}, average=0.3, mean=0.3,
+    average_mismatch=False, source="a paper", date="2024", protocol="its own", note="",
+    trained_on_bright=True, file="f.toml", row=1,
+)  # fmt: skip
+IMPORTED = ImportedRow(
+    model="org/dense", revision="abc", layout="mteb", group="bright", query_set="original",
+    gold="current", head_metric="ndcg@10",
+    metrics={"biology": {"ndcg@10": 0.5, "mrr": 0.9}, "pony": {"ndcg@10": 0.1}},
+    dataset_revision="c26", protocol="mteb 2", date="", files=(),
+    imported="2026-01-01T00:00:00+00:00",
+)  # fmt: skip
 
 
 def sample(root: Path) -> tuple[Board, QueryValues]:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tiny_backbones import WORDS
 
 from redapter.config import RunConfig
 from redapter.config_file import config_from_table, merged
+from tests.helpers.tiny_backbones import WORDS
 
 PLAIN = [word for word in WORDS if word != "poison"]
 

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 import numpy as np
-from tiny_backbones import make_backbone
-from train_cases import PLAIN, write_training_rows
+
+from tests.helpers.tiny_backbones import make_backbone
+from tests.helpers.train_cases import PLAIN, write_training_rows
 
 RECIPE = """
 name = "tiny"

@@ -1,17 +1,14 @@
-"""A whole run as a process of its own, to be killed: `remix_driver.py FOLDER URL`."""
+"""A whole run as a process of its own, to be killed; arguments: FOLDER URL."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
-
-from chat_server import http_chat
-from remix_corpus import make_config, make_kind, make_task, make_tools
-
 from remixer.conditions import SelectConfig
 from remixer.pipeline import STAGES, run_stages
+from tests.helpers.chat_server import http_chat
+from tests.helpers.remix_corpus import make_config, make_kind, make_task, make_tools
 
 if __name__ == "__main__":
     task = make_task(60)
