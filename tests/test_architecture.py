@@ -17,6 +17,7 @@ HEAVY = ("torch", "transformers", "numpy", "ranx", "matplotlib", "datasets")
 
 LEVEL_2 = {
     "harness.data", "harness.cache", "harness.search", "harness.metrics", "harness.stats",
+    "harness.render",
 }  # fmt: skip
 LEVEL_3 = {
     "harness.evaluate", "harness.retrieval", "harness.leaderboard", "harness.compare",
@@ -25,11 +26,13 @@ LEVEL_3 = {
 ALLOWED: dict[str, set[str]] = {
     "harness.core": set(),
     **{unit: {"harness.core"} for unit in LEVEL_2},
+    "harness.render": {"harness.core", "harness.stats"},
     "models": {"harness.core"},
     "redapter": {"harness.core"},
     "results": {"harness.core"},
     "remixer": {
-        "harness.core", "harness.data", "harness.search", "harness.cache", "models.chat",
+        "harness.core", "harness.data", "harness.search", "harness.cache", "harness.render",
+        "models.chat",
     },
     "models.chat": {"harness.core"},
     "harness.retrieval": {"harness.core", "harness.cache", "harness.search"},

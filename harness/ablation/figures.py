@@ -11,9 +11,9 @@ from harness.ablation.curves import Curves, smoothed
 from harness.ablation.findings import scope_title
 from harness.ablation.spec import AblationSpec
 from harness.ablation.table import LEVEL, OVERALL, AblationTable, SeededDifference
-from harness.compare.wording import MINUS, percent
 from harness.metrics.names import label, parse_metric
-from harness.reports.figures import INK, colour, drawing, faint_grid, marker, rendered
+from harness.render.figures import INK, colour, drawing, faint_grid, marker, rendered
+from harness.render.numbers import MINUS, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

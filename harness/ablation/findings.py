@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from harness.ablation.spec import AblationSpec
 from harness.ablation.table import LEVEL, OVERALL, POWER, AblationTable, SeededDifference
-from harness.compare import wording
+from harness.render import numbers
 
 FEW_SEEDS = 3
 
@@ -19,25 +19,25 @@ def findings(spec: AblationSpec, table: AblationTable) -> list[str]:
 def finding(spec: AblationSpec, each: SeededDifference) -> str:
     """Return what one difference shows."""
     one, other = spec.title_of(each.one), spec.title_of(each.other)
-    size = f"{wording.signed(each.delta)} points"
+    size = f"{numbers.signed(each.delta)} points"
     if each.test.interval is not None:
-        level = wording.percent(LEVEL)
-        size += f" ({level} interval {wording.signed_interval(each.test.interval)})"
-    told = f"{one} {wording.MINUS} {other}: {size}, corrected p = {p_text(each.p_corrected)}"
+        level = numbers.percent(LEVEL)
+        size += f" ({level} interval {numbers.signed_interval(each.test.interval)})"
+    told = f"{one} {numbers.MINUS} {other}: {size}, corrected p = {p_text(each.p_corrected)}"
     if each.separable:
         return f"{told}: {one if each.delta > 0 else other} is better."
     seen = ""
     if each.test.detectable:
         seen = (
-            f" A true difference of {wording.points(each.test.detectable)} points would have been "
-            f"seen in {wording.percent(POWER)} of cases (before correction)."
+            f" A true difference of {numbers.points(each.test.detectable)} points would have been "
+            f"seen in {numbers.percent(POWER)} of cases (before correction)."
         )
     return f"{told}: not distinguishable from zero.{seen}"
 
 
 def p_text(value: float | None) -> str:
     """Return a p-value, 1 without decimals."""
-    return "1" if value == 1 else wording.p_value(value)
+    return "1" if value == 1 else numbers.p_value(value)
 
 
 def cautions(spec: AblationSpec, table: AblationTable) -> Iterator[str]:
@@ -55,7 +55,7 @@ def cautions(spec: AblationSpec, table: AblationTable) -> Iterator[str]:
         )
     for one, other in table.skipped:
         yield (
-            f"{spec.title_of(one)} {wording.MINUS} {spec.title_of(other)} is not shown: failed "
+            f"{spec.title_of(one)} {numbers.MINUS} {spec.title_of(other)} is not shown: failed "
             "runs left no seed that both have."
         )
     short = {
@@ -69,7 +69,7 @@ def cautions(spec: AblationSpec, table: AblationTable) -> Iterator[str]:
 
 def seeds_line(each: SeededDifference) -> str:
     """Return every seed's own difference."""
-    return ", ".join(f"{wording.signed(value)}" for value in each.by_seed.values())
+    return ", ".join(f"{numbers.signed(value)}" for value in each.by_seed.values())
 
 
 def variance_line(each: SeededDifference) -> str:
@@ -84,7 +84,7 @@ def variance_line(each: SeededDifference) -> str:
     }
     total = sum(parts.values())
     if total == 0:
-        return wording.DASH
+        return numbers.DASH
     return ", ".join(f"{name} {100 * value / total:.0f} %" for name, value in parts.items())
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness.ablation.results import AblationResult
 from harness.ablation.table import LEVEL, POWER, SEED
-from harness.compare import wording
+from harness.render import numbers
 from harness.stats.paired import PERMUTATIONS
 
 
@@ -23,7 +23,7 @@ def method(ablation: AblationResult) -> list[str]:
         "and negatives in each, so differences are paired by seed as well as by query.",
         "Interval and p, both: two-way crossed random effects of seeds and queries on the "
         "differences (mean squares; parts below zero cut off), t with Satterthwaite's degrees of "
-        f"freedom; {wording.percent(LEVEL)} intervals. With several tasks: macro-mean, queries "
+        f"freedom; {numbers.percent(LEVEL)} intervals. With several tasks: macro-mean, queries "
         "within tasks. What seeds do is pooled over all variants, which takes seeds to scatter "
         "alike in each.",
         "p, queries: signs flipped query by query of the difference averaged over seeds, "
@@ -33,7 +33,7 @@ def method(ablation: AblationResult) -> list[str]:
         "The largest of the three p counts, and is what Holm corrects (simulated levels: "
         "docs/ablation.md).",
         f"detectable: the smallest true difference that the test of both sees "
-        f"in {wording.percent(POWER)} of cases, by the same variances, before correction",
+        f"in {numbers.percent(POWER)} of cases, by the same variances, before correction",
         "variance of the mean: what part seeds, queries, and neither (the rest) have in it",
         *_hardware(first.entries),
         *ablation.notes,

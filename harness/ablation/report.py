@@ -20,12 +20,11 @@ from harness.ablation.method import method
 from harness.ablation.plan import TrainingRun
 from harness.ablation.results import AblationResult, result_json
 from harness.ablation.table import LEVEL
-from harness.compare import wording
 from harness.core.files import write_text
-from harness.leaderboard.markdown import escape
 from harness.metrics.names import label, parse_metric
-from harness.reports.figures import write_figure
-from harness.reports.markdown import bullets, fenced, figure, section, table
+from harness.render import numbers
+from harness.render.figures import write_figure
+from harness.render.markdown import bullets, escape, fenced, figure, section, table
 
 REPORT = "report.md"
 FIGURES = "figures"
@@ -96,14 +95,14 @@ def _means_table(ablation: AblationResult) -> list[str]:
     spec = ablation.spec
     rows = []
     for each in ablation.table.means:
-        spread = "" if each.deviation is None else f" ± {wording.points(each.deviation)}"
-        seeds = ", ".join(wording.points(value) for value in each.seeds.values())
+        spread = "" if each.deviation is None else f" ± {numbers.points(each.deviation)}"
+        seeds = ", ".join(numbers.points(value) for value in each.seeds.values())
         rows.append(
             (
                 spec.title_of(each.side),
                 scope_title(spec, each.task),
-                f"{wording.points(each.mean)}{spread}",
-                seeds or wording.DASH,
+                f"{numbers.points(each.mean)}{spread}",
+                seeds or numbers.DASH,
             )
         )
     seeds_head = f"by seed ({', '.join(map(str, spec.seeds))})"
@@ -113,7 +112,7 @@ def _means_table(ablation: AblationResult) -> list[str]:
 def _deltas_words(ablation: AblationResult) -> str:
     """Return the sentence above the table of differences."""
     return escape(
-        f"Paired by query and seed; {wording.percent(LEVEL)} intervals and p take both for "
+        f"Paired by query and seed; {numbers.percent(LEVEL)} intervals and p take both for "
         f"sources of variance; p corrected (Holm) over the {ablation.table.tests} tests of this "
         "table."
     )
@@ -124,15 +123,15 @@ def _deltas_table(ablation: AblationResult) -> list[str]:
     spec = ablation.spec
     rows = [
         (
-            f"{spec.title_of(each.one)} {wording.MINUS} {spec.title_of(each.other)}",
+            f"{spec.title_of(each.one)} {numbers.MINUS} {spec.title_of(each.other)}",
             scope_title(spec, each.task),
-            wording.signed(each.delta),
-            wording.signed_interval(each.test.interval),
+            numbers.signed(each.delta),
+            numbers.signed_interval(each.test.interval),
             p_text(each.test.p_mixed),
             p_text(each.test.p_queries),
             p_text(each.test.p_seeds),
             p_text(each.p_corrected),
-            wording.points(each.test.detectable),
+            numbers.points(each.test.detectable),
             f"{each.counts.wins}/{each.counts.ties}/{each.counts.losses}",
             seeds_line(each),
             variance_line(each),
@@ -140,7 +139,7 @@ def _deltas_table(ablation: AblationResult) -> list[str]:
         for each in ablation.table.deltas
     ]
     heads = (
-        "comparison", "task", "difference", f"{wording.percent(LEVEL)} interval",
+        "comparison", "task", "difference", f"{numbers.percent(LEVEL)} interval",
         "p, both", "p, queries", "p, seeds", "corrected p", "detectable", "won/tied/lost",
         "by seed", "variance of the mean",
     )  # fmt: skip
@@ -155,7 +154,7 @@ def _intensity(ablation: AblationResult, figures: Mapping[str, object]) -> list[
     told = escape(
         "A query needs the more reasoning, the less a lexical match explains of its gold: the rank "
         "that BM25 (BRIGHT's recipe) gives the best gold document. Differences in points, with "
-        f"{wording.percent(LEVEL)} intervals; nothing is tested here: bins show where to look."
+        f"{numbers.percent(LEVEL)} intervals; nothing is tested here: bins show where to look."
     )
     names = list(dict.fromkeys(each.bin for each in found))
     cells: dict[tuple[str, str], dict[str, str]] = {}
@@ -163,14 +162,14 @@ def _intensity(ablation: AblationResult, figures: Mapping[str, object]) -> list[
     for each in found:
         reach = ""
         if each.low is not None and each.high is not None:
-            reach = f" ({wording.signed(each.low)} to {wording.signed(each.high)})"
+            reach = f" ({numbers.signed(each.low)} to {numbers.signed(each.high)})"
         cells.setdefault((each.one, each.other), {})[each.bin] = (
-            f"{wording.signed(each.delta)}{reach}"
+            f"{numbers.signed(each.delta)}{reach}"
         )
     rows = [
         (
-            f"{spec.title_of(one)} {wording.MINUS} {spec.title_of(other)}",
-            *(own.get(name, wording.DASH) for name in names),
+            f"{spec.title_of(one)} {numbers.MINUS} {spec.title_of(other)}",
+            *(own.get(name, numbers.DASH) for name in names),
         )
         for (one, other), own in cells.items()
     ]
@@ -234,7 +233,7 @@ def _published(ablation: AblationResult) -> list[list[str]]:
             f"{row.group}, {row.query_set} queries",
             row.metric,
             row.source,
-            wording.DASH if row.overall is None else f"{100 * row.overall:.1f}",
+            numbers.DASH if row.overall is None else f"{100 * row.overall:.1f}",
         )
         for row in ablation.published
     ]

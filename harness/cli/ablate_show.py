@@ -47,9 +47,8 @@ def print_preview(planned: Preview, *, as_json: bool) -> None:
 def print_result(ablation: AblationResult, report: Path) -> None:
     """Print means, differences, what they say, and where the report is."""
     from harness.ablation.findings import cautions, findings, p_text, scope_title
-    from harness.cli.comparing import print_aligned
-    from harness.cli.console import print_text
-    from harness.compare import wording
+    from harness.cli.console import print_aligned, print_text
+    from harness.render import numbers
 
     spec = ablation.spec
     print_aligned(
@@ -57,9 +56,9 @@ def print_result(ablation: AblationResult, report: Path) -> None:
             {
                 "variant": spec.title_of(each.side),
                 "task": scope_title(spec, each.task),
-                f"{ablation.metric} × 100": wording.points(each.mean),
-                "sd": wording.points(each.deviation),
-                "seeds": str(len(each.seeds)) if each.seeds else wording.DASH,
+                f"{ablation.metric} × 100": numbers.points(each.mean),
+                "sd": numbers.points(each.deviation),
+                "seeds": str(len(each.seeds)) if each.seeds else numbers.DASH,
             }
             for each in ablation.table.means
         ]
@@ -70,14 +69,14 @@ def print_result(ablation: AblationResult, report: Path) -> None:
             [
                 {
                     "difference": (
-                        f"{spec.title_of(each.one)} {wording.MINUS} {spec.title_of(each.other)}"
+                        f"{spec.title_of(each.one)} {numbers.MINUS} {spec.title_of(each.other)}"
                     ),
                     "task": scope_title(spec, each.task),
-                    "points": wording.signed(each.delta),
-                    wording.percent(0.95): wording.signed_interval(each.test.interval),
+                    "points": numbers.signed(each.delta),
+                    numbers.percent(0.95): numbers.signed_interval(each.test.interval),
                     "p": p_text(each.test.p),
                     "corrected": p_text(each.p_corrected),
-                    "detectable": wording.points(each.test.detectable),
+                    "detectable": numbers.points(each.test.detectable),
                 }
                 for each in ablation.table.deltas
             ]

@@ -1,41 +1,27 @@
-"""A board in the terminal: as many columns as fit whole, and a word on those that do not."""
+"""A board in the terminal: as many columns as fit whole, and a note on those that do not."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.cli.console import cell, stdout_console
+from harness.cli.console import print_line, stdout_console
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from harness.leaderboard.columns import Column
     from harness.leaderboard.rows import Board
+    from harness.render.terminal import TerminalColumn
 
-GAP = 2
-"""Blanks between two columns."""
+NAME_WIDTH = 32
+"""Room that fitting reserves for models' names; longer ones are folded if they must be."""
 
 LEAST_NAME = 16
 """A model's name is folded to no less than this."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One column as printed; `owner` is the board's column it belongs to."""
-
-    owner: str
-    head: str
-    texts: tuple[str, ...]
-    numeric: bool
-
-    @property
-    def width(self) -> int:
-        """Return the terminal cells that it needs."""
-        from rich.cells import cell_len
-
-        return max(map(cell_len, (self.head, *self.texts)))
+ALWAYS = 100
+"""A column with this `keep` is never dropped."""
 
 
 def print_boards(boards: Sequence[Board], columns: Sequence[Column]) -> None:
@@ -55,78 +41,59 @@ def print_boards(boards: Sequence[Board], columns: Sequence[Column]) -> None:
 def _print_board(console: Console, board: Board, columns: Sequence[Column]) -> list[str]:
     """Print one board, rows best first, measured ones bold; return what was left out."""
     from rich.markup import escape
-    from rich.table import Table
 
     from harness.leaderboard.columns import with_any
     from harness.leaderboard.wording import board_notes, board_title
+    from harness.render.terminal import fit, rich_table
+    from harness.render.text import one_line
 
-    parts = _parts(board, with_any(columns, board))
-    shown, dropped = _fitting(parts, columns, console.width)
-    console.print(f"[bold]{cell(board_title(board))}[/bold]", highlight=False)
-    table = Table(pad_edge=False, box=None, header_style="bold", padding=(0, GAP, 0, 0))
-    for part in shown:
-        table.add_column(
-            escape(part.head),
-            justify="right" if part.numeric else "left",
-            no_wrap=part.owner != "model",
-            overflow="fold",
-        )
-    for place, row in enumerate(board.rows):
-        style = "bold" if row.kind == "measured" else ""
-        table.add_row(*(escape(part.texts[place]) for part in shown), style=style)
-    console.print(table)
+    spare = [each for each in sorted(columns, key=lambda c: c.keep) if each.keep < ALWAYS]
+    fitted = fit(
+        _terminal_columns(board, with_any(columns, board)),
+        [column.name for column in spare],
+        console.width,
+    )
+    console.print(f"[bold]{escape(one_line(board_title(board)))}[/bold]", highlight=False)
+    styles = ["bold" if row.kind == "measured" else "" for row in board.rows]
+    console.print(rich_table(fitted.columns, styles))
     for note in board_notes(board):
-        console.print(escape(note), style="dim", highlight=False)
-    console.print()
-    return dropped
+        console.print(escape(one_line(note)), style="dim", highlight=False)
+    print_line("")
+    heads = {column.name: column.head for column in columns} | {"scores": "the tasks' columns"}
+    return [heads[name] for name in fitted.dropped]
 
 
-def _parts(board: Board, columns: Sequence[Column]) -> list[_Part]:
-    """Return the printed columns, the tasks' one by one."""
-    from harness.leaderboard.wording import short_value, task_heads
+def _terminal_columns(board: Board, columns: Sequence[Column]) -> list[TerminalColumn]:
+    """Return the columns as printed, one per task for the scores."""
+    from harness.leaderboard.wording import task_heads
+    from harness.render.numbers import short_points
+    from harness.render.terminal import TerminalColumn
+    from harness.render.text import one_line
 
-    parts = []
+    printed = []
     for column in columns:
         if column.name == "scores":
             for task, head in zip(board.tasks, task_heads(board.tasks), strict=True):
-                texts = tuple(short_value(row.values.get(task)) for row in board.rows)
-                parts.append(_Part(column.name, head, texts, numeric=True))
-        else:
-            texts = _under_one_another([_one_line(column.text(row, board)) for row in board.rows])
-            parts.append(_Part(column.name, column.head, texts, column.numeric))
-    return parts
+                texts = tuple(short_points(row.values.get(task)) for row in board.rows)
+                printed.append(TerminalColumn(head, texts, numeric=True, group=column.name))
+            continue
+        texts = _lined_up([one_line(column.text(row, board)) for row in board.rows])
+        name = column.name == "model"
+        printed.append(
+            TerminalColumn(
+                column.head,
+                texts,
+                numeric=column.numeric,
+                group=column.name,
+                fold_to=LEAST_NAME if name else None,
+                reserve=NAME_WIDTH if name else None,
+            )
+        )
+    return printed
 
 
-def _under_one_another(texts: Sequence[str]) -> tuple[str, ...]:
+def _lined_up(texts: Sequence[str]) -> tuple[str, ...]:
     """Make room beside numbers for the star that others carry, so that decimals line up."""
     if not any(text.endswith("*") for text in texts):
         return tuple(texts)
     return tuple(text if text.endswith("*") else f"{text}\u00a0" for text in texts)
-
-
-def _one_line(text: str) -> str:
-    """Return a text without line ends and control characters (names come from files)."""
-    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
-
-
-def _fitting(
-    parts: Sequence[_Part], columns: Sequence[Column], width: int
-) -> tuple[list[_Part], list[str]]:
-    """Return the columns that fit a width, and what was left out, a whole column at a time."""
-    shown = list(parts)
-    dropped: list[str] = []
-    for column in sorted(columns, key=lambda each: each.keep):
-        if column.keep == 100 or _needed(shown) <= width:
-            break
-        if any(part.owner == column.name for part in shown):
-            dropped.append("the tasks' columns" if column.name == "scores" else column.head)
-            shown = [part for part in shown if part.owner != column.name]
-    return shown, dropped
-
-
-def _needed(parts: Sequence[_Part]) -> int:
-    """Return the width of columns side by side, the model's name folded where it is long."""
-    widths = [
-        min(part.width, 2 * LEAST_NAME) if part.owner == "model" else part.width for part in parts
-    ]
-    return sum(widths) + GAP * (len(widths) - 1)

@@ -79,7 +79,7 @@ def run(
 def _print(found: Comparison) -> None:
     """Print a comparison pair by pair."""
     from harness.cli.console import no_room, print_text, print_wrapped
-    from harness.compare.wording import verdict
+    from harness.compare.verdict import verdict
 
     dropped: dict[str, None] = {}
     for at, head in enumerate(found.headline):
@@ -101,41 +101,41 @@ def _print(found: Comparison) -> None:
 
 def _print_pair(found: Comparison, at: int, head: Difference) -> tuple[str, ...]:
     """Print the table of one pair, a line per task, then the mean; return what did not fit."""
-    from harness.cli.console import print_text
-    from harness.compare.wording import MINUS
+    from harness.cli.console import print_aligned, print_text
     from harness.metrics.names import label, parse_metric
+    from harness.render.numbers import MINUS
 
     metric = label(parse_metric(found.metric))
     print_text(f"{head.a} {MINUS} {head.b} · {found.query_set} queries · {metric} × 100")
     lines = [(task, found.by_task[task][at]) for task in found.tasks]
     if found.overall:
         lines.append((f"mean of {len(found.tasks)} tasks", found.overall[at]))
-    return shared.print_aligned([_row(name, each) for name, each in lines], SPARE)
+    return print_aligned([_row(name, each) for name, each in lines], SPARE)
 
 
 def _row(name: str, each: Difference) -> dict[str, str]:
     """Return one line of a pair's table."""
-    from harness.compare import wording
+    from harness.render import numbers
 
     return {
         "task": name,
         "queries": f"{each.queries:,}",
-        each.a: wording.points(each.mean_a),
-        each.b: wording.points(each.mean_b),
-        "difference": wording.signed(each.delta),
-        "interval": wording.signed_interval(each.interval),
-        "p": wording.p_value(each.p),
-        "corrected p": wording.p_value(each.p_corrected),
-        "won/tied/lost": wording.counts(each),
-        "effect": wording.decimal(each.effect),
-        "detectable": wording.points(each.detectable),
+        each.a: numbers.points(each.mean_a),
+        each.b: numbers.points(each.mean_b),
+        "difference": numbers.signed(each.delta),
+        "interval": numbers.signed_interval(each.interval),
+        "p": numbers.p_value(each.p),
+        "corrected p": numbers.p_value(each.p_corrected),
+        "won/tied/lost": numbers.win_tie_loss(each.counts),
+        "effect": numbers.decimal(each.effect),
+        "detectable": numbers.points(each.detectable),
     }
 
 
 def _print_slices(found: Comparison, at: int) -> list[str]:
     """Print where the difference lives, one table a kind; return what did not fit."""
-    from harness.cli.console import print_text
-    from harness.compare import wording
+    from harness.cli.console import print_aligned, print_text
+    from harness.render import numbers
 
     heads = {
         "domain": "By domain (means over tasks)",
@@ -152,15 +152,15 @@ def _print_slices(found: Comparison, at: int) -> list[str]:
             {
                 kind: each.name,
                 "queries": f"{each.queries:,}",
-                each.differences[at].a: wording.points(each.differences[at].mean_a),
-                each.differences[at].b: wording.points(each.differences[at].mean_b),
-                "difference": wording.signed(each.differences[at].delta),
-                "interval": wording.signed_interval(each.differences[at].interval),
-                "won/tied/lost": wording.counts(each.differences[at]),
+                each.differences[at].a: numbers.points(each.differences[at].mean_a),
+                each.differences[at].b: numbers.points(each.differences[at].mean_b),
+                "difference": numbers.signed(each.differences[at].delta),
+                "interval": numbers.signed_interval(each.differences[at].interval),
+                "won/tied/lost": numbers.win_tie_loss(each.differences[at].counts),
             }
             for each in own
         ]
-        dropped += shared.print_aligned(rows, SPARE)
+        dropped += print_aligned(rows, SPARE)
     return dropped
 
 
@@ -181,7 +181,7 @@ def _print_changes(head: Difference, changes: list[Change]) -> None:
 
 def _change_lines(each: Change) -> Iterable[str]:
     """Yield the lines of one query."""
-    from harness.compare.wording import points, signed
+    from harness.render.numbers import points, signed
 
     values = f"{points(each.value_a)} against {points(each.value_b)}"
     yield f"  {each.task} {each.query}: {signed(each.delta)} ({values})"
@@ -212,7 +212,7 @@ def _short(text: str, width: int = TEXT_WIDTH) -> str:
 
 def _how(found: Comparison) -> str:
     """Return how the numbers were computed, in a sentence."""
-    from harness.compare.wording import percent
+    from harness.render.numbers import percent
 
     plan = found.plan
     drawn = f", {found.permutations:,} permutations" if found.permutations else ""

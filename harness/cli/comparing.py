@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from harness.core.settings import Settings
     from results.schema import Entry
     from results.store import ResultStore
-
-LEAST_NAME = 10
-"""Characters that the first column of a table keeps on a narrow terminal."""
 
 TasksChoice = Annotated[
     str,
@@ -135,31 +132,3 @@ def metric_name(text: str) -> str:
     from harness.metrics.names import parse_metric
 
     return str(parse_metric(text)) if text else ""
-
-
-def print_aligned(rows: Sequence[Mapping[str, str]], spare: Sequence[str] = ()) -> tuple[str, ...]:
-    """Print rows with equal keys as a table: the first column is text, others are numbers.
-
-    Where they do not fit, the columns `spare` are dropped one after the other; those that were
-    are returned. Then heads and the first column are folded, numbers never: sooner a line is
-    longer than the terminal.
-    """
-    from rich.cells import cell_len
-    from rich.table import Table
-
-    from harness.cli.console import cell, fitting, stdout_console
-
-    console = stdout_console()
-    shown, dropped = fitting(rows, spare, console.width)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for at, key in enumerate(shown):
-        widest = max(cell_len(row[key]) for row in rows)
-        table.add_column(
-            key, justify="right" if at else "left", overflow="fold",
-            min_width=widest if at else min(widest, LEAST_NAME),
-            no_wrap=at > 0 and widest >= cell_len(key),
-        )  # fmt: skip
-    for row in rows:
-        table.add_row(*(cell(row[key]) for key in shown))
-    console.print(table, crop=False)
-    return tuple(dropped)

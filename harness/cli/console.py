@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from models.card import ModelCard
 
 
+LEAST_NAME = 10
+"""Characters that the first column of a table keeps on a narrow terminal."""
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON on stdout; floats are unrounded."""
     json.dump(value, sys.stdout, ensure_ascii=False, indent=1, allow_nan=False)
@@ -27,15 +31,25 @@ def print_text(text: str) -> None:
 
 def print_wrapped(text: str) -> None:
     """Print lines, on a terminal wrapped at words; what follows a wrap is indented further."""
+    from harness.render.text import visible
+
+    shown = visible(text)
     if not sys.stdout.isatty():
-        print_text(text)
+        print_text(shown)
         return
     width = stdout_console().width
-    for line in text.split("\n"):
+    for line in shown.split("\n"):
         indent = " " * (len(line) - len(line.lstrip()))
         print_text(
             textwrap.fill(line, width, subsequent_indent=f"{indent}  ", break_on_hyphens=False)
         )
+
+
+def print_line(text: str) -> None:
+    """Print lines that may hold text from elsewhere: control characters are shown as escapes."""
+    from harness.render.text import visible
+
+    print_text(visible(text))
 
 
 def print_table(
@@ -45,47 +59,34 @@ def print_table(
 
     A terminal that is too narrow does without the columns `spare`, first named first dropped.
     """
+    from harness.render.terminal import fit, rich_table, value_columns
+
     if as_json:
         print_json([dict(row) for row in rows])
         return
     if not rows:
         print_text(f"no {title}")
         return
-    from rich.table import Table
+    console = stdout_console()
+    fitted = fit(value_columns(rows), spare, console.width)
+    console.print(rich_table(fitted.columns), crop=False)
+    if fitted.dropped:
+        print_wrapped(no_room(fitted.dropped))
+
+
+def print_aligned(rows: Sequence[Mapping[str, str]], spare: Sequence[str] = ()) -> tuple[str, ...]:
+    """Print rows with equal keys as a table: the first column is text, others are numbers.
+
+    If they do not fit, the columns `spare` are dropped one after the other; those that were are
+    returned. Then heads and the first column are folded, numbers never: sooner a line is longer
+    than the terminal.
+    """
+    from harness.render.terminal import fit, rich_table, text_columns
 
     console = stdout_console()
-    texts = [{key: cell(value) for key, value in row.items()} for row in rows]
-    shown, dropped = fitting(texts, spare, console.width)
-    table = Table(title=None, box=None, pad_edge=False, header_style="bold")
-    for key in shown:
-        numeric = all(isinstance(row[key], int | float) or row[key] is None for row in rows)
-        table.add_column(key, justify="right" if numeric else "left", overflow="fold")
-    for text in texts:
-        table.add_row(*(text[key] for key in shown))
-    console.print(table)
-    if dropped:
-        print_wrapped(no_room(dropped))
-
-
-def fitting(
-    rows: Sequence[Mapping[str, str]], spare: Sequence[str], width: int
-) -> tuple[list[str], list[str]]:
-    """Return the keys whose columns fit a width side by side, and which of `spare` had to go.
-
-    Two blanks part columns. Where all of `spare` is not enough, the rest is returned as it is.
-    """
-    from rich.cells import cell_len
-
-    widths = {
-        key: max(cell_len(text) for text in (key, *(r[key] for r in rows))) for key in rows[0]
-    }
-    dropped: list[str] = []
-    for key in spare:
-        if sum(widths.values()) + 2 * (len(widths) - 1) <= width:
-            break
-        if widths.pop(key, None) is not None:
-            dropped.append(key)
-    return list(widths), dropped
+    fitted = fit(text_columns(rows, least_name=LEAST_NAME), spare, console.width)
+    console.print(rich_table(fitted.columns), crop=False)
+    return fitted.dropped
 
 
 def no_room(columns: Iterable[str]) -> str:
@@ -100,21 +101,6 @@ def stdout_console() -> Any:
     if sys.stdout.isatty():
         return Console()
     return Console(width=200, no_color=True, highlight=False)
-
-
-def cell(value: object) -> str:
-    """Return a value as table text: numbers grouped, fractions to four places, None a dash."""
-    from rich.markup import escape
-
-    if value is None or value == "":
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:.4f}"
-    return escape(str(value))
 
 
 def outcome_json(outcome: Outcome) -> dict[str, Any]:
@@ -166,7 +152,13 @@ def print_card(card: ModelCard, rendered: Sequence[tuple[str, str]], *, as_json:
     if as_json:
         print_json({**values, "queries": dict(rendered)})
         return
+    from rich.markup import escape
     from rich.table import Table
+
+    from harness.render.terminal import cell_text
+
+    def cell(value: object) -> str:
+        return escape(cell_text(value))
 
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold")

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable
 
 from harness.core.errors import RebenchError
+from harness.render.text import visible
 
 USER_ERROR = 2
 BUG = 1
@@ -21,7 +22,7 @@ def run_guarded(command: Callable[[], object]) -> int:
     try:
         command()
     except RebenchError as error:
-        print(f"error: {error.message}\n{error.fix}", file=sys.stderr)
+        print(visible(f"error: {error.message}\n{error.fix}"), file=sys.stderr)
         return USER_ERROR
     except (KeyboardInterrupt, SystemExit) as stop:
         code = INTERRUPTED if isinstance(stop, KeyboardInterrupt) else stop.code

@@ -6,8 +6,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from harness.core.protocols import Advance
+from harness.render.text import visible
 
 FIRST_LINE_AFTER = 2.0
 LINE_EVERY = 10.0
@@ -28,36 +30,40 @@ class PlainReporter:
             now = time.monotonic()
             if now >= state["next"]:
                 state["next"] = now + LINE_EVERY
-                print(
-                    progress_line(
-                        label, unit, (int(state["done"]), total, int(state["tokens"])), now - start
-                    ),
-                    file=sys.stderr,
-                    flush=True,
-                )
+                counts = Progressed(int(state["done"]), total, int(state["tokens"]))
+                self.note(progress_line(label, unit, counts, now - start))
 
         yield advance
 
     def note(self, message: str) -> None:
         """Print a remark to stderr."""
-        print(message, file=sys.stderr, flush=True)
+        print(visible(message), file=sys.stderr, flush=True)
 
     def warn(self, message: str) -> None:
         """Print a warning to stderr."""
-        print(f"warning: {message}", file=sys.stderr, flush=True)
+        self.note(f"warning: {message}")
 
 
-def progress_line(label: str, unit: str, counts: tuple[int, int, int], seconds: float) -> str:
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """How far some work is: units done, units in all, and tokens so far."""
+
+    done: int
+    total: int
+    tokens: int = 0
+
+
+def progress_line(label: str, unit: str, counts: Progressed, seconds: float) -> str:
     """Return `label: 5/20 texts (25 %), 2.0 texts/s, 8 tokens/s, 8 s left`.
 
-    `counts` is (done, total, tokens so far); `seconds` the time since the start.
+    `seconds` is the time since the start.
     """
-    done, total, tokens = counts
+    done, total = counts.done, counts.total
     rate = done / seconds if seconds > 0 else 0.0
     parts = [f"{label}: {done:,}/{total:,} {unit} ({100 * done // max(total, 1)} %)"]
     parts.append(f"{rate:,.1f} {unit}/s")
-    if tokens:
-        parts.append(f"{tokens / seconds:,.0f} tokens/s")
+    if counts.tokens:
+        parts.append(f"{counts.tokens / seconds:,.0f} tokens/s")
     if rate > 0:
         parts.append(f"{duration((total - done) / rate)} left")
     return ", ".join(parts)

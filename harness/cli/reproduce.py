@@ -61,7 +61,7 @@ def run(
 
 def _print(found: Reproduction) -> None:
     """Print a table per source, then what was left out."""
-    from harness.cli.console import print_text, print_wrapped
+    from harness.cli.console import print_aligned, print_text, print_wrapped
     from harness.metrics.names import label, parse_metric
     from harness.reports.sources import cells, heads, source_line, summary
 
@@ -73,7 +73,7 @@ def _print(found: Reproduction) -> None:
         )
         names = heads(found)
         rows = (cells(line) for line in source.lines)
-        shared.print_aligned([dict(zip(names, row, strict=True)) for row in rows])
+        print_aligned([dict(zip(names, row, strict=True)) for row in rows])
         print_text(f"{summary(source)}\n")
     if found.left_out:
         print_text("not held against it, since they stand on other ground:")

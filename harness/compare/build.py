@@ -14,9 +14,9 @@ from harness.compare.insight import Known, Library, stored_run
 from harness.compare.selection import SelectedSystems
 from harness.compare.significance import corrected, overall_p, pair_p, permutations
 from harness.compare.slices import Slice, slices
-from harness.compare.wording import few
 from harness.core.errors import BadInput
 from harness.data.bright_tasks import ORIGINAL
+from harness.render.numbers import few
 from harness.stats.bootstrap import mean_intervals
 from harness.stats.samples import Values, aligned
 from results.store import ResultStore

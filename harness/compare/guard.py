@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.compare.wording import few
 from harness.core.errors import NotComparable, StoreError
 from harness.core.hashing import queries_fingerprint
 from harness.core.types import Qrels, Task
+from harness.render.numbers import few
 from results.judgements import load_judgements
 from results.schema import Entry
 from results.systems import System

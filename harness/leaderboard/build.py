@@ -9,8 +9,8 @@ from typing import NamedTuple
 from harness.core.hashing import sha256_json
 from harness.leaderboard.labels import with_labels
 from harness.leaderboard.rows import NO_FACTS, Board, ModelFacts, Row
-from harness.leaderboard.wording import short_value
 from harness.metrics.score import overall
+from harness.render.numbers import short_points
 from results.imported import ImportedRow
 from results.published import PublishedRow
 from results.schema import Entry
@@ -167,7 +167,7 @@ def _mismatch(row: PublishedRow) -> str:
     if not row.average_mismatch:
         return ""
     return (
-        f"printed as {short_value(row.average)}, but its tasks give {short_value(row.mean)}: "
+        f"printed as {short_points(row.average)}, but its tasks give {short_points(row.mean)}: "
         "one of them is wrong in the source"
     )
 

@@ -15,7 +15,7 @@ from harness.leaderboard.measures import (
     truncation_rate,
 )
 from harness.leaderboard.rows import Board, Row
-from harness.leaderboard.wording import short_value
+from harness.render.numbers import short_points
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,11 @@ def _interval(row: Row, board: Board) -> Json:
 
 def _interval_text(row: Row, board: Board) -> str:
     found = row.standing.interval if row.standing else None
-    return f"{short_value(found.low)}–{short_value(found.high)}" if found else "–"
+    return f"{short_points(found.low)}–{short_points(found.high)}" if found else "–"
 
 
 def _mean_text(row: Row, board: Board) -> str:
-    return short_value(row.mean) + ("*" if row.printed_mean else "")
+    return short_points(row.mean) + ("*" if row.printed_mean else "")
 
 
 def _parameters_text(row: Row, board: Board) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from harness.core.types import Json
 from harness.leaderboard.columns import COLUMNS, Column
-from harness.leaderboard.heat import step
 from harness.leaderboard.measures import documents_per_second, truncation_rate
 from harness.leaderboard.rank import QueryValues
 from harness.leaderboard.rows import Board, Row
 from harness.leaderboard.wording import board_notes, board_title, task_heads
 from harness.metrics.names import label, parse_metric
+from harness.render.colour_scale import step
 from results.schema import Entry
 
 Texts = Mapping[str, Mapping[str, str]]

@@ -13,10 +13,10 @@ from importlib.resources import files
 
 from harness.core.types import Json
 from harness.leaderboard.columns import Column
-from harness.leaderboard.heat import Shade, dark_ramp, light_ramp
 from harness.leaderboard.html_data import Texts, page_data
 from harness.leaderboard.rank import QueryValues
 from harness.leaderboard.rows import Board
+from harness.render.colour_scale import Shade, dark_ramp, light_ramp
 from results.environment import package_versions
 
 SCRIPTS = ("table.js", "entry.js", "board.js")

@@ -2,29 +2,16 @@ r"""Boards as LaTeX tables with booktabs: best in bold, second underlined."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 
 from harness.leaderboard.columns import Column, with_any
 from harness.leaderboard.rows import Board, Row
-from harness.leaderboard.wording import board_notes, board_title, short_value, task_heads
-
-_MARKUP = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#",
-    "%": r"\%", "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}",
-    "'": r"\textquotesingle{}", "`": r"\textasciigrave{}",
-    "–": "--", "·": r"\textperiodcentered{}", "×": r"\ensuremath{\times}", "…": r"\ldots{}",
-}  # fmt: skip
-
+from harness.leaderboard.wording import board_notes, board_title, task_heads
+from harness.render.latex import PREAMBLE, LatexTable, escape
+from harness.render.numbers import short_points
 
 LATEX_COLUMNS = ("group", "model", "mean", "interval", "scores")
 """What a page has room for, unless other columns are asked for."""
-
-WIDE = 10
-"""From so many columns on a table spans both columns of a page, in small print."""
-
-_SMALL = ("\\scriptsize", "\\setlength{\\tabcolsep}{2.5pt}")
 
 
 def to_latex(boards: Sequence[Board], columns: Sequence[Column]) -> str:
@@ -32,47 +19,25 @@ def to_latex(boards: Sequence[Board], columns: Sequence[Column]) -> str:
 
     Where no column tells the kinds of rows apart, a dagger marks the measured ones.
     """
-    head = "% \\usepackage{booktabs} and \\usepackage[T1]{fontenc} in the preamble\n\n"
-    return head + "\n".join(_board(board, columns) for board in boards)
+    return PREAMBLE + "\n".join(_board(board, columns) for board in boards)
 
 
 def _board(board: Board, columns: Sequence[Column]) -> str:
     """Return one board as a table."""
     shown = with_any(columns, board)
     heads: list[str] = []
-    spec = ""
+    numeric: list[bool] = []
     for column in shown:
         names = task_heads(board.tasks) if column.name == "scores" else (column.head,)
-        heads.extend(names)
-        spec += ("r" if column.numeric else "l") * len(names)
+        heads.extend(map(escape, names))
+        numeric.extend([column.numeric] * len(names))
     marks = _marks(board)
     daggers = len({row.kind for row in board.rows}) > 1 and "kind" not in {c.name for c in shown}
-    body = [f"{_joined(_cells(row, board, shown, marks, daggers))} \\\\" for row in board.rows]
     caption = escape(" ".join((f"{board_title(board)}.", *board_notes(board))))
     if daggers:
         caption += f" {_DAGGER} measured here."
-    wide = len(heads) >= WIDE
-    table = "table*" if wide else "table"
-    return "\n".join(
-        (
-            f"\\begin{{{table}}}", "\\centering", *(_SMALL if wide else ()),
-            f"\\caption{{{caption}}}", f"\\begin{{tabular}}{{{spec}}}", "\\toprule",
-            f"{_joined(map(escape, heads))} \\\\", "\\midrule", *body, "\\bottomrule",
-            "\\end{tabular}", f"\\end{{{table}}}", "",
-        )
-    )  # fmt: skip
-
-
-def escape(text: str) -> str:
-    """Return a text that LaTeX prints as it is, on one line and without control characters."""
-    one_line = " ".join(text.split())
-    kept = (each for each in one_line if unicodedata.category(each)[0] != "C")
-    return "".join(_MARKUP.get(each, each) for each in kept)
-
-
-def _joined(cells: Iterable[str]) -> str:
-    """Return the cells of one line."""
-    return " & ".join(cells)
+    rows = [_cells(row, board, shown, marks, daggers) for row in board.rows]
+    return LatexTable(caption, heads, numeric, rows).render()
 
 
 _DAGGER = "\\textsuperscript{\\textdagger}"
@@ -91,7 +56,7 @@ def _marks(board: Board) -> _Marks:
 
 def _best_two(values: Iterable[float | None]) -> tuple[str, str]:
     """Return the best and the second of several values as printed, empty where there is none."""
-    printed = {short_value(value) for value in values if value is not None}
+    printed = {short_points(value) for value in values if value is not None}
     ordered = [*sorted(printed, key=float, reverse=True), "", ""]
     return ordered[0], ordered[1]
 
@@ -104,11 +69,11 @@ def _cells(
     for column in columns:
         if column.name == "scores":
             cells.extend(
-                _marked(short_value(row.values.get(task)), marks[task]) for task in board.tasks
+                _marked(short_points(row.values.get(task)), marks[task]) for task in board.tasks
             )
         elif column.name == "mean":
             star = "*" if row.printed_mean else ""
-            cells.append(_marked(short_value(row.mean), marks[""]) + star)
+            cells.append(_marked(short_points(row.mean), marks[""]) + star)
         else:
             dagger = daggers and column.name == "model" and row.kind == "measured"
             cells.append(escape(column.text(row, board)) + (_DAGGER if dagger else ""))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 from harness.core.types import Json
 from harness.leaderboard.columns import COLUMNS, Column
 from harness.leaderboard.rows import Board, Row
+from harness.render.csv_text import csv_text
 
 _GROUND = ("group", "query_set", "metric", "gold", "ground")
 _STANDING = ("rank_group", "rank_best", "rank_worst", "mean_low", "mean_high")
@@ -20,23 +19,24 @@ _TOLD = ("group", "ranks", "mean", "interval", "scores", "model", "kind", "sourc
 def to_csv(boards: Sequence[Board], columns: Sequence[Column]) -> str:
     """Return one line per row and task; the mean has an empty task and the row's standing."""
     extra = [column for column in columns if column.name not in _TOLD]
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
     names = [column.name.replace("-", "_") for column in extra]
     head = (*_GROUND, "place", "model", "kind", "task", "value", *_STANDING, *names, "source")
-    writer.writerow(head)
+    return csv_text(head, _csv_rows(boards, extra))
+
+
+def _csv_rows(boards: Sequence[Board], extra: Sequence[Column]) -> Iterator[tuple[Json, ...]]:
+    """Yield the cells of every line."""
     for board in boards:
         ground = (board.group, board.query_set, board.metric, board.gold, board.ground)
         for place, row in enumerate(board.rows, start=1):
             told = [column.value(row, board) for column in extra]
             start = (*ground, place, row.name, row.kind)
             if row.mean is not None:
-                writer.writerow((*start, "", row.mean, *_standing(row), *told, row.source))
+                yield (*start, "", row.mean, *_standing(row), *told, row.source)
             for task in board.tasks:
                 if task in row.values:
                     blank = ("",) * len(_STANDING)
-                    writer.writerow((*start, task, row.values[task], *blank, *told, row.source))
-    return out.getvalue()
+                    yield (*start, task, row.values[task], *blank, *told, row.source)
 
 
 def _standing(row: Row) -> tuple[Json, ...]:

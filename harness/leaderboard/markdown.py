@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from harness.leaderboard.columns import Column, with_any
 from harness.leaderboard.rows import Board, Row
-from harness.leaderboard.wording import board_notes, board_title, short_value
-
-_SPECIAL = re.compile(r"([\\`*\[\]|~])|(?<!\w)(_)|(_)(?!\w)")
-"""What Markdown would take for markup; an underscore inside a word is none."""
+from harness.leaderboard.wording import board_notes, board_title
+from harness.render.markdown import aligned_table, escape
+from harness.render.numbers import short_points
 
 
 def to_markdown(boards: Sequence[Board], columns: Sequence[Column]) -> str:
@@ -19,38 +17,24 @@ def to_markdown(boards: Sequence[Board], columns: Sequence[Column]) -> str:
 
 
 def _board(board: Board, columns: Sequence[Column]) -> str:
-    """Return one board."""
     shown = with_any(columns, board)
     heads: list[str] = []
-    rules: list[str] = []
+    numeric: list[bool] = []
     for column in shown:
         names = board.tasks if column.name == "scores" else (column.head,)
         heads.extend(names)
-        rules.extend(("--:" if column.numeric else "---") for _ in names)
-    lines = [f"## {escape(board_title(board))}", "", _line(heads), _line(rules, plain=True)]
-    lines.extend(_line(cells(row, board, shown)) for row in board.rows)
+        numeric.extend([column.numeric] * len(names))
+    table = aligned_table(heads, (cells(row, board, shown) for row in board.rows), numeric)
     notes = [line for note in board_notes(board) for line in ("", escape(note))]
-    return "\n".join((*lines, *notes, ""))
+    return "\n".join((f"## {escape(board_title(board))}", "", *table, *notes, ""))
 
 
 def cells(row: Row, board: Board, columns: Sequence[Column]) -> list[str]:
-    """Return a row's cell texts, one per task where the column stands for all tasks."""
-    found: list[str] = []
+    """Return a row's cell texts, one per task if the column stands for all tasks."""
+    texts: list[str] = []
     for column in columns:
         if column.name == "scores":
-            found.extend(short_value(row.values.get(task)) for task in board.tasks)
+            texts.extend(short_points(row.values.get(task)) for task in board.tasks)
         else:
-            found.append(column.text(row, board))
-    return found
-
-
-def escape(text: str) -> str:
-    """Return a text that Markdown, and the HTML in it, shows as it is on one line."""
-    one_line = " ".join(text.split())
-    safe = one_line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _SPECIAL.sub(r"\\\g<0>", safe)
-
-
-def _line(cells: Sequence[str], *, plain: bool = False) -> str:
-    """Return one table line."""
-    return f"| {' | '.join(cells if plain else map(escape, cells))} |"
+            texts.append(column.text(row, board))
+    return texts

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from harness.leaderboard.rows import Board
 from harness.metrics.names import label, parse_metric
+from harness.render.numbers import counted, percent
 
 SHORT_NAMES = {
     "biology": "Bio", "earth_science": "Earth", "economics": "Econ", "psychology": "Psy",
@@ -32,11 +33,6 @@ def task_heads(tasks: Sequence[str]) -> tuple[str, ...]:
     return tuple(SHORT_NAMES.get(task.removesuffix("-long"), task) for task in tasks)
 
 
-def short_value(value: float | None) -> str:
-    """Return a fraction × 100 with one decimal, as papers print it; a dash for none."""
-    return "–" if value is None else f"{100 * value:.1f}"
-
-
 def board_notes(board: Board) -> tuple[str, ...]:
     """Return what a reader must know of a board: one sentence or two each."""
     notes = []
@@ -57,11 +53,10 @@ def _on_statistics(board: Board) -> list[str]:
     found = board.statistics
     if found is None:
         return []
-    percent = f"{100 * found.level:g} %"
     notes = []
     if any(row.standing and row.standing.interval for row in board.rows):
         notes.append(
-            f"Intervals ({percent}) are over resampled queries: BCa bootstrap, "
+            f"Intervals ({percent(found.level)}) are over resampled queries: BCa bootstrap, "
             f"{found.resamples:,} resamples, seed {found.seed}."
         )
     elif found.queries:
@@ -70,9 +65,9 @@ def _on_statistics(board: Board) -> list[str]:
         strata = " within tasks" if len(board.members) > 1 else ""
         notes.append(
             f"Measured rows with one # are not separable from the best of them at {found.alpha:g}: "
-            f"paired randomisation over {_counted(found.queries, 'query', 'queries')}{strata}, "
+            f"paired randomisation over {counted(found.queries, 'query', 'queries')}{strata}, "
             f"{found.permutations:,} permutations, "
-            f"Holm over {_counted(found.pairs, 'pair', 'pairs')}."
+            f"Holm over {counted(found.pairs, 'pair', 'pairs')}."
         )
     if not found.reachable:
         notes.append(
@@ -82,8 +77,3 @@ def _on_statistics(board: Board) -> list[str]:
     if any(row.kind != "measured" for row in board.rows):
         notes.append("Published and imported rows have no per-query values and are not tested.")
     return notes
-
-
-def _counted(count: int, one: str, more: str) -> str:
-    """Return `1 pair` or `3 pairs`."""
-    return f"{count:,} {one if count == 1 else more}"

@@ -1,96 +1,95 @@
-"""How figures look, and how they are written: PNG and SVG, the same bytes for the same entries.
-
-Colours are Okabe and Ito's ("Color Universal Design", 2008), told apart by every kind of colour
-vision; markers differ as well, so that figures survive a black and white print.
-"""
+"""The figures of a comparison: differences by task, a heat map, quality by reasoning intensity."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from harness.compare.build import Comparison
+from harness.compare.contrast import Difference
+from harness.leaderboard.wording import task_heads
+from harness.metrics.names import label, parse_metric
+from harness.render.bins import BinAxes, BinSeries, BinValue, bins_figure
+from harness.render.forest import LONG, ForestLabels, ForestLine, ForestPanel, forest
+from harness.render.heatmap import HeatTable, heatmap
+from harness.render.numbers import MINUS, percent
 
-from harness.core.files import write_atomic
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#555555", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-INK = "#222222"
-FAINT = "#D9D9D9"
-DPI = 110
-_STYLE: Any = {
-    "font.family": "DejaVu Sans",
-    "font.size": 10.5,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.titlesize": 11,
-    "axes.titleweight": "bold",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.facecolor": "white",
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "legend.frameon": False,
-    "svg.hashsalt": "rebench",
-    "svg.fonttype": "path",
-    # Names of systems are shown as they are, whatever dollar signs they hold.
-    "text.parse_math": False,
-}
+MOST_PANELS = 3
+"""With more pairs only their means are drawn: panels would be too narrow to read."""
 
 
-@contextmanager
-def drawing(width: float, height: float) -> Iterator[Figure]:
-    """Yield an empty figure of so many inches; draw on it and render it inside the context."""
-    import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(_STYLE)
-        layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08)
-        figure = Figure(figsize=(width, height), layout=layout, dpi=DPI)
-        FigureCanvasAgg(figure)
-        yield figure
+def differences_figure(comparison: Comparison) -> dict[str, bytes]:
+    """Return the forest plot's files by suffix."""
+    plan = comparison.plan
+    labels = ForestLabels(_metric(comparison), plan.level, plan.alpha)
+    return forest(_panels(comparison), labels)
 
 
-def rendered(figure: Figure) -> dict[str, bytes]:
-    """Return a figure's files by suffix: `png` and `svg`, without dates or versions."""
-    png, svg = io.BytesIO(), io.BytesIO()
-    figure.savefig(png, format="png", metadata={"Software": None})
-    figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-    return {"png": png.getvalue(), "svg": svg.getvalue()}
+def tasks_figure(comparison: Comparison) -> dict[str, bytes]:
+    """Return the heat map of systems by tasks; the mean over several tasks is the last column."""
+    several = len(comparison.tasks) > 1
+    tasks = [*comparison.tasks, *([""] if several else [])]
+    values = {(each.system, each.task): each.mean for each in comparison.means}
+    table = HeatTable(
+        rows=[system.label for system in comparison.systems],
+        heads=[*task_heads(comparison.tasks), *(["mean"] if several else [])],
+        values=[[values[system.label, task] for task in tasks] for system in comparison.systems],
+        mean=several,
+    )
+    return heatmap(table, _metric(comparison))
 
 
-def write_figure(folder: Path, name: str, files: Mapping[str, bytes]) -> tuple[Path, ...]:
-    """Write a figure's files whole into a folder, made if absent; raises `StoreError`."""
-    paths = []
-    for suffix, data in files.items():
-        paths.append(folder / f"{name}.{suffix}")
-        write_atomic(paths[-1], data)
-    return tuple(paths)
+def intensity_figure(comparison: Comparison) -> dict[str, bytes] | None:
+    """Return quality by reasoning intensity, `None` if the intensity is not known."""
+    bins = [each for each in comparison.slices if each.kind == "intensity"]
+    if not bins:
+        return None
+    series = [
+        BinSeries(
+            system.label,
+            {each.name: BinValue(each.means[at].mean, each.means[at].interval) for each in bins},
+        )
+        for at, system in enumerate(comparison.systems)
+    ]
+    axes = BinAxes(
+        queries={each.name: each.queries for each in bins},
+        x="BM25 rank of the best gold document → more reasoning needed",
+        y=f"{_metric(comparison)} × 100 ({percent(comparison.plan.level)} intervals)",
+    )
+    return bins_figure(series, axes)
 
 
-def colour(place: int) -> str:
-    """Return the colour of the n-th system, from 0."""
-    return COLOURS[place % len(COLOURS)]
+def _metric(comparison: Comparison) -> str:
+    return label(parse_metric(comparison.metric))
 
 
-def marker(place: int) -> str:
-    """Return the marker of the n-th system, from 0."""
-    return MARKERS[place % len(MARKERS)]
+def _panels(comparison: Comparison) -> list[ForestPanel]:
+    """Return one panel a pair, tasks above the mean; or one panel of the pairs' means."""
+    headline = comparison.headline
+    if len(headline) > MOST_PANELS or len(comparison.tasks) == 1:
+        title = "means over tasks" if comparison.overall else comparison.tasks[0]
+        lines = [
+            _line(comparison, f"{each.a} {MINUS} {each.b}", each, total=False) for each in headline
+        ]
+        single = headline[0] if len(headline) == 1 else None
+        return [_panel(title, lines, single)]
+    panels = []
+    for at, head in enumerate(headline):
+        lines = [
+            _line(comparison, task, comparison.by_task[task][at], total=False)
+            for task in comparison.tasks
+        ]
+        if comparison.overall:
+            name = f"mean of {len(comparison.tasks)} tasks"
+            lines.append(_line(comparison, name, comparison.overall[at], total=True))
+        title = f"{head.a} {MINUS} {head.b}"
+        short = title if len(title) < LONG else f"{head.a}\n{MINUS} {head.b}"
+        panels.append(_panel(short, lines, head))
+    return panels
 
 
-def faint_grid(axes: Axes, axis: str) -> None:
-    """Draw a faint grid behind the data, along `x`, `y` or `both`."""
-    axes.grid(visible=True, axis=axis, color=FAINT, linewidth=0.8)  # type: ignore[arg-type,unused-ignore]
-    axes.set_axisbelow(True)
+def _panel(title: str, lines: list[ForestLine], pair: Difference | None) -> ForestPanel:
+    return ForestPanel(title, tuple(lines), pair.a if pair else "", pair.b if pair else "")
+
+
+def _line(comparison: Comparison, name: str, each: Difference, *, total: bool) -> ForestLine:
+    p = each.p_corrected
+    separable = p is not None and p <= comparison.plan.alpha
+    return ForestLine(name, each.delta, each.interval, separable, total)

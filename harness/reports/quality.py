@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 from harness.compare.build import Comparison
 from harness.metrics.names import label, parse_metric
+from harness.render.figures import colour, drawing, faint_grid, marker, rendered
 from harness.reports.content import SystemFacts
-from harness.reports.figures import colour, drawing, faint_grid, marker, rendered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

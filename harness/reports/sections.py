@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.compare import wording
 from harness.compare.build import Comparison
 from harness.compare.changes import Change
 from harness.compare.contrast import Difference
-from harness.leaderboard.markdown import escape
-from harness.reports.markdown import table
+from harness.render import numbers
+from harness.render.markdown import escape, table
 
 SLICE_HEADS = {
     "domain": "Domain (means over tasks)",
@@ -30,10 +29,10 @@ def difference_tables(found: Comparison) -> list[list[str]]:
         lines = [(task, found.by_task[task][at]) for task in found.tasks]
         if found.overall:
             lines.append((f"mean of {len(found.tasks)} tasks", found.overall[at]))
-        blocks.append([f"**{escape(f'{head.a} {wording.MINUS} {head.b}')}**"])
+        blocks.append([f"**{escape(f'{head.a} {numbers.MINUS} {head.b}')}**"])
         heads = (
             "task", "queries", head.a, head.b, "difference",
-            f"{wording.percent(found.plan.level)} interval", "p", "corrected p", "won/tied/lost",
+            f"{numbers.percent(found.plan.level)} interval", "p", "corrected p", "won/tied/lost",
             "effect", "detectable",
         )  # fmt: skip
         blocks.append(table(heads, (_tested(name, each) for name, each in lines)))
@@ -44,11 +43,11 @@ def _tested(name: str, each: Difference) -> Sequence[str]:
     """Return the cells of one tested difference."""
     return (
         *_cells(name, each)[:6],
-        wording.p_value(each.p),
-        wording.p_value(each.p_corrected),
-        wording.counts(each),
-        wording.decimal(each.effect),
-        wording.points(each.detectable),
+        numbers.p_value(each.p),
+        numbers.p_value(each.p_corrected),
+        numbers.win_tie_loss(each.counts),
+        numbers.decimal(each.effect),
+        numbers.points(each.detectable),
     )
 
 
@@ -57,11 +56,11 @@ def _cells(name: str, each: Difference) -> tuple[str, ...]:
     return (
         name,
         f"{each.queries:,}",
-        wording.points(each.mean_a),
-        wording.points(each.mean_b),
-        wording.signed(each.delta),
-        wording.signed_interval(each.interval),
-        wording.counts(each),
+        numbers.points(each.mean_a),
+        numbers.points(each.mean_b),
+        numbers.signed(each.delta),
+        numbers.signed_interval(each.interval),
+        numbers.win_tie_loss(each.counts),
     )
 
 
@@ -77,7 +76,7 @@ def slice_tables(found: Comparison) -> Iterator[list[str]]:
             ]
             heads = (
                 head, "queries", pair.a, pair.b, "difference",
-                f"{wording.percent(found.plan.level)} interval", "won/tied/lost",
+                f"{numbers.percent(found.plan.level)} interval", "won/tied/lost",
             )  # fmt: skip
             yield table(heads, rows)
 
@@ -105,20 +104,20 @@ def changes_lists(found: Comparison, *, texts: bool) -> Iterator[list[str]]:
 
 def _change(each: Change, texts: bool) -> Iterator[str]:
     """Yield the lines of one change: what it is, the query, gold, and what each system found."""
-    values = f"{wording.points(each.value_a)} against {wording.points(each.value_b)}"
+    values = f"{numbers.points(each.value_a)} against {numbers.points(each.value_b)}"
     name = escape(f"{each.task} {each.query}")
-    yield f"- **{name}**: {wording.signed(each.delta)} ({values})"
+    yield f"- **{name}**: {numbers.signed(each.delta)} ({values})"
     if texts and each.text:
         line = " ".join(each.text.split())
         line = line if len(line) <= TEXT_WIDTH else f"{line[: TEXT_WIDTH - 1]}…"
         yield f"  - query: {escape(line)}"
     gold = ", ".join(each.gold[:SHOWN_GOLD])
     more = f" and {len(each.gold) - SHOWN_GOLD} more" if len(each.gold) > SHOWN_GOLD else ""
-    yield f"  - gold: {escape(gold + more) or wording.DASH}"
+    yield f"  - gold: {escape(gold + more) or numbers.DASH}"
     yield f"  - {escape(f'{each.a} first: {_marked(each.top_a, each.gold)}')}"
     yield f"  - {escape(f'{each.b} first: {_marked(each.top_b, each.gold)}')}"
 
 
 def _marked(documents: Sequence[str], gold: Sequence[str]) -> str:
     """Return documents with a mark on the gold ones."""
-    return ", ".join(f"{doc} ✓" if doc in gold else doc for doc in documents) or wording.DASH
+    return ", ".join(f"{doc} ✓" if doc in gold else doc for doc in documents) or numbers.DASH

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.compare import wording
 from harness.compare.reproduce import Line, Reproduction, SourceLines
-from harness.leaderboard.markdown import escape
-from harness.reports.markdown import bullets, table
+from harness.render import numbers
+from harness.render.markdown import bullets, escape, table
 
 
 def reproduction_sections(found: Sequence[Reproduction]) -> Iterator[list[str]]:
@@ -28,7 +27,7 @@ def reproduction_sections(found: Sequence[Reproduction]) -> Iterator[list[str]]:
 def heads(found: Reproduction) -> tuple[str, ...]:
     """Return the heads of a source's table."""
     return (
-        "task", "measured", f"{wording.percent(found.level)} interval", "published",
+        "task", "measured", f"{numbers.percent(found.level)} interval", "published",
         "difference", "inside",
     )  # fmt: skip
 
@@ -37,11 +36,11 @@ def cells(line: Line) -> tuple[str, ...]:
     """Return the cells of one line."""
     return (
         line.task or "mean",
-        wording.points(line.measured),
-        wording.interval(line.interval),
-        wording.points(line.published),
-        wording.signed(line.difference),
-        {True: "yes", False: "no", None: wording.DASH}[line.inside],
+        numbers.points(line.measured),
+        numbers.interval(line.interval),
+        numbers.points(line.published),
+        numbers.signed(line.difference),
+        {True: "yes", False: "no", None: numbers.DASH}[line.inside],
     )
 
 

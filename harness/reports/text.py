@@ -5,14 +5,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection
 
-from harness.compare import wording
 from harness.compare.build import Comparison
 from harness.compare.changes import TOP
-from harness.leaderboard.markdown import escape
+from harness.compare.verdict import verdict
 from harness.metrics.names import label, parse_metric
+from harness.render import numbers
+from harness.render.markdown import bullets, escape, fenced, figure, section, table
 from harness.reports.commands import command_lines
 from harness.reports.content import Report
-from harness.reports.markdown import bullets, fenced, figure, section, table
 from harness.reports.sections import changes_lists, difference_tables, slice_tables
 from harness.reports.sources import reproduction_sections
 from results.systems import System
@@ -74,7 +74,7 @@ def _subtitle(found: Comparison) -> str:
 
 def _verdicts(found: Comparison) -> list[str]:
     """Return one sentence per pair."""
-    return [f"**{escape(wording.verdict(each, found.plan))}**" for each in found.headline]
+    return [f"**{escape(verdict(each, found.plan))}**" for each in found.headline]
 
 
 def _systems(report: Report) -> list[str]:
@@ -85,21 +85,21 @@ def _systems(report: Report) -> list[str]:
     rows = []
     for system in found.systems:
         facts, mean = report.facts[system.label], means[system.label]
-        trained = {True: "yes", False: "no", None: wording.DASH}[facts.trained_on_bright]
+        trained = {True: "yes", False: "no", None: numbers.DASH}[facts.trained_on_bright]
         speed = facts.documents_per_second
         rows.append(
             (
                 system.label,
-                wording.points(mean.mean),
-                wording.interval(mean.interval),
-                f"{facts.parameters:,}" if facts.parameters else wording.DASH,
-                f"{speed:,.1f}" if speed else wording.DASH,
-                facts.hardware or wording.DASH,
+                numbers.points(mean.mean),
+                numbers.interval(mean.interval),
+                f"{facts.parameters:,}" if facts.parameters else numbers.DASH,
+                f"{speed:,.1f}" if speed else numbers.DASH,
+                facts.hardware or numbers.DASH,
                 trained,
             )
         )
     heads = (
-        "system", "mean", f"{wording.percent(found.plan.level)} interval", "parameters",
+        "system", "mean", f"{numbers.percent(found.plan.level)} interval", "parameters",
         "documents/s", "hardware", "trained on BRIGHT",
     )  # fmt: skip
     return table(heads, rows)
@@ -143,7 +143,7 @@ def _how(report: Report) -> list[list[str]]:
     found, plan = report.comparison, report.comparison.plan
     facts = [f"rebench {report.version}; seed {plan.seed}"]
     facts.append(
-        f"{wording.percent(plan.level)} intervals: BCa bootstrap over queries within tasks, "
+        f"{numbers.percent(plan.level)} intervals: BCa bootstrap over queries within tasks, "
         f"{plan.resamples:,} resamples"
     )
     if found.headline:
@@ -174,7 +174,7 @@ def _tested(found: Comparison) -> list[str]:
         f"test: {plan.test}, paired, two-sided{drawn}{strata}",
         f"p are corrected over the {found.tests} {tests} shown ({correction} correction)",
         f"detectable: the smallest true difference that the test sees in "
-        f"{wording.percent(plan.power)} of cases at p ≤ {plan.alpha:g}, before correction",
+        f"{numbers.percent(plan.power)} of cases at p ≤ {plan.alpha:g}, before correction",
         "effect: Cohen's d of the differences by query"
         + ("; over tasks, with the mean of the tasks' variances" if len(found.tasks) > 1 else ""),
         f"the first {TOP} documents of each system are shown for the largest changes",

@@ -6,11 +6,9 @@ import json
 from pathlib import Path
 
 from harness.core.files import write_text
+from harness.render.figures import write_figure
 from harness.reports.content import Report, report_json
-from harness.reports.figures import write_figure
-from harness.reports.forest import forest
-from harness.reports.heatmap import heatmap
-from harness.reports.intensity import intensity
+from harness.reports.figures import differences_figure, intensity_figure, tasks_figure
 from harness.reports.quality import quality
 from harness.reports.text import report_text
 
@@ -41,9 +39,9 @@ def draw(report: Report) -> dict[str, dict[str, bytes]]:
     """Return the figures that the report's data allow: name -> suffix -> file."""
     found = report.comparison
     drawn = {
-        "tasks": heatmap(found) if len(found.tasks) > 1 else None,
-        "differences": forest(found) if found.headline else None,
-        "intensity": intensity(found),
+        "tasks": tasks_figure(found) if len(found.tasks) > 1 else None,
+        "differences": differences_figure(found) if found.headline else None,
+        "intensity": intensity_figure(found),
         "quality": quality(found, report.facts),
     }
     return {name: files for name, files in drawn.items() if files is not None}

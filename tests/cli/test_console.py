@@ -9,10 +9,6 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from harness.cli.console import fitting
 
 ROW = {"task": "biology", "mean": "43.49", "interval": "−12.15 to −1.11", "effect": "−0.23"}
 
@@ -35,28 +31,11 @@ def on_terminal(code: str, width: int) -> list[str]:
     return re.sub(r"\x1b\[[0-9;]*m", "", told.decode()).replace("\r\n", "\n").splitlines()
 
 
-def test_spare_columns_go_one_after_the_other() -> None:
-    assert fitting([ROW], ("effect", "interval"), 39) == (list(ROW), [])
-    assert fitting([ROW], ("effect", "interval"), 38) == (["task", "mean", "interval"], ["effect"])
-    assert fitting([ROW], ("effect", "interval"), 20) == (["task", "mean"], ["effect", "interval"])
-    assert fitting([ROW], ("unknown", "effect"), 1) == (["task", "mean", "interval"], ["effect"])
-
-
-@given(st.integers(1, 200), st.permutations(list(ROW)))
-def test_no_column_goes_without_need(width: int, order: list[str]) -> None:
-    shown, dropped = fitting([ROW], order[:3], width)
-    assert [key for key in ROW if key not in dropped] == shown
-    assert dropped == order[: len(dropped)]
-    needed = [*shown, *dropped[-1:]]
-    total = sum(max(len(key), len(ROW[key])) for key in needed) + 2 * (len(needed) - 1)
-    assert not dropped or total > width
-
-
 @pytest.mark.parametrize("width", [120, 80, 60, 40])
 def test_no_number_is_cut_whatever_the_names_and_the_width(width: int) -> None:
     names = ("reasonembed-basic-llama-3.1-8b", "rader-gte-qwen2-7b")
     row = dict(ROW) | {names[0]: "31.34", names[1]: "43.49", "corrected p": "0.0001"}
-    code = f"from harness.cli.comparing import print_aligned\nprint_aligned([{row}], ('effect',))"
+    code = f"from harness.cli.console import print_aligned\nprint_aligned([{row}], ('effect',))"
     lines = on_terminal(code, width)
     told = [line for line in lines if row["interval"] in line]
     assert len(told) == 1

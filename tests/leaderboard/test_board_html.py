@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.leaderboard.columns import parse_columns
-from harness.leaderboard.heat import contrast
 from harness.leaderboard.html_page import PageOptions, embedded_json, to_html
+from harness.render.colour_scale import contrast
 from tests.helpers.sample_board import EVIL, EVIL_NOTE, sample
 
 

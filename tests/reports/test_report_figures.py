@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.compare import wording
-from harness.reports.figures import drawing, rendered
+from harness.render import numbers
+from harness.render.figures import drawing, rendered
 from harness.reports.quality import SIDES, name_sides, short
 from harness.stats.bootstrap import Interval
 
@@ -65,13 +65,13 @@ def test_matplotlib_is_imported_only_to_draw() -> None:
 
 
 def test_numbers_in_words() -> None:
-    assert wording.signed(0.012345) == "+1.23"
-    assert wording.signed(-0.012345) == "−1.23"
-    assert wording.signed(-0.00001) == "0.00"
-    assert wording.signed_interval(Interval(-0.1, 0.2, 0.95)) == "−10.00 to +20.00"
-    assert wording.p_value(1 / 10_001) == "0.0001"
-    assert wording.p_value(3e-9) == "3.0e-09"
-    assert wording.p_value(0.0) == "0.0000"
-    assert (wording.p_value(None), wording.points(None), wording.decimal(None)) == ("–", "–", "–")
-    assert wording.few(["a", "b", "c"]) == "a, b, c"
-    assert wording.few(["a", "b", "c", "d"]) == "a, b and 2 more"
+    assert numbers.signed(0.012345) == "+1.23"
+    assert numbers.signed(-0.012345) == "−1.23"
+    assert numbers.signed(-0.00001) == "0.00"
+    assert numbers.signed_interval(Interval(-0.1, 0.2, 0.95)) == "−10.00 to +20.00"
+    assert numbers.p_value(1 / 10_001) == "0.0001"
+    assert numbers.p_value(3e-9) == "3.0e-09"
+    assert numbers.p_value(0.0) == "0.0000"
+    assert (numbers.p_value(None), numbers.points(None), numbers.decimal(None)) == ("–", "–", "–")
+    assert numbers.few(["a", "b", "c"]) == "a, b, c"
+    assert numbers.few(["a", "b", "c", "d"]) == "a, b and 2 more"

@@ -1,23 +1,39 @@
-"""Markdown building blocks: tables whose cells show what they are given, whatever it holds."""
+"""Markdown building blocks. Whatever a cell or a line holds is shown as it is, never as markup."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
 
-from harness.leaderboard.markdown import escape
+from harness.render.text import one_line
+
+_SPECIAL = re.compile(r"([\\`*\[\]|~])|(?<!\w)(_)|(_)(?!\w)")
+"""What Markdown would take for markup; an underscore inside a word is none."""
+
+
+def escape(text: str) -> str:
+    """Return a text that Markdown, and the HTML in it, shows as it is on one line."""
+    safe = one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _SPECIAL.sub(r"\\\g<0>", safe)
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int = 1) -> list[str]:
     """Return a table's lines; the first `texts` columns are left-aligned, others right."""
-    rule = ["---" if at < texts else "--:" for at in range(len(heads))]
-    return [_line(heads), f"| {' | '.join(rule)} |", *(_line(row) for row in rows)]
+    return aligned_table(heads, rows, [at >= texts for at in range(len(heads))])
+
+
+def aligned_table(
+    heads: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequence[bool]
+) -> list[str]:
+    """Return a table's lines; `numeric` columns are right-aligned."""
+    rule = ("--:" if right else "---" for right in numeric)
+    return [_line(heads), f"| {' | '.join(rule)} |", *map(_line, rows)]
 
 
 def figure(name: str, folder: str, alt: str) -> list[str]:
     """Return the lines that show a figure and link its vector form."""
-    place = f"{folder}/{name}"
-    return [f"![{escape(alt)}]({place}.png)", "", f"([SVG]({place}.svg))"]
+    path = f"{folder}/{name}"
+    return [f"![{escape(alt)}]({path}.png)", "", f"([SVG]({path}.svg))"]
 
 
 def section(head: str, *blocks: Sequence[str], level: int = 2) -> list[str]:
@@ -30,7 +46,7 @@ def section(head: str, *blocks: Sequence[str], level: int = 2) -> list[str]:
 
 
 def bullets(texts: Iterable[str]) -> list[str]:
-    """Return a list."""
+    """Return a list, a line per text."""
     return [f"- {escape(text)}" for text in texts]
 
 
@@ -42,5 +58,4 @@ def fenced(lines: Sequence[str]) -> list[str]:
 
 
 def _line(cells: Sequence[str]) -> str:
-    """Return one line of a table."""
     return f"| {' | '.join(map(escape, cells))} |"

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from harness.leaderboard.heat import (
+from harness.render.colour_scale import (
     STEPS,
     Shade,
     contrast,
