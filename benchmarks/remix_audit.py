@@ -33,10 +33,10 @@ import numpy as np
 
 from harness.core.progress import SilentReporter
 from harness.core.types import Corpus, Query, Task, Wording
-from remixer.audit import AuditTools, audit
-from remixer.audit_minhash import BANDS, NEAR, ROWS, make_hasher
-from remixer.audit_scan import Sampling
-from remixer.audit_texts import prepare
+from remixer.audit.run import AuditTools, audit
+from remixer.audit.scan import AuditSampling
+from remixer.near_duplicates.minhash import BANDS, NEAR, ROWS, make_hasher
+from remixer.near_duplicates.shingles import shingle
 
 RESULTS = Path(__file__).parent / "results" / "remix_audit.md"
 TASKS = 12
@@ -47,7 +47,12 @@ PLANTED = 400
 
 QUERY_WORDS, PASSAGE_WORDS = 170, 150
 VOCABULARY = 200_000
-KINDS = ("query_equals_query", "query_nears_query", "positive_equals_gold", "positive_nears_gold")
+KINDS = (
+    "query_equals_query",
+    "query_near_duplicate_of_query",
+    "positive_equals_gold",
+    "positive_near_duplicate_of_gold",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +193,7 @@ def run_one(folder: Path, sample: int) -> None:
     before = resident("VmRSS")
     started, processor = perf_counter(), process_time()
     tools = AuditTools(SilentReporter(), [lambda: task])
-    found = audit(folder / "rows.jsonl", tools, Sampling(rows=sample))
+    found = audit(folder / "rows.jsonl", tools, AuditSampling(rows=sample))
     seconds, processor = perf_counter() - started, process_time() - processor
     figures = {
         "seconds": seconds,
@@ -203,7 +208,7 @@ def run_one(folder: Path, sample: int) -> None:
 
 def sign_ours(texts: list[str]) -> None:
     """Sign texts as the audit does."""
-    make_hasher(42).bands(prepare(texts))
+    make_hasher(42).bands(shingle(texts))
 
 
 def _runs(texts: list[str]) -> Iterator[list[str]]:

@@ -11,7 +11,7 @@ from harness.core.errors import BadInput
 from harness.core.training import TrainingRow
 from harness.core.types import Json, Wording
 from remixer.kinds import group_size
-from remixer.near_equal import NearEqual
+from remixer.near_duplicates.index import NearDuplicates
 from remixer.rows import LabelRow, QueryRow
 
 POSITIVE_FROM = 3
@@ -76,7 +76,7 @@ def judged_queries(
             )
     sides = [_sides(labels[query.doc_id], text_of, options) for query in queries]
     named = {key for pair in sides for key, _ in (*pair[0], *pair[1])}
-    near = NearEqual(text_of, sorted(named)) if options.drop_near else None
+    near = NearDuplicates(text_of, sorted(named)) if options.drop_near else None
     found = []
     for query, (positive, negative) in zip(queries, sides, strict=True):
         kept = negative if near is None else _without_near(positive, negative, near)
@@ -136,7 +136,7 @@ def _sides(
     return positive, negative
 
 
-def _without_near(positive: Pairs, negative: Pairs, near: NearEqual) -> Pairs:
+def _without_near(positive: Pairs, negative: Pairs, near: NearDuplicates) -> Pairs:
     """Return the negatives that are not near-equal to a positive."""
     found = near.among([key for key, _ in negative], [key for key, _ in positive])
     return tuple(pair for pair in negative if pair[0] not in found)

@@ -10,7 +10,7 @@ from harness.core.errors import BadInput, ModelError
 from harness.core.protocols import Reporter, Retriever
 from harness.core.types import Corpus, Json, Query, Ranking, Task
 from remixer.corpus import reserved_documents
-from remixer.near_equal import NearEqual
+from remixer.near_duplicates.index import NearDuplicates
 from remixer.rows import MinedRow, QueryRow
 
 DEPTH = 100
@@ -101,7 +101,7 @@ def benchmark_answers(task: Task, text_of: Mapping[str, str]) -> frozenset[str]:
     found = set(reserved)
     if not reserved:
         return frozenset()
-    near = NearEqual(text_of, text_of)
+    near = NearDuplicates(text_of, text_of)
     keys = list(text_of)
     for start in range(0, len(keys), _AT_ONCE):
         found |= near.among(keys[start : start + _AT_ONCE], reserved)

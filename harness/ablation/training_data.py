@@ -210,15 +210,15 @@ def _audit_summary(path: Path, task: str, data_dir: Path | None) -> str:
     """Return what `rebench remix audit` says of a file held against its task."""
     from harness.core.progress import SilentReporter
     from harness.data.registry import TaskOptions, load_task
-    from remixer.audit import AuditTools, audit
-    from remixer.audit_report import broken_lines
-    from remixer.audit_scan import Sampling
+    from remixer.audit.report import violation_lines
+    from remixer.audit.run import AuditTools, audit
+    from remixer.audit.scan import AuditSampling
 
     def load() -> Task:
         return load_task(task, TaskOptions(data_dir), SilentReporter())
 
-    result = audit(path, AuditTools(SilentReporter(), (cache(load),)), Sampling())
-    return "; ".join(broken_lines(result)) or f"held against {task}, no limit is passed"
+    result = audit(path, AuditTools(SilentReporter(), (cache(load),)), AuditSampling())
+    return "; ".join(violation_lines(result)) or f"compared with {task}, no limit is exceeded"
 
 
 def resolve_path(name: str) -> str:

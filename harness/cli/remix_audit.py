@@ -1,4 +1,4 @@
-"""`rebench remix audit`: what a training file should not be learnt from, counted."""
+"""`rebench remix audit`: reasons not to train on a file, counted."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from harness.core.protocols import Reporter
     from harness.core.settings import Settings
     from harness.core.types import Task
-    from remixer.audit import Audit
+    from remixer.audit.run import Audit
     from remixer.scorers import Scorer
 
 _AT_ONCE = 6
-"""Columns of tasks that a table of the terminal holds."""
+"""Task columns in one table of the terminal."""
 
 
 def run(
@@ -30,7 +30,7 @@ def run(
     task: Annotated[
         list[str] | None,
         typer.Option(
-            "--task", "-t", metavar="T[,T…]", help="Hold it against these tasks; may be repeated."
+            "--task", "-t", metavar="T[,T…]", help="Compare with these tasks; may be repeated."
         ),
     ] = None,
     corpus: Annotated[
@@ -39,14 +39,16 @@ def run(
     ] = None,
     embedder: Annotated[
         str,
-        typer.Option("--embedder", metavar="NAME", help="Also look for false negatives with it."),
+        typer.Option(
+            "--embedder", metavar="NAME", help="An embedder that also looks for false negatives."
+        ),
     ] = "",
     sample: Annotated[
-        int, typer.Option("--sample", min=0, help="Rows of a task that are ranked; 0: all.")
+        int, typer.Option("--sample", min=0, help="Rows to rank per task; 0: all.")
     ] = 300,
-    seed: Annotated[int, typer.Option("--seed", help="Of the sample and the hashes.")] = 42,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the sample and the hashes.")] = 42,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 2 when a limit is passed.")
+        bool, typer.Option("--strict", help="Exit with 2 if a limit is exceeded.")
     ] = False,
     limit: Annotated[
         list[str] | None,
@@ -54,7 +56,7 @@ def run(
     ] = None,
     note: Annotated[
         list[str] | None,
-        typer.Option("--note", metavar="TEXT", help="A paragraph for the head of the report."),
+        typer.Option("--note", metavar="TEXT", help="A paragraph at the top of the report."),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE.md", help="Write a report.")
@@ -65,14 +67,14 @@ def run(
 ) -> None:
     """Audit a training file, ours or anybody's: rows with query, pos and neg.
 
-    Triviality, contamination, false negatives, duplicates and labels, by task, with limits.
+    Reports triviality, contamination, false negatives, duplicates and labels by task.
     """
     from harness.cli.progress import reporter_for_stderr
     from harness.core.files import write_text
-    from remixer.audit import AuditTools, audit
-    from remixer.audit_measures import parse_limits, with_limits
-    from remixer.audit_report import render_audit
-    from remixer.audit_scan import Sampling
+    from remixer.audit.measures import parse_limits, with_limits
+    from remixer.audit.report import render_audit
+    from remixer.audit.run import AuditTools, audit
+    from remixer.audit.scan import AuditSampling
 
     measures = with_limits(parse_limits(limit or ()))
     settings = settings_from(data=data, cache=cache_dir)
@@ -80,17 +82,17 @@ def run(
     tasks = _loaders(task or [], corpus, settings, reporter)
     own = tasks[-1] if corpus is not None else None
     tools = AuditTools(reporter, tasks, _scorer(embedder, settings), own)
-    found = audit(file, tools, Sampling(rows=sample, seed=seed), measures)
+    result = audit(file, tools, AuditSampling(rows=sample, seed=seed), measures)
     if output is not None:
-        write_text(output, render_audit(found, note or ()))
-    _show(found, as_json=as_json)
-    _judge(found, strict=strict)
+        write_text(output, render_audit(result, note or ()))
+    _show(result, as_json=as_json)
+    _judge(result, strict=strict)
 
 
 def _loaders(
     specs: Sequence[str], corpus: Path | None, settings: Settings, reporter: Reporter
 ) -> list[Callable[[], Task]]:
-    """Return what loads each task; a single one is loaded once and kept."""
+    """Return a loader for each task; a single task is loaded once and kept."""
     from harness.data.registry import resolve_tasks
     from remixer.corpus import folder_task
 
@@ -103,7 +105,7 @@ def _loaders(
 
 
 def _task_loader(name: str, settings: Settings, reporter: Reporter) -> Callable[[], Task]:
-    """Return what loads a task, its queries alone where its documents are not at hand."""
+    """Return a loader of a task; without its documents if they are not available."""
     from harness.core.errors import DataUnavailable
     from harness.data.registry import TaskOptions, load_task
 
@@ -113,46 +115,47 @@ def _task_loader(name: str, settings: Settings, reporter: Reporter) -> Callable[
         except DataUnavailable as error:
             options = TaskOptions(data_dir=settings.data_dir, with_corpus=False)
             task = load_task(name, options, reporter)
-            reporter.warn(f"{name} is held against without its documents: {error.message}")
+            reporter.warn(f"{name} is compared without its documents: {error.message}")
             return task
 
     return load
 
 
 def _scorer(embedder: str, settings: Settings) -> Scorer | None:
-    """Return the scorer of an embedder's name (`None` for no name)."""
+    """Return a scorer for an embedder's name (`None` without one)."""
     from harness.cli.remix_tools import scorer_for
 
     return scorer_for("embedding", embedder, settings) if embedder else None
 
 
-def _show(found: Audit, *, as_json: bool) -> None:
-    """Print what was found: some tasks at a time, side by side."""
+def _show(result: Audit, *, as_json: bool) -> None:
+    """Print the audit, a few tasks side by side at a time."""
     from harness.cli.console import print_json, print_table, print_text
-    from remixer.audit_report import audit_json, broken_lines, columns, measure_rows
+    from remixer.audit.report import audit_json, columns, measure_rows, violation_lines
 
     if as_json:
-        print_json(audit_json(found))
+        print_json(audit_json(result))
         return
-    print_text(f"{', '.join(found.files)}: {found.rows:,} rows, {found.passages:,} passages")
-    names = columns(found)
+    print_text(f"{', '.join(result.files)}: {result.rows:,} rows, {result.passages:,} passages")
+    names = columns(result)
     for first in range(0, len(names), _AT_ONCE):
         shown = names[first : first + _AT_ONCE]
-        print_table("measures", measure_rows(found, shown), as_json=False)
-    lines = broken_lines(found)
-    print_text("limits passed:" if lines else "no limit is passed")
+        print_table("measures", measure_rows(result, shown), as_json=False)
+    lines = violation_lines(result)
+    print_text("limits exceeded:" if lines else "no limit is exceeded")
     for line in lines:
         print_text(f"  {line}")
 
 
-def _judge(found: Audit, *, strict: bool) -> None:
-    """Raise `BadInput` when a limit is passed and that matters."""
+def _judge(result: Audit, *, strict: bool) -> None:
+    """Raise `BadInput` if a limit is exceeded and `strict` is set."""
     from harness.core.errors import BadInput
-    from remixer.audit_report import broken_lines
+    from remixer.audit.report import violation_lines
 
-    lines = broken_lines(found)
+    lines = violation_lines(result)
     if strict and lines:
+        limits = "limits are" if len(lines) > 1 else "limit is"
         raise BadInput(
-            f"{len(lines)} limit{'s are' if len(lines) > 1 else ' is'} passed: {'; '.join(lines)}",
-            fix="Mend or drop those rows, or allow more with --limit MEASURE=SHARE.",
+            f"{len(lines)} {limits} exceeded: {'; '.join(lines)}",
+            fix="Fix or remove those rows, or allow more with --limit MEASURE=SHARE.",
         )

@@ -17,15 +17,14 @@ from harness.core.progress import SilentReporter
 from harness.core.training import TrainingRow, row_json
 from harness.core.types import Corpus, Query, Task
 from harness.search.analyzer import analyze
-from remixer import audit_scan
-from remixer.audit import Audit, AuditTools, audit
-from remixer.audit_measures import MEASURES, SECTIONS, parse_limits, with_limits
-from remixer.audit_minhash import make_hasher
-from remixer.audit_references import Reference, ReferenceIndex
-from remixer.audit_report import audit_json, broken_lines, measure_rows, render_audit
-from remixer.audit_sample import Smallest
-from remixer.audit_scan import Sampling
-from remixer.audit_texts import prepare
+from remixer.audit import scan as audit_scan
+from remixer.audit.contamination import BenchmarkIndex, BenchmarkText
+from remixer.audit.measures import MEASURES, SECTIONS, parse_limits, with_limits
+from remixer.audit.report import audit_json, measure_rows, render_audit, violation_lines
+from remixer.audit.run import Audit, AuditTools, audit
+from remixer.audit.scan import AuditSampling, BottomKSample
+from remixer.near_duplicates.minhash import make_hasher
+from remixer.near_duplicates.shingles import shingle
 from tests.helpers.remix_corpus import make_task
 
 WORDS = [f"term{number}" for number in range(400)]
@@ -91,7 +90,7 @@ def write(path: Path, rows: list[TrainingRow]) -> Path:
 
 def run(path: Path, *tasks: Task, sample: int = 0, **more: object) -> Audit:
     tools = AuditTools(SilentReporter(), [lambda task=task: task for task in tasks], **more)
-    return audit(path, tools, Sampling(rows=sample))
+    return audit(path, tools, AuditSampling(rows=sample))
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -132,12 +131,12 @@ def brute_force(rows: list[TrainingRow], task: Task) -> dict[str, list[bool]]:
         add("query_equals_earlier", equal)
         first = row.query not in [each.query for each in earlier] and not equal
         near = any(0.7 <= similarity(row.query, each.query) < 1 for each in earlier)
-        add("query_nears_earlier", first and near)
+        add("query_near_duplicate_of_earlier", first and near)
         own = {words(text) for text in row.pos}
         if own:
             add("positives_equal_earlier", own in [{words(t) for t in e.pos} for e in earlier])
         add("passage_on_both_sides", holds(row.pos, list(row.neg))[0])
-        add("negative_nears_positive",
+        add("negative_near_duplicate_of_positive",
             any(0.7 <= similarity(a, b) < 1 for a in row.pos for b in row.neg))  # fmt: skip
         add("passage_repeated", any(
             max(Counter(map(words, side)).values(), default=0) > 1 for side in (row.pos, row.neg)
@@ -150,7 +149,7 @@ def brute_force(rows: list[TrainingRow], task: Task) -> dict[str, list[bool]]:
             for ending, others in pairs:
                 equal, near = holds(texts, others)
                 add(f"{part}_equals_{ending}", equal)
-                add(f"{part}_nears_{ending}", near)
+                add(f"{part}_near_duplicate_of_{ending}", near)
         if row.source_id and row.task == task.name:
             add("source_is_reserved", row.source_id in reserved)
             source = words(text_of[row.source_id])
@@ -195,7 +194,7 @@ def test_counts_are_those_of_comparing_everything(
     hit = {name for name, concerned in expected.items() if any(concerned)}
     assert len(hit) >= 12, hit  # the data is no easy case
     first = [number + 1 for number, yes in enumerate(expected["query_equals_earlier"]) if yes]
-    places = found.tally.get("query_equals_earlier", "all").places
+    places = found.tally.get("query_equals_earlier", "all").locations
     assert [place.line for place in places] == first[:5]
 
 
@@ -222,8 +221,8 @@ def plain_bm25(query: str, texts: list[str]) -> list[float]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("at_hand", [True, False])
-def test_ranks_are_those_of_a_plain_bm25(tmp_path: Path, seed: int, at_hand: bool):
+@pytest.mark.parametrize("with_corpus", [True, False])
+def test_ranks_are_those_of_a_plain_bm25(tmp_path: Path, seed: int, with_corpus: bool):
     rng = np.random.default_rng(seed)
     pool = [some_text(rng, 30) for _ in range(40)]
     rows = []
@@ -238,28 +237,28 @@ def test_ranks_are_those_of_a_plain_bm25(tmp_path: Path, seed: int, at_hand: boo
                                 source_id=f"d{source:04}", task="t"))  # fmt: skip
     corpus = Corpus(tuple(f"d{row:04}" for row in range(40)), tuple(pool))
     task = replace(make_task(), name="t", queries=(), qrels={}, excluded={}, corpus=corpus)
-    found = run(write(tmp_path / "rows.jsonl", rows), *([task] if at_hand else []))
-    texts = pool if at_hand else list(dict.fromkeys(t for r in rows for t in (*r.pos, *r.neg)))
+    found = run(write(tmp_path / "rows.jsonl", rows), *([task] if with_corpus else []))
+    texts = pool if with_corpus else list(dict.fromkeys(t for r in rows for t in (*r.pos, *r.neg)))
     expected = Counter()
     for row in rows:
         scores = dict(zip(texts, plain_bm25(row.query, texts), strict=True))
         best = scores[row.pos[0]]
         source = pool[int(row.source_id[1:])]
-        others = [score for text, score in scores.items() if not at_hand or text != source]
+        others = [score for text, score in scores.items() if not with_corpus or text != source]
         above = sum(score > best + 1e-6 for score in others)
         expected["positive_is_first"] += above == 0 and best > 0
         expected["positive_in_ten"] += above < 10 and best > 0
         expected["negative_above_positives"] += sum(scores[t] > best + 1e-6 for t in row.neg)
-        if at_hand:
+        if with_corpus:
             top = max(scores.values())
             expected["source_is_first"] += scores[source] > top - 1e-6
-            expected["source_shares_run"] += " ".join(row.query.split()[:8]) in source
-        expected["query_shares_run"] += " ".join(row.query.split()[:8]) in row.pos[0]
+            expected["source_shares_shingle"] += " ".join(row.query.split()[:8]) in source
+        expected["query_shares_shingle"] += " ".join(row.query.split()[:8]) in row.pos[0]
     for name, hits in expected.items():
         assert found.tally.get(name, "all").hits == hits, name
     assert 0 < expected["positive_is_first"] < 30
-    assert found.tally.get("source_is_first", "all").of == (30 if at_hand else 0)
-    assert found.ranked["t"].at_hand is at_hand
+    assert found.tally.get("source_is_first", "all").of == (30 if with_corpus else 0)
+    assert found.ranked["t"].is_corpus is with_corpus
     assert found.ranked["t"].documents == len(texts)
 
 
@@ -281,7 +280,7 @@ def test_an_embedder_is_asked_for_false_negatives(tmp_path: Path):
     ]
     found = run(write(tmp_path / "mine.jsonl", rows), scorer=ByLength())
     count = found.tally.get("negative_above_embedded", "mine")
-    assert (count.hits, count.of, [str(place) for place in count.places]) == (
+    assert (count.hits, count.of, [str(place) for place in count.locations]) == (
         2,
         4,
         ["mine.jsonl:1"],
@@ -324,7 +323,7 @@ def test_positive_ids_name_the_source(tmp_path: Path):
     path = tmp_path / "ids.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
     count = run(path).tally.get("source_is_positive", "all")
-    assert (count.hits, count.of, count.places[0].line) == (1, 2, 1)
+    assert (count.hits, count.of, count.locations[0].line) == (1, 2, 1)
 
 
 def test_the_sample_does_not_depend_on_order(tmp_path: Path):
@@ -350,28 +349,28 @@ def test_what_a_sample_is_ranked_among(tmp_path: Path):
     task = replace(make_task(), name="t", queries=(), qrels={}, excluded={})
     every = AuditTools(SilentReporter(), [lambda: replace(task, corpus=corpus)])
     queries_only = AuditTools(SilentReporter(), [lambda: replace(task, corpus=None)])
-    few = Sampling(rows=3, passages=10)
+    few = AuditSampling(rows=3, passages=10)
     # A corpus is its two texts and what the three rows hold besides.
     assert audit(path, every, few).ranked["t"].documents == 2 + 6
     without = audit(path, queries_only, few).ranked["t"]
-    assert (without.rows, without.at_hand) == (3, False)
+    assert (without.rows, without.is_corpus) == (3, False)
     assert without.documents == 10
-    assert audit(path, queries_only, Sampling(rows=3, passages=99)).ranked["t"].documents == 61
-    assert audit(path, queries_only, Sampling(rows=3, passages=0)).ranked["t"].documents == 7
+    assert audit(path, queries_only, AuditSampling(rows=3, passages=99)).ranked["t"].documents == 61
+    assert audit(path, queries_only, AuditSampling(rows=3, passages=0)).ranked["t"].documents == 7
 
 
 def test_an_equal_text_is_not_near_as_well():
     hasher = make_hasher(1)
     texts = ["one two three four", "ONE, two three four"]
     references = [
-        (Reference("t", kind, kind), text) for kind, text in zip("ab", texts, strict=True)
+        (BenchmarkText("t", kind, kind), text) for kind, text in zip("ab", texts, strict=True)
     ]
-    index = ReferenceIndex(references, hasher)
+    index = BenchmarkIndex(references, hasher)
     assert len(index) == 1
-    prepared = prepare(["other words are here", "one two three: four"])
-    found = index.matches(prepared, hasher.bands(prepared))
+    shingled = shingle(["other words are here", "one two three: four"])
+    found = index.matches(shingled, hasher.bands(shingled))
     assert list(found) == [1]
-    assert [(match.reference.kind, match.equal) for match in found[1]] == [("a", True), ("b", True)]
+    assert [(match.text.kind, match.equal) for match in found[1]] == [("a", True), ("b", True)]
 
 
 @pytest.mark.parametrize(("size", "too_large"), [(2, 0), (3, 0), (4, 1)])
@@ -382,9 +381,9 @@ def test_a_group_holds_the_positive_and_the_negatives(tmp_path: Path, size: int,
 
 
 def test_the_smallest_are_kept():
-    kept: Smallest[str] = Smallest(2)
+    kept: BottomKSample[str] = BottomKSample(2)
     for number, (draw, item) in enumerate([(5, "a"), (3, "b"), (9, "c"), (3, "d"), (3, "e")]):
-        kept.offer(draw, number, item)
+        kept.add(draw, number, item)
     assert kept.items() == ["b", "d"]
 
 
@@ -411,14 +410,14 @@ def test_a_report_is_the_same_twice_and_names_no_text(tmp_path: Path):
 def test_limits_are_a_table_and_can_be_changed(tmp_path: Path):
     assert len({measure.name for measure in MEASURES}) == len(MEASURES)
     assert {measure.section for measure in MEASURES} == set(SECTIONS)
-    assert all(measure.counts and measure.why for measure in MEASURES)
+    assert all(measure.description and measure.why for measure in MEASURES)
     rows = [TrainingRow(f"query {at // 2}", ("p",), ("n",)) for at in range(10)]
     path = write(tmp_path / "rows.jsonl", rows)
     tools = AuditTools(SilentReporter())
-    lines = broken_lines(audit(path, tools, Sampling()))
+    lines = violation_lines(audit(path, tools, AuditSampling()))
     assert lines[0].startswith("query_equals_earlier: 50 % > 1 % (rows.jsonl:2, rows.jsonl:4")
     softer = with_limits(parse_limits(["query_equals_earlier=0.5", "positives_equal_earlier=1"]))
-    assert broken_lines(audit(path, tools, Sampling(), softer)) == []
+    assert violation_lines(audit(path, tools, AuditSampling(), softer)) == []
     with pytest.raises(UnknownName, match="query_equals_earlier"):
         with_limits({"query_equals_earlie": 0.1})
     with pytest.raises(BadInput, match="names no share"):

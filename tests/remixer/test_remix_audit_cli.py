@@ -23,7 +23,7 @@ CLEAN = [
     }
     for at in range(6)
 ]
-SHOWN = "measure                      limit  all"
+SHOWN = "measure                              limit  all"
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_a_clean_file_passes(rebench):
     lines = done.out.splitlines()
     assert lines[0] == "clean.jsonl: 6 rows, 18 passages"
     assert lines[1].startswith(SHOWN)
-    assert lines[-1] == "no limit is passed"
+    assert lines[-1] == "no limit is exceeded"
 
 
 def test_strict_names_every_limit_with_its_rows(rebench):
@@ -141,7 +141,7 @@ def test_bright_without_its_documents(rebench):
     write("clean.jsonl", CLEAN)
     done = rebench("clean.jsonl", "--task", "pony", "--data", "data", "--json")
     assert done.code == 0, done.err
-    assert "pony is held against without its documents" in done.err
+    assert "pony is compared without its documents" in done.err
     values = json.loads(done.out)
     assert values["benchmarks"][0]["documents"] == 0
     found = {name: each["found"]["all"] for name, each in values["measures"].items()}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from remixer.audit_measures import MEASURES
+from remixer.audit.measures import MEASURES
 
 FOLDER = Path(__file__).parents[2] / "docs" / "examples" / "remix-audit"
 REPORTS = sorted(path for path in FOLDER.glob("*.md") if path.name != "README.md")
@@ -27,7 +27,7 @@ def test_a_report_says_how_it_was_made_and_what_is_counted_today(path: Path):
     assert f"rebench remix audit {path.stem} --task " in head
     assert ("--include-source" in head) == path.stem.endswith("source-included")
     for measure in MEASURES:
-        assert f"| {measure.name} | {measure.counts} |" in report
+        assert f"| {measure.name} | {measure.description} |" in report
     trivial = path.stem.endswith("source-included")
     assert shares(report)["source_is_positive"] == ("100 %" if trivial else "0 %")
 

@@ -19,7 +19,7 @@ from harness.data.stdlib.task import read_rows
 from remixer.conditions import draw_conditions, source_row
 from remixer.corpus import named_documents, only_documents
 from remixer.kinds import load_kind
-from remixer.near_equal import NearEqual
+from remixer.near_duplicates.index import NearDuplicates
 from remixer.requests import Asking
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -120,7 +120,7 @@ def test_no_document_is_gold_or_nearly_gold(task: Task):
     text_of = dict(zip(whole.corpus.ids, whole.corpus.texts, strict=True))
     gold = sorted({name for row in read_rows() for name in row.gold})
     assert not set(task.corpus.ids) & set(gold)
-    near = NearEqual(text_of, text_of)
+    near = NearDuplicates(text_of, text_of)
     assert near.among(task.corpus.ids, gold) == set()
     assert near.among(["json.dump", "json.load"], ["json.dumps"]) == {"json.dump"}
 
@@ -140,6 +140,6 @@ def test_near_equal_is_what_sets_of_runs_say(texts):
 
     text_of = {str(at): " ".join(words) for at, words in enumerate(texts)}
     share = {str(at): alike(words, texts[0]) for at, words in enumerate(texts[1:], 1)}
-    found = NearEqual(text_of, text_of).among(list(share), ["0"])
+    found = NearDuplicates(text_of, text_of).among(list(share), ["0"])
     assert found <= {key for key, value in share.items() if value >= 0.7}
     assert found >= {key for key, value in share.items() if value >= 0.9}

@@ -25,7 +25,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 PORT = 8077
 SHOWN = (
-    "source_is_positive", "positive_is_first", "positive_in_ten", "query_shares_run",
+    "source_is_positive", "positive_is_first", "positive_in_ten", "query_shares_shingle",
     "source_is_first", "negative_above_positives", "positive_equals_gold", "negative_equals_gold",
 )  # fmt: skip
 REPLAY = (

@@ -1,50 +1,49 @@
-"""What an audit found: rows for a table, JSON, and a report in Markdown."""
+"""Render an audit: rows for a table, JSON, and a report in Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from harness.core.types import Json
-from remixer.audit import Audit
-from remixer.audit_labels import SPREADS
-from remixer.audit_measures import SECTIONS, Measure
-from remixer.audit_references import EXCLUDED, GOLD, QUERY
-from remixer.audit_tally import ALL, Broken, Count
+from remixer.audit.contamination import EXCLUDED, GOLD, QUERY
+from remixer.audit.labels import SPREADS
+from remixer.audit.measures import ALL, SECTIONS, Count, LimitViolation, Measure
+from remixer.audit.run import Audit
 from remixer.card import markdown_table
 
 _QUANTILES = (("least", 0.0), ("median", 0.5), ("95 %", 0.95), ("most", 1.0))
 _SCORES = (("positive_score", "positive"), ("negative_score", "negative"))
 _DEFINITIONS = (
-    "Texts are equal when their words are (case and punctuation aside), near-equal when the "
-    "Jaccard similarity of their runs of three words is 0.7 or more: MinHash finds the candidates, "
-    "the similarity is computed exactly. A long run is eight words."
+    "Texts are equal if their words are (case and punctuation aside), and near-duplicates if the "
+    "Jaccard similarity of their three-word shingles is 0.7 or more: MinHash finds candidates, and "
+    "the similarity is computed exactly."
 )
 
 
 def columns(audit: Audit) -> tuple[str, ...]:
-    """Return the columns of the tables: all rows, and each task where there are several."""
+    """Return the columns of the tables: all rows, and each task if there are several."""
     tasks = tuple(audit.tally.tasks)
     return (ALL, *tasks) if len(tasks) > 1 else (ALL,)
 
 
-def measure_rows(audit: Audit, names: Sequence[str], *, told: bool = True) -> list[dict[str, str]]:
-    """Return a row per measure that anything was looked at for, a column per name."""
+def measure_rows(audit: Audit, names: Sequence[str]) -> list[dict[str, str]]:
+    """Return a row for each measure that examined anything, with a column per name."""
     rows = []
     for measure in audit.measures:
         counts = {name: audit.tally.get(measure.name, name) for name in names}
-        if any(count.of for count in counts.values()) and (told or measure.limit is not None):
+        if any(count.of for count in counts.values()):
             cells = {name: _cell(count, measure) for name, count in counts.items()}
             rows.append({"measure": measure.name, "limit": _limit(measure), **cells})
     return rows
 
 
-def broken_lines(audit: Audit) -> list[str]:
-    """Return a line per limit that is passed, with the value and the first rows."""
-    return [_broken_line(broken) for broken in audit.broken]
+def violation_lines(audit: Audit) -> list[str]:
+    """Return a line for each exceeded limit, with the value and the first rows."""
+    return [_violation_line(violation) for violation in audit.violations]
 
 
 def audit_json(audit: Audit) -> dict[str, Json]:
-    """Return all that an audit found; shares are unrounded."""
+    """Return the whole audit; shares are not rounded."""
     names = (ALL, *audit.tally.tasks)
     return {
         "files": list(audit.files),
@@ -56,7 +55,7 @@ def audit_json(audit: Audit) -> dict[str, Json]:
         "measures": {
             measure.name: {
                 "section": measure.section,
-                "counts": measure.counts,
+                "counts": measure.description,
                 "limit": measure.limit,
                 "why": measure.why,
                 "found": {name: _count_json(audit.tally.get(measure.name, name)) for name in names},
@@ -71,14 +70,14 @@ def audit_json(audit: Audit) -> dict[str, Json]:
             for what, by_task in audit.tally.spreads.items()
         },
         "ranked": {
-            name: {"rows": each.rows, "documents": each.documents, "corpus": each.at_hand}
+            name: {"rows": each.rows, "documents": each.documents, "corpus": each.is_corpus}
             for name, each in audit.ranked.items()
         },
         "benchmarks": _benchmark_rows(audit),
         "broken": [
             {"measure": each.measure.name, "task": each.task, "share": each.count.share,
-             "limit": each.measure.limit, "rows": [str(place) for place in each.count.places]}
-            for each in audit.broken
+             "limit": each.measure.limit, "rows": [str(place) for place in each.count.locations]}
+            for each in audit.violations
         ],
     }  # fmt: skip
 
@@ -89,8 +88,8 @@ def render_audit(audit: Audit, notes: Sequence[str] = ()) -> str:
         f"# Audit of {', '.join(audit.files)}",
         *notes,
         markdown_table(("what", "value"), _facts(audit)),
-        "## Limits passed",
-        "\n".join(f"- {line}" for line in broken_lines(audit)) or "None.",
+        "## Limits exceeded",
+        "\n".join(f"- {line}" for line in violation_lines(audit)) or "None.",
         *_sections(audit),
         "## Sizes",
         markdown_table(("task", "what", *(name for name, _ in _QUANTILES), "mean"), _sizes(audit)),
@@ -100,14 +99,14 @@ def render_audit(audit: Audit, notes: Sequence[str] = ()) -> str:
         _DEFINITIONS,
         markdown_table(
             ("measure", "counts", "limit", "why"),
-            [(each.name, each.counts, _limit(each), each.why) for each in audit.measures],
+            [(each.name, each.description, _limit(each), each.why) for each in audit.measures],
         ),
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def _facts(audit: Audit) -> list[tuple[str, str]]:
-    """Return what was audited, and against what."""
+    """Return what was audited, and what it was compared with."""
     against = [
         each.name + ("" if each.documents else " (without its documents)")
         for each in audit.benchmarks
@@ -115,14 +114,14 @@ def _facts(audit: Audit) -> list[tuple[str, str]]:
     facts = [
         ("rows", f"{audit.rows:,}"),
         ("distinct passages", f"{audit.passages:,}"),
-        ("held against", ", ".join(against) or "no task"),
+        ("compared with", ", ".join(against) or "no task"),
         ("seed", str(audit.sampling.seed)),
         ("embedder", audit.embedder or "none"),
     ]
     for name, each in audit.ranked.items():
-        ground = "of its corpus and the sample" if each.at_hand else "of the file alone"
+        pool = "of its corpus and the sample" if each.is_corpus else "of the file alone"
         facts.append((f"sample of {name}",
-                      f"{each.rows:,} rows, among {each.documents:,} texts {ground}"))  # fmt: skip
+                      f"{each.rows:,} rows, among {each.documents:,} texts {pool}"))  # fmt: skip
     return facts
 
 
@@ -154,7 +153,7 @@ def _sizes(audit: Audit) -> list[tuple[str, ...]]:
 
 
 def _scores(audit: Audit) -> Iterator[str]:
-    """Yield a table of how often each score was given, where there are scores."""
+    """Yield a table of how often each score was given, if there are scores."""
     rows = []
     for task in columns(audit):
         for what, label in _SCORES:
@@ -168,7 +167,7 @@ def _scores(audit: Audit) -> Iterator[str]:
 
 
 def _benchmark_rows(audit: Audit) -> list[dict[str, Json]]:
-    """Return, per benchmark, how many of its texts were met, equal or near-equal."""
+    """Return, for each benchmark, how many of its texts were found, near-duplicates included."""
     rows: list[dict[str, Json]] = []
     for each in audit.benchmarks:
 
@@ -192,7 +191,7 @@ def _benchmark_rows(audit: Audit) -> list[dict[str, Json]]:
 
 
 def _benchmarks(audit: Audit) -> Iterator[str]:
-    """Yield a table of benchmarks, where there are any."""
+    """Yield a table of benchmarks, if there are any."""
     rows = _benchmark_rows(audit)
     if rows:
         yield "## Texts of the benchmark that were met"
@@ -206,22 +205,21 @@ def _benchmarks(audit: Audit) -> Iterator[str]:
 
 
 def _count_json(count: Count) -> dict[str, Json]:
-    """Return a count as JSON."""
     return {
         "hits": count.hits,
         "of": count.of,
         "share": count.share,
-        "rows": [str(place) for place in count.places],
+        "rows": [str(place) for place in count.locations],
     }
 
 
 def _cell(count: Count, measure: Measure) -> str:
-    """Return `hits of n (share)`, marked where the limit is passed."""
+    """Return `hits of n (share)`, marked `!` if the limit is exceeded."""
     share = count.share
     if share is None:
         return "–"
-    passed = measure.limit is not None and share > measure.limit
-    return f"{count.hits:,} of {count.of:,} ({_percent(share)}){' !' if passed else ''}"
+    exceeded = measure.limit is not None and share > measure.limit
+    return f"{count.hits:,} of {count.of:,} ({_percent(share)}){' !' if exceeded else ''}"
 
 
 def _limit(measure: Measure) -> str:
@@ -234,10 +232,9 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %".replace(".0 %", " %")
 
 
-def _broken_line(broken: Broken) -> str:
-    """Return which limit is passed, by what, and where first."""
-    count, limit = broken.count, broken.measure.limit or 0.0
-    where = ", ".join(str(place) for place in count.places)
+def _violation_line(violation: LimitViolation) -> str:
+    count, limit = violation.count, violation.measure.limit or 0.0
+    where = ", ".join(str(place) for place in count.locations)
     share = _percent(count.share or 0.0)
-    task = "" if broken.task == ALL else f" in {broken.task}"
-    return f"{broken.measure.name}{task}: {share} > {_percent(limit)} ({where})"
+    task = "" if violation.task == ALL else f" in {violation.task}"
+    return f"{violation.measure.name}{task}: {share} > {_percent(limit)} ({where})"

@@ -1,7 +1,7 @@
-"""Near-equal texts without comparing all: MinHash bands name candidates, exact Jaccard decides.
+"""Near-duplicates without comparing every pair: MinHash bands give candidates, Jaccard decides.
 
-The permutations are a few lines of NumPy. Libraries (rensa, datasketch) take runs of words as
-Python texts or hashes, and making those costs more than all that is done here
+The permutations are a few lines of NumPy. Libraries (rensa, datasketch) take shingles as Python
+strings or hashes, and making those costs more than the whole of this module
 (`benchmarks/results/remix_audit.md` has the times).
 """
 
@@ -15,22 +15,24 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from remixer.audit_texts import Bits, Prepared
+    from remixer.near_duplicates.shingles import Bits, ShingledTexts
 
     Bands = NDArray[np.uint32]
-    Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
+    IndexPairs = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 NEAR = 0.7
-"""Jaccard similarity of two texts' word runs from which they are near-equal (ours; published
-pipelines that remove near-duplicates use 0.7 to 0.8)."""
+"""Least Jaccard similarity of near-duplicates' shingles (our choice; pipelines that remove
+near-duplicates use 0.7 to 0.8)."""
 
 BANDS = 32
 ROWS = 4
-"""Texts are candidates when all `ROWS` hashes of one of `BANDS` bands agree: of pairs at `NEAR`
-0.9998 are found, of pairs at 0.8 all but one in ten million; at 0.1 one in 300 is looked at."""
+"""Two texts are candidates if all `ROWS` hashes of one of the `BANDS` bands agree. That
+finds 0.9998 of the pairs at `NEAR` and all but one in ten million at 0.8; at 0.1 one pair in 300 is
+compared."""
 
 _CROWD = 64
-"""A bucket with more texts pairs each with its first and its neighbour only: linear, not square."""
+"""In a larger bucket a text is paired with the first and with its neighbour only: linear, not
+quadratic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,35 +42,35 @@ class MinHasher:
     factors: NDArray[np.uint32]
     offsets: NDArray[np.uint32]
 
-    def signatures(self, prepared: Prepared) -> NDArray[np.uint32]:
+    def signatures(self, shingled: ShingledTexts) -> NDArray[np.uint32]:
         """Return the least hash under each permutation: uint32 `[n, BANDS * ROWS]`.
 
-        The share of equal places of two rows estimates the Jaccard similarity of their texts'
-        runs. A text without runs has the largest value everywhere.
+        The share of equal columns of two rows estimates the Jaccard similarity of their texts'
+        shingles. A text without shingles has the largest value everywhere.
         """
-        found = np.full((len(prepared.keys), len(self.factors)), 2**32 - 1, dtype=np.uint32)
-        filled = np.flatnonzero(np.diff(prepared.starts))
+        signatures = np.full((len(shingled.keys), len(self.factors)), 2**32 - 1, dtype=np.uint32)
+        filled = np.flatnonzero(np.diff(shingled.starts))
         if len(filled) == 0:
-            return found
-        begins = prepared.starts[filled]
-        runs = (prepared.runs >> np.uint64(32)).astype(np.uint32)
-        hashed = np.empty_like(runs)
-        for place, (factor, offset) in enumerate(zip(self.factors, self.offsets, strict=True)):
-            np.multiply(runs, factor, out=hashed)
+            return signatures
+        begins = shingled.starts[filled]
+        shingles = (shingled.shingles >> np.uint64(32)).astype(np.uint32)
+        hashed = np.empty_like(shingles)
+        for column, (factor, offset) in enumerate(zip(self.factors, self.offsets, strict=True)):
+            np.multiply(shingles, factor, out=hashed)
             hashed += offset
-            found[filled, place] = np.minimum.reduceat(hashed, begins)
-        return found
+            signatures[filled, column] = np.minimum.reduceat(hashed, begins)
+        return signatures
 
-    def bands(self, prepared: Prepared) -> Bands:
-        """Return a hash per band: uint32 `[n, BANDS]`, 0 for texts without runs."""
-        signatures = self.signatures(prepared)
+    def bands(self, shingled: ShingledTexts) -> Bands:
+        """Return a hash per band: uint32 `[n, BANDS]`, 0 for texts without shingles."""
+        signatures = self.signatures(shingled)
         grouped = signatures.reshape(len(signatures), BANDS, ROWS).astype(np.uint64)
         mixed = np.zeros(grouped.shape[:2], dtype=np.uint64)
         for row in range(ROWS):
             mixed = (mixed ^ grouped[:, :, row]) * np.uint64(0x9E3779B97F4A7C15)
             mixed ^= mixed >> np.uint64(29)
         bands = (mixed >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
-        bands[np.diff(prepared.starts) == 0] = 0
+        bands[np.diff(shingled.starts) == 0] = 0
         return bands
 
 
@@ -80,13 +82,13 @@ def make_hasher(seed: int) -> MinHasher:
 
 
 class LshIndex:
-    """Finds which of its texts share a band with others."""
+    """Indexes texts by their bands, to find those that share one with other texts."""
 
     def __init__(self, bands: Bands) -> None:
         self._order = np.argsort(bands, axis=0, kind="stable")
         self._sorted = np.take_along_axis(bands, self._order, axis=0)
 
-    def candidates(self, bands: Bands) -> Pairs:
+    def candidates(self, bands: Bands) -> IndexPairs:
         """Return (rows of `bands`, rows of the index) that share a band, each pair once, sorted."""
         pairs = []
         for band in range(bands.shape[1]):
@@ -106,7 +108,7 @@ class LshIndex:
         return left, right
 
 
-def self_candidates(bands: Bands) -> Pairs:
+def self_candidates(bands: Bands) -> IndexPairs:
     """Return the pairs (earlier, later) of rows that share a band, each once, sorted.
 
     See `_CROWD` for bands that many rows share.

@@ -1,9 +1,9 @@
-"""What can be told from a row alone: its labels, its sizes, its empty and repeated texts."""
+"""Measures of a single row: its labels, its sizes, its empty texts."""
 
 from __future__ import annotations
 
-from remixer.audit_file import AuditRow
-from remixer.audit_tally import Tally
+from remixer.audit.measures import Tally
+from remixer.audit.reader import AuditRow
 from remixer.format import POSITIVE_FROM
 
 SPREADS = (
@@ -13,15 +13,15 @@ SPREADS = (
     ("positive_score", "score of a positive"),
     ("negative_score", "score of a negative"),
 )
-"""What has a size, and how a report calls it."""
+"""Name of each distribution, and its label in a report."""
 
 
 def count_labels(audited: AuditRow, query_words: int, tally: Tally) -> None:
     """Count the labels of one row; `query_words` is the length of its query."""
-    row, task, place = audited.row, audited.task, audited.place
+    row, task, location = audited.row, audited.task, audited.location
 
-    def add(measure: str, found: bool) -> None:
-        tally.add(measure, task, place, int(found))
+    def add(measure: str, hit: bool) -> None:
+        tally.add(measure, task, location, int(hit))
 
     add("without_positive", not row.pos)
     add("without_negative", not row.neg)
@@ -37,7 +37,6 @@ def count_labels(audited: AuditRow, query_words: int, tally: Tally) -> None:
 
 
 def _spreads(audited: AuditRow, query_words: int, tally: Tally) -> None:
-    """Count the sizes of one row."""
     row, task = audited.row, audited.task
     tally.spread("positives", task, len(row.pos))
     tally.spread("negatives", task, len(row.neg))

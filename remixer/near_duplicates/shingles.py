@@ -1,8 +1,9 @@
-"""Texts as numbers: one key for equal texts, and the hashed word runs that near-equal ones share.
+"""Texts as hashes: one key per text, and its word shingles (overlapping word n-grams).
 
-A word is a run of letters, digits and underscores, case folded; a character of a script written
-without spaces counts as a word. All is done on bytes with NumPy, many texts at a time: cutting and
-hashing words one by one in Python costs about five times as much as all else an audit does.
+A word is a sequence of letters, digits and underscores, case folded; a character of a script
+written without spaces counts as a word. The work is done on bytes with NumPy, many texts at a time:
+cutting and hashing words one by one in Python costs about five times as much as the rest of an
+audit.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 
     Bits = NDArray[np.uint64]
 
-RUN = 3
-"""Words a run, for near-equality: one word changed in a text of thirty leaves a Jaccard
-similarity of 0.81, where runs of five would leave 0.68 (ours)."""
+SHINGLE_SIZE = 3
+"""Words per shingle for near-duplicates: one word changed in a text of thirty leaves a Jaccard
+similarity of 0.81; shingles of five words would leave 0.68 (our choice)."""
 
 _BYTES_AT_ONCE = 1 << 18
 _BASE = 0x9E3779B97F4A7C15  # odd, so it has an inverse modulo 2**64
@@ -35,62 +36,62 @@ _ONE_BY_ONE = re.compile(f"([{_UNSPACED}])")
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """What is known of `n` texts.
+class ShingledTexts:
+    """Keys, lengths and shingles of `n` texts.
 
-    `keys` is uint64 `[n]`: equal for texts of the same words (of the same characters where there
-    are no words). `words` is int64 `[n]`. The runs of text `i` are
-    `runs[starts[i]:starts[i + 1]]`, uint64, in order, with repeats; a text shorter than a run has
-    one, its key, and a text without words none.
+    `keys` is uint64 `[n]`: equal for texts of the same words (of the same characters if they have
+    no words). `words` is int64 `[n]`, the number of words. The shingles of text `i` are
+    `shingles[starts[i]:starts[i + 1]]`, uint64, in order, with repeats; a text shorter than a
+    shingle has one, its key, and a text without words has none.
     """
 
     keys: Bits
     words: NDArray[np.int64]
     starts: NDArray[np.int64]
-    runs: Bits
+    shingles: Bits
 
-    def runs_of(self, row: int) -> Bits:
-        """Return the distinct runs of one text, ascending."""
-        distinct: Bits = np.unique(self.runs[self.starts[row] : self.starts[row + 1]])
+    def shingles_of(self, row: int) -> Bits:
+        """Return the distinct shingles of one text, ascending."""
+        distinct: Bits = np.unique(self.shingles[self.starts[row] : self.starts[row + 1]])
         return distinct
 
 
-def prepare(texts: Sequence[str], run: int = RUN) -> Prepared:
-    """Return keys and runs of `run` words of all texts; the same on any machine."""
-    parts = [_prepare(group, run) for group in _groups([_folded(text) for text in texts])]
+def shingle(texts: Sequence[str], size: int = SHINGLE_SIZE) -> ShingledTexts:
+    """Return keys and shingles of `size` words of all texts; the same on any machine."""
+    parts = [_shingle_group(group, size) for group in _groups([_folded(text) for text in texts])]
     if not parts:
         none = np.zeros(0, dtype=np.int64)
-        return Prepared(_bits(0), none, np.zeros(1, dtype=np.int64), _bits(0))
+        return ShingledTexts(_bits(0), none, np.zeros(1, dtype=np.int64), _bits(0))
     counts = np.concatenate([np.diff(part.starts) for part in parts])
     keys = np.concatenate([part.keys for part in parts])
     words = np.concatenate([part.words for part in parts])
     for row in np.flatnonzero(words == 0).tolist():
         keys[row] = raw_key(" ".join(texts[row].casefold().split()))
-    return Prepared(
+    return ShingledTexts(
         keys=keys,
         words=words,
         starts=np.concatenate(([0], np.cumsum(counts))),
-        runs=np.concatenate([part.runs for part in parts]),
+        shingles=np.concatenate([part.shingles for part in parts]),
     )
 
 
-def shared_run(first: Prepared, row: int, second: Prepared, other: int) -> bool:
-    """Tell whether two texts, prepared with one length of run, share a run of that length.
+def shares_shingle(first: ShingledTexts, row: int, second: ShingledTexts, other: int) -> bool:
+    """Return True if two texts, shingled with one size, share a shingle.
 
-    A text shorter than a run has none to share.
+    A text shorter than a shingle has none to share.
     """
-    mine = first.runs[first.starts[row] : first.starts[row + 1]]
-    theirs = second.runs[second.starts[other] : second.starts[other + 1]]
-    return bool(np.isin(mine, theirs).any())
+    left = first.shingles[first.starts[row] : first.starts[row + 1]]
+    right = second.shingles[second.starts[other] : second.starts[other + 1]]
+    return bool(np.isin(left, right).any())
 
 
 def raw_key(text: str, seed: int = 0) -> int:
-    """Return 64 bits that name a text exactly as it is; the same on any machine."""
+    """Return a 64-bit hash of a text exactly as it is; the same on any machine."""
     return xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass"), seed=seed)
 
 
 def _folded(text: str) -> bytes:
-    """Return a text's bytes in which exactly letters, digits, `_` and bytes over 127 are words."""
+    """Return a text as bytes of which only letters, digits, `_` and bytes over 127 form words."""
     text = text.casefold()
     if not text.isascii():
         text = _ONE_BY_ONE.sub(r" \1 ", _NO_WORD.sub(" ", text))
@@ -98,7 +99,7 @@ def _folded(text: str) -> bytes:
 
 
 def _groups(texts: Sequence[bytes]) -> Iterator[list[bytes]]:
-    """Yield texts some at a time, so that what is computed beside them stays small."""
+    """Yield batches of texts, to bound the memory of the arrays computed from them."""
     group: list[bytes] = []
     size = 0
     for text in texts:
@@ -111,32 +112,32 @@ def _groups(texts: Sequence[bytes]) -> Iterator[list[bytes]]:
         yield group
 
 
-def _prepare(texts: list[bytes], run: int) -> Prepared:
-    """Return keys and runs of a group."""
+def _shingle_group(texts: list[bytes], size: int) -> ShingledTexts:
     words, text_of = _words(texts)
     counts = np.bincount(text_of, minlength=len(texts))
     firsts = np.concatenate(([0], np.cumsum(counts)))
     keys = _keys(words, counts, firsts)
-    runs = _bits(max(0, len(words) - run + 1))
-    for place in range(run):
-        runs *= np.uint64(_STEP)
-        runs += words[place : place + len(runs)]
-    whole = text_of[: len(runs)] == text_of[run - 1 :] if len(runs) else np.empty(0, bool)
-    found, owner = _mixed(runs[whole]), text_of[: len(runs)][whole]
-    short = np.flatnonzero((counts > 0) & (counts < run))
+    hashes = _bits(max(0, len(words) - size + 1))
+    for offset in range(size):
+        hashes *= np.uint64(_STEP)
+        hashes += words[offset : offset + len(hashes)]
+    # A shingle that begins in one text and ends in the next is none.
+    whole = text_of[: len(hashes)] == text_of[size - 1 :] if len(hashes) else np.empty(0, bool)
+    shingles, owner = _mixed(hashes[whole]), text_of[: len(hashes)][whole]
+    short = np.flatnonzero((counts > 0) & (counts < size))
     if len(short):
         owner = np.concatenate((owner, short))
         order = np.argsort(owner, kind="stable")
-        found, owner = np.concatenate((found, keys[short]))[order], owner[order]
+        shingles, owner = np.concatenate((shingles, keys[short]))[order], owner[order]
     sizes = np.bincount(owner, minlength=len(texts))
-    return Prepared(keys, counts, np.concatenate(([0], np.cumsum(sizes))), found)
+    return ShingledTexts(keys, counts, np.concatenate(([0], np.cumsum(sizes))), shingles)
 
 
 def _words(texts: list[bytes]) -> tuple[Bits, NDArray[np.int64]]:
-    """Return a hash per word of all texts, and the text that each is in.
+    """Return a hash for each word of all texts, and the number of its text.
 
-    A word's hash is its bytes as a polynomial, taken from running sums: the difference of two of
-    them, shifted back to the word's place by the inverse of the base.
+    A word's hash is the polynomial of its bytes, taken from running sums: the difference of two
+    sums, divided by the base to the power of the word's position.
     """
     data = np.frombuffer(b"\n".join((*texts, b"")), dtype=np.uint8)
     inside = _table()[data]
@@ -150,7 +151,7 @@ def _words(texts: list[bytes]) -> tuple[Bits, NDArray[np.int64]]:
 
 
 def _keys(words: Bits, counts: NDArray[np.int64], firsts: NDArray[np.int64]) -> Bits:
-    """Return a key per text from its words in order."""
+    """Return a key for each text from its words in order."""
     place = np.arange(len(words)) - np.repeat(firsts[:-1], counts)
     weighted = words * _powers(_STEP, int(counts.max(initial=0)) + 1)[place]
     sums = np.concatenate((_bits(1), np.cumsum(weighted)))
@@ -166,7 +167,6 @@ def _mixed(bits: Bits) -> Bits:
 
 
 def _bits(n: int) -> Bits:
-    """Return `n` zeros."""
     return np.zeros(n, dtype=np.uint64)
 
 
@@ -186,7 +186,7 @@ def _table_of_powers(base: int, n: int) -> Bits:
 
 @lru_cache(maxsize=1)
 def _table() -> NDArray[np.bool_]:
-    """Return which bytes belong to words."""
+    """Return a mask of the bytes that belong to words."""
     table = np.zeros(256, dtype=np.bool_)
     table[128:] = True
     table[[byte for byte in range(128) if chr(byte).isalnum() or byte == ord("_")]] = True

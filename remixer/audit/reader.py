@@ -1,4 +1,4 @@
-"""Training files as an audit reads them: anybody's rows, each with its place and its task."""
+"""Read training files for an audit: anybody's rows, each with its location and its task."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _IDS = ("pos_ids", "pos_id")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a row stands: its file's name and its line, from 1."""
+class RowLocation:
+    """The file name and line (from 1) of a row."""
 
     file: str
     line: int
@@ -31,16 +31,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class AuditRow:
-    """A row, where it stands, the task it belongs to, and its positives' ids where it has them."""
+    """A row with its location, its task, and its positives' ids if it has them."""
 
-    place: Place
+    location: RowLocation
     task: str
     row: TrainingRow
     positive_ids: tuple[str, ...] = ()
 
 
 def training_files(path: Path) -> tuple[Path, ...]:
-    """Return a file as it is, a run's folder as its training file, another as all its JSONL.
+    """Return a file itself, a run folder's training file, or all JSONL files of another folder.
 
     Raises `BadInput` when there is nothing to read.
     """
@@ -50,12 +50,12 @@ def training_files(path: Path) -> tuple[Path, ...]:
         return (path,)
     if (path / _OWN).is_file():
         return (path / _OWN,)
-    found = tuple(
+    files = tuple(
         each for each in sorted(path.iterdir()) if each.is_file() and each.name.endswith(_SUFFIXES)
     )
-    if not found:
+    if not files:
         raise BadInput(f"{path} holds no .jsonl or .jsonl.gz", fix="Give a training file.")
-    return found
+    return files
 
 
 def count_lines(path: Path) -> int:
@@ -70,8 +70,8 @@ def read_audit_rows(files: Sequence[Path], tasks: Sequence[str]) -> Iterator[Aud
     """Yield the rows of all files in order.
 
     A row without a task belongs to the one of `tasks` that its file is named after (FlagEmbedding's
-    `biology-formatted.jsonl`), to the only task where one file is held against one, or else to
-    one named like its file. Lists that are absent are empty. Raises `BadInput`, naming file and
+    `biology-formatted.jsonl`), to the only task if there is one file and one task, or else to a
+    task named like its file. Absent lists count as empty. Raises `BadInput`, naming file and
     line, for a row that is no JSON object or whose fields have a wrong type, and when there are no
     rows at all.
     """
@@ -82,7 +82,7 @@ def read_audit_rows(files: Sequence[Path], tasks: Sequence[str]) -> Iterator[Aud
             filled = {**values, "pos": values.get("pos") or [], "neg": values.get("neg") or []}
             row = row_from_json(filled, f"{path}, line {line}")
             rows += 1
-            yield AuditRow(Place(path.name, line), row.task or unnamed, row, _ids(values))
+            yield AuditRow(RowLocation(path.name, line), row.task or unnamed, row, _ids(values))
     if not rows:
         names = ", ".join(str(path) for path in files)
         raise BadInput(f"{names}: no rows", fix="Give a file with one JSON object a line.")
@@ -100,9 +100,9 @@ def _task_of(path: Path, tasks: Sequence[str], *, alone: bool) -> str:
 
 
 def _ids(values: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the ids of a row's positives, where it has them under a usual name."""
+    """Return the ids of a row's positives, if it has them under a usual name."""
     for key in _IDS:
-        found = values.get(key)
-        if isinstance(found, list):
-            return tuple(map(str, found))
+        ids = values.get(key)
+        if isinstance(ids, list):
+            return tuple(map(str, ids))
     return ()

@@ -1,4 +1,4 @@
-"""The audit of a training file, ours or a stranger's: what is wrong with it, counted."""
+"""Audit a training file against benchmark tasks: one pass over the file, two over the tasks."""
 
 from __future__ import annotations
 
@@ -9,66 +9,64 @@ from pathlib import Path
 
 from harness.core.protocols import Reporter
 from harness.core.types import Corpus, Task
-from remixer.audit_contamination import Contamination
-from remixer.audit_duplicates import count_between
-from remixer.audit_elsewhere import count_elsewhere
-from remixer.audit_file import count_lines, read_audit_rows, training_files
-from remixer.audit_measures import MEASURES, Measure
-from remixer.audit_minhash import make_hasher
-from remixer.audit_references import (
+from remixer.audit.contamination import (
     Benchmark,
-    Reference,
-    ReferenceIndex,
+    BenchmarkIndex,
+    BenchmarkText,
+    Contamination,
     benchmark_of,
-    reference_texts,
+    benchmark_texts,
 )
-from remixer.audit_scan import Against, Sampling, Scan, Scanner, by_task
-from remixer.audit_tally import Broken, Tally, broken_limits
-from remixer.audit_triviality import (
+from remixer.audit.contradictions import count_between, count_elsewhere
+from remixer.audit.measures import MEASURES, LimitViolation, Measure, Tally, limit_violations
+from remixer.audit.reader import count_lines, read_audit_rows, training_files
+from remixer.audit.scan import AuditSampling, AuditTarget, Scan, Scanner, by_task
+from remixer.audit.triviality import (
+    PairScorer,
+    candidate_pool,
     count_embedded,
     count_ranks,
-    count_shared_runs,
+    count_shared_shingles,
     count_sources,
-    make_ground,
 )
-from remixer.scorers import Scorer
+from remixer.near_duplicates.minhash import make_hasher
 
 
 @dataclass(frozen=True, slots=True)
 class AuditTools:
-    """What an audit works with.
+    """Dependencies of an audit.
 
-    Each of `tasks` loads a task or folder that the data is held against, without its corpus where
-    that is not at hand; one is loaded at a time, twice. `corpus` loads the documents of rows whose
-    task is none of these. `scorer` is an embedder, or `None`.
+    Each of `tasks` loads a task that the data is compared with, without its corpus if that is not
+    available; one is loaded at a time, twice. `corpus` loads the documents of rows whose task is
+    none of these. `scorer` is an embedder, or `None`.
     """
 
     reporter: Reporter
     tasks: Sequence[Callable[[], Task]] = ()
-    scorer: Scorer | None = None
+    scorer: PairScorer | None = None
     corpus: Callable[[], Task] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
-    """What a task's sample was ranked among: rows, documents, and whether these are a corpus."""
+class RankedSample:
+    """Sizes of a task's sample and of the pool it was ranked in, and whether that is a corpus."""
 
     rows: int
     documents: int
-    at_hand: bool
+    is_corpus: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What an audit found. `met` maps (benchmark, part of a row, kind) to the ids met."""
+    """The result of an audit. `met` maps (benchmark, part of a row, kind) to ids of texts found."""
 
     files: tuple[str, ...]
     tally: Tally
     benchmarks: tuple[Benchmark, ...]
     met: Mapping[tuple[str, str, str], set[str]]
-    ranked: Mapping[str, Ranked]
+    ranked: Mapping[str, RankedSample]
     measures: tuple[Measure, ...]
-    sampling: Sampling
+    sampling: AuditSampling
     passages: int
     embedder: str
 
@@ -78,40 +76,40 @@ class Audit:
         return sum(self.tally.tasks.values())
 
     @property
-    def broken(self) -> tuple[Broken, ...]:
-        """Return the limits that are passed."""
-        return broken_limits(self.tally, self.measures)
+    def violations(self) -> tuple[LimitViolation, ...]:
+        """Return the limits that are exceeded."""
+        return limit_violations(self.tally, self.measures)
 
 
 def audit(
     path: Path,
     tools: AuditTools,
-    sampling: Sampling,
+    sampling: AuditSampling,
     measures: tuple[Measure, ...] = MEASURES,
 ) -> Audit:
     """Audit a training file, a run's folder, or a folder of training files.
 
-    Two passes over the tasks, one over the file (a second where rows seem to contradict each
-    other). Rows are let go as they pass; what is kept grows
-    with the rows (about 2 KB each), the distinct passages (about 250 bytes each) and the sample.
+    Two passes over the tasks, one over the file (a second if rows may contradict each other).
+    Memory grows with the rows (about 2 KB each), the distinct passages (about 250 bytes each) and
+    the sample; texts of other rows are not kept.
     Raises `BadInput` for a file that cannot be read, and what loading tasks raises.
     """
     files = training_files(path)
     hasher = make_hasher(sampling.seed)
-    benchmarks, references = _references(tools)
-    index = ReferenceIndex(references, hasher)
+    benchmarks, texts = _benchmarks(tools)
+    index = BenchmarkIndex(texts, hasher)
     tally = Tally()
     contamination = Contamination(benchmarks, tally)
-    held = frozenset(benchmark.name for benchmark in benchmarks if benchmark.documents)
-    with_corpus = held if tools.corpus is None else None
-    scanner = Scanner(Against(index, hasher, contamination, with_corpus), sampling, tally)
+    with_documents = frozenset(benchmark.name for benchmark in benchmarks if benchmark.documents)
+    with_corpus = with_documents if tools.corpus is None else None
+    scanner = Scanner(AuditTarget(index, hasher, contamination, with_corpus), sampling, tally)
     total = sum(map(count_lines, files))
     names = [benchmark.name for benchmark in benchmarks]
     with tools.reporter.bar("reading", total, "rows") as advance:
         scan = scanner.scan(read_audit_rows(files, names), advance)
     groups = count_between(scan.facts, scan.query_bands, scan.passages, tally)
-    again = partial(read_audit_rows, files, names)
-    count_elsewhere(scan.facts, groups, scan.passages, tally, again)
+    read_again = partial(read_audit_rows, files, names)
+    count_elsewhere(scan.facts, groups, scan.passages, tally, read_again)
     ranked = _trivialities(scan, benchmarks, scanner, tools)
     return Audit(
         files=tuple(file.name for file in files),
@@ -126,21 +124,21 @@ def audit(
     )
 
 
-def _references(tools: AuditTools) -> tuple[list[Benchmark], list[tuple[Reference, str]]]:
-    """Return the tasks, and all of their texts that training data must not hold."""
+def _benchmarks(tools: AuditTools) -> tuple[list[Benchmark], list[tuple[BenchmarkText, str]]]:
+    """Return the tasks, and all their texts that training data must not hold."""
     benchmarks: list[Benchmark] = []
-    texts: list[tuple[Reference, str]] = []
+    texts: list[tuple[BenchmarkText, str]] = []
     for load in tools.tasks:
         task = load()
         benchmarks.append(benchmark_of(task))
-        texts += reference_texts(task)
+        texts += benchmark_texts(task)
     return benchmarks, texts
 
 
 def _trivialities(
     scan: Scan, benchmarks: Sequence[Benchmark], scanner: Scanner, tools: AuditTools
-) -> dict[str, Ranked]:
-    """Rank each task's sample, its corpus loaded where it is at hand."""
+) -> dict[str, RankedSample]:
+    """Rank each task's sample, in its corpus if that is available."""
     tally, passages = scanner.tally, scanner.sampling.passages
     loaders = {
         benchmark.name: load for benchmark, load in zip(benchmarks, tools.tasks, strict=True)
@@ -152,12 +150,12 @@ def _trivialities(
         corpus: Corpus | None = task.corpus if task is not None else None
         sample = scan.samples[name]
         sampled = sample.rows.items()
-        ground = make_ground(corpus, sampled, sample.passages.items(), passages)
+        pool = candidate_pool(corpus, sampled, sample.passages.items(), passages)
         count_sources(rows, corpus, scan.passages.keys, tally)
-        count_ranks(sampled, ground, tally, tools.reporter)
-        count_shared_runs(sampled, ground, tally)
+        count_ranks(sampled, pool, tally, tools.reporter)
+        count_shared_shingles(sampled, pool, tally)
         if tools.scorer is not None:
             wording = task.wording if task is not None else None
             count_embedded(sampled, tools.scorer, wording, tally, tools.reporter)
-        ranked[name] = Ranked(len(sampled), len(ground.texts), ground.at_hand)
+        ranked[name] = RankedSample(len(sampled), len(pool.texts), pool.is_corpus)
     return ranked

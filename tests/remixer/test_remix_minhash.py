@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from remixer.audit_minhash import (
+from remixer.near_duplicates.minhash import (
     BANDS,
     NEAR,
     ROWS,
@@ -15,7 +15,7 @@ from remixer.audit_minhash import (
     make_hasher,
     self_candidates,
 )
-from remixer.audit_texts import prepare
+from remixer.near_duplicates.shingles import shingle
 
 WORDS = [f"word{number}" for number in range(5000)]
 
@@ -45,10 +45,10 @@ def test_the_estimate_is_near_the_exact_similarity(seed: int, changes: int):
     rng = np.random.default_rng(seed)
     text = random_texts(rng, 1)[0]
     other = edited(text, changes, rng)
-    prepared = prepare([text, other])
+    shingled = shingle([text, other])
     truth = exact(text, other)
-    assert jaccard(prepared.runs_of(0), prepared.runs_of(1)) == truth
-    signatures = make_hasher(seed).signatures(prepared)
+    assert jaccard(shingled.shingles_of(0), shingled.shingles_of(1)) == truth
+    signatures = make_hasher(seed).signatures(shingled)
     estimate = float(np.mean(signatures[0] == signatures[1]))
     deviation = np.sqrt(truth * (1 - truth) / (BANDS * ROWS))
     assert abs(estimate - truth) <= 5.5 * deviation + 1e-9
@@ -59,10 +59,10 @@ def test_the_estimate_has_no_bias():
     text = random_texts(rng, 1, 200)[0]
     other = edited(text, 20, rng)
     truth = exact(text, other)
-    prepared = prepare([text, other])
+    shingled = shingle([text, other])
     estimates = []
     for seed in range(200):
-        signatures = make_hasher(seed).signatures(prepared)
+        signatures = make_hasher(seed).signatures(shingled)
         estimates.append(np.mean(signatures[0] == signatures[1]))
     deviation = np.sqrt(truth * (1 - truth) / (BANDS * ROWS * 200))
     assert abs(np.mean(estimates) - truth) < 4 * deviation
@@ -76,9 +76,9 @@ def test_the_index_finds_planted_near_duplicates(seed: int):
     rng = np.random.default_rng(seed)
     texts = random_texts(rng, 60)
     planted = [edited(text, int(rng.integers(0, 6)), rng) for text in texts]
-    prepared, others = prepare(texts), prepare(planted)
+    shingled, others = shingle(texts), shingle(planted)
     hasher = make_hasher(seed)
-    left, right = LshIndex(hasher.bands(prepared)).candidates(hasher.bands(others))
+    left, right = LshIndex(hasher.bands(shingled)).candidates(hasher.bands(others))
     found = set(zip(left.tolist(), right.tolist(), strict=True))
     near = {(at, at) for at in range(60) if exact(texts[at], planted[at]) >= NEAR + 0.05}
     assert len(near) > 30
@@ -112,16 +112,16 @@ def test_a_crowded_bucket_stays_linear():
 
 
 def test_texts_without_words_are_no_candidates():
-    prepared = prepare(["", "∀", "a b c"])
-    bands = make_hasher(1).bands(prepared)
+    shingled = shingle(["", "∀", "a b c"])
+    bands = make_hasher(1).bands(shingled)
     assert not bands[:2].any()
     assert bands[2].all()
     assert LshIndex(bands).candidates(bands)[0].tolist() == [2]
     assert self_candidates(bands[:0])[0].tolist() == []
-    assert jaccard(prepared.runs_of(0), prepared.runs_of(1)) == 0.0
+    assert jaccard(shingled.shingles_of(0), shingled.shingles_of(1)) == 0.0
 
 
 def test_a_seed_gives_the_same_permutations():
-    prepared = prepare(["one two three four"])
-    assert (make_hasher(3).bands(prepared) == make_hasher(3).bands(prepared)).all()
-    assert (make_hasher(3).bands(prepared) != make_hasher(4).bands(prepared)).any()
+    shingled = shingle(["one two three four"])
+    assert (make_hasher(3).bands(shingled) == make_hasher(3).bands(shingled)).all()
+    assert (make_hasher(3).bands(shingled) != make_hasher(4).bands(shingled)).any()

@@ -1,0 +1,1 @@
+"""Near-duplicate texts: hashed word shingles, MinHash candidates, exact Jaccard similarity."""
