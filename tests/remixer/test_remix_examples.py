@@ -129,7 +129,7 @@ WORD = st.sampled_from(["a", "b", "c", "d", "e", "f", "g", "h"])
 
 
 @given(st.lists(st.lists(WORD, min_size=3, max_size=30), min_size=2, max_size=6))
-def test_near_equal_is_what_sets_of_runs_say(texts):
+def test_near_duplicates_are_what_sets_of_shingles_say(texts):
     """Nothing else is found; what is well above the limit always is (just above: all but 1e-4)."""
 
     def runs(words):
