@@ -38,14 +38,16 @@ class Drawn:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class StepPlan:
     """The steps of an epoch in order, and how many rows of each task its short tail leaves out."""
 
     steps: tuple[Step, ...]
     left_out: dict[str, int]
 
 
-def plan_epoch(examples: Sequence[Example], batch: BatchConfig, *, seed: int, epoch: int) -> Plan:
+def plan_epoch(
+    examples: Sequence[Example], batch: BatchConfig, *, seed: int, epoch: int
+) -> StepPlan:
     """Return one epoch's steps: rows shuffled within their task, cut, and the steps shuffled.
 
     A step holds `batch_size * batch.devices` rows of one task with one group size; the tail that
@@ -72,12 +74,12 @@ def plan_epoch(examples: Sequence[Example], batch: BatchConfig, *, seed: int, ep
         left_out[task] += len(tail)
         steps.extend(Step(task, epoch, tuple(cut), group_size) for cut in cuts)
     mixed = tuple(steps[at] for at in rng.permutation(len(steps)))
-    return Plan(mixed, {task: rows for task, rows in left_out.items() if rows})
+    return StepPlan(mixed, {task: rows for task, rows in left_out.items() if rows})
 
 
 def plan_run(
     examples: Sequence[Example], batch: BatchConfig, *, seed: int, epochs: int, max_steps: int
-) -> Plan:
+) -> StepPlan:
     """Return all steps of a run, epoch after epoch, cut at `max_steps` (0: not cut).
 
     Raises `BadInput` when no task has enough rows for one step.
@@ -92,7 +94,7 @@ def plan_run(
             fix="Lower batch.size or batch.devices, or keep short batches: "
             "--set batch.drop_last=false.",
         )
-    return Plan(steps[: max_steps or None], plans[0].left_out)
+    return StepPlan(steps[: max_steps or None], plans[0].left_out)
 
 
 def draw(example: Example, row: int, step: Step, *, seed: int) -> Drawn:

@@ -11,7 +11,8 @@ from typing import Any
 
 from harness.core.errors import BadInput, StoreError
 from harness.core.files import fsync_folder, read_json, write_text
-from redapter.config_file import differences, without_places
+from redapter.config import RunConfig
+from redapter.config_file import config_json, differences, merged, without_places
 
 RECORD = "run.json"
 MARKER = "complete.json"
@@ -22,7 +23,7 @@ CARD = "rebench-card.toml"
 
 
 @dataclass(frozen=True, slots=True)
-class RunFolder:
+class TrainingFolder:
     """One run's output folder.
 
     Holds `run.json` (recipe, data hash, parent weights), `checkpoint-N` folders, `log.jsonl`,
@@ -131,5 +132,9 @@ class RunFolder:
 
 
 def _comparable(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a record must not change between the start of a run and its resuming."""
-    return {**record, "config": without_places(record.get("config", {}))}
+    """Return the part of a record that must not change between a run's start and its resuming.
+
+    A key that the recipe did not have when the run was started counts as its default.
+    """
+    config = merged(config_json(RunConfig("")), record.get("config", {}))
+    return {**record, "config": without_places(config)}

@@ -35,29 +35,32 @@ class Collator:
 
     Columns: `anchor`, `reasoning_anchor` (when the loss reads it), `passage`, whose rows are the
     queries' positives, then everybody's first negative, then the second, and so on. `label` is
-    each row's difficulty, `tokens` the number of tokens that are no padding, `step_number` an int.
+    each row's difficulty, `step_number` an int, and `tokens` counts the tokens that are embedded,
+    without padding: reasoning queries count from the step `reasoning_from` on (`None`: the loss
+    reads none).
     """
 
     tokenizer: Any
     data: DataConfig
     batch: BatchConfig
-    reads_reasoning: bool
+    reasoning_from: int | None
 
     def __call__(self, rows: Sequence[tuple[int, Drawn]]) -> dict[str, Any]:
         """Return the columns of one share."""
         import torch
 
+        number = rows[0][0]
         drawn = [each for _, each in rows]
         groups = zip(*(each.passages for each in drawn), strict=True)
         passages = [text for group in groups for text in group]
         columns = {"anchor": ([each.query for each in drawn], self.data.max_query_length)}
-        if self.reads_reasoning:
+        if self.reasoning_from is not None:
             columns["reasoning_anchor"] = (
                 [each.reasoning for each in drawn],
                 self.data.max_reasoning_length,
             )
         columns["passage"] = (passages, self.data.max_passage_length)
-        batch: dict[str, Any] = {"step_number": rows[0][0], "tokens": 0}
+        batch: dict[str, Any] = {"step_number": number, "tokens": 0}
         for column, (texts, max_length) in columns.items():
             tokens = self.tokenizer(
                 texts,
@@ -67,7 +70,8 @@ class Collator:
                 pad_to_multiple_of=self.batch.pad_to_multiple_of or None,
                 return_tensors="pt",
             )
-            batch["tokens"] += int(tokens["attention_mask"].sum())
+            if column != "reasoning_anchor" or number >= (self.reasoning_from or 0):
+                batch["tokens"] += int(tokens["attention_mask"].sum())
             batch |= {f"{column}_{key}": value for key, value in tokens.items()}
         batch["label"] = torch.tensor([each.difficulty for each in drawn])
         return batch

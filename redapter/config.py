@@ -13,7 +13,8 @@ POOLINGS = ("mean", "cls", "last")
 DTYPES = ("float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda")
 SHORT = ("repeat", "refuse")
-SCHEDULERS = ("linear", "cosine", "constant_with_warmup", "constant")
+WARMUP_DECAY = "warmup-decay"
+SCHEDULERS = ("linear", "cosine", "constant_with_warmup", "constant", WARMUP_DECAY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +56,18 @@ class DataConfig:
 
     `path` is a JSONL file (plain or `.gz`), a folder of them, or a hub data set `owner/name`.
     `query_format` wraps query and reasoning query alike and may name `{prompt}` (the row's
-    instruction, else `prompt` here) and `{query}`. Lengths are in tokens. `short_negatives` says
-    what happens when a row holds fewer negatives than its group needs: `repeat` the list (as the
-    released code) or `refuse`. `difficulty` names the key in a row's `conditions` that static
-    weights read. `limit` keeps only the first rows (0: all).
+    instruction, else `prompt` here) and `{query}`. For the reasoning query, `{query}` is
+    `reasoning_format`, which may name `{reasoning}` (the row's `reasoning_query`) and `{query}`.
+    Lengths are in tokens. `short_negatives` says what happens if a row holds fewer negatives than
+    its group needs: `repeat` the list (as the released code) or `refuse`. `difficulty` names the
+    key in a row's `conditions` that static weights read. `limit` keeps only the first rows (0:
+    all).
     """
 
     path: str = ""
     query_format: str = "Instruct: {prompt}\nQuery: {query}"
     prompt: str = ""
+    reasoning_format: str = "{reasoning}"
     max_query_length: int = 512
     max_passage_length: int = 512
     max_reasoning_length: int = 512
@@ -98,6 +102,10 @@ class BatchConfig:
 class TrainConfig:
     """The optimiser's side: AdamW; `warmup_ratio` is of all steps, `save_steps` 0 saves at the end.
 
+    `scheduler` is one of transformers' by its name there, or `warmup-decay`, which is DeepSpeed's
+    WarmupDecayLR (see `redapter.schedule`). `max_grad_norm` clips the gradient of the whole global
+    batch (0: off); code that averages over D devices clips a D times smaller gradient, so its 1.0
+    is D here.
     `max_steps` 0: as many as `epochs` give. `bf16` computes in bfloat16 where the device can
     (autocast). `deepspeed` names a DeepSpeed JSON file (ZeRO 1 or 2; empty: none). `save_limit`
     whole checkpoints are kept, at least 2. `threads` limits CPU threads (0: torch's default).
@@ -188,7 +196,8 @@ def check_config(config: RunConfig) -> None:
     ):
         if not 0 <= share <= top:
             raise BadInput(f"{key} = {share}", fix="It must be from 0 to below 1.")
-    _check_format(config.data.query_format)
+    _check_format("query_format", config.data.query_format, "query", ("prompt",))
+    _check_format("reasoning_format", config.data.reasoning_format, "reasoning", ("query",))
     _check_lengths(config.data, config.batch)
 
 
@@ -221,19 +230,18 @@ def _least_values(config: RunConfig) -> tuple[tuple[str, float, float], ...]:
     )
 
 
-def _check_format(template: str) -> None:
-    """Refuse a query format that loses the query or names something else."""
+def _check_format(key: str, template: str, needed: str, others: tuple[str, ...]) -> None:
+    """Refuse a format that does not hold the field it needs exactly once, or holds unknown ones."""
+    fields = {name: f"\x00{name}\x00" for name in (needed, *others)}
     try:
-        filled = template.format(prompt="\x00", query="\x01")
+        filled = template.format(**fields)
     except (KeyError, IndexError, ValueError, AttributeError) as error:
+        allowed = " and ".join(f"{{{name}}}" for name in fields)
         raise BadInput(
-            f"data.query_format = {template!r}: {error!r}",
-            fix="It may name {prompt} and {query} only.",
+            f"data.{key} = {template!r}: {error!r}", fix=f"It may name {allowed} only."
         ) from error
-    if filled.count("\x01") != 1:
-        raise BadInput(
-            f"data.query_format = {template!r}", fix="It must name {query} exactly once."
-        )
+    if filled.count(fields[needed]) != 1:
+        raise BadInput(f"data.{key} = {template!r}", fix=f"It must name {{{needed}}} exactly once.")
 
 
 def _check_lengths(data: DataConfig, batch: BatchConfig) -> None:

@@ -12,6 +12,7 @@ from harness.core.files import read_jsonl
 from harness.core.hashing import sha256_parts
 from harness.core.training import TrainingRow, row_from_json
 from redapter.config import BatchConfig, DataConfig
+from redapter.options import READS_REASONING
 
 HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 HUB_FOLDERS = {"hanhainebula/reason-embed-data": "reason-embed-data-0928"}
@@ -53,13 +54,13 @@ def load_examples(data: DataConfig, batch: BatchConfig, kind: str) -> TrainingSe
     """Return the rows that `data` names, checked for the loss `kind`.
 
     The fingerprint covers every text that can be drawn, sizes and tasks, in order. Raises
-    `BadInput` with file and line for a row that cannot be trained on, and `DataUnavailable` when
-    a hub data set cannot be fetched.
+    `BadInput` with file and line for a row that cannot be trained on, and `DataUnavailable` if a
+    hub data set cannot be fetched.
     """
-    shared: dict[str, str] = {}
+    reader = _ExampleReader(data, batch, kind, {})
     examples: list[Example] = []
-    for where, row, task in _rows(data):
-        examples.append(_example(row, where, task, (data, batch, kind), shared))
+    for located in _rows(data):
+        examples.append(reader.example(located))
         if len(examples) == data.limit:
             break
     if not examples:
@@ -74,14 +75,23 @@ def load_examples(data: DataConfig, batch: BatchConfig, kind: str) -> TrainingSe
     return TrainingSet(tuple(examples), _fingerprint(examples), notes)
 
 
-def _rows(data: DataConfig) -> Iterator[tuple[str, TrainingRow, str]]:
-    """Yield (file and line, row, task) of every file that the path stands for."""
+@dataclass(frozen=True, slots=True)
+class _LocatedRow:
+    """A row with its task; `where` names file and line."""
+
+    where: str
+    row: TrainingRow
+    task: str
+
+
+def _rows(data: DataConfig) -> Iterator[_LocatedRow]:
+    """Yield the rows of every file that the path stands for."""
     for path in _files(data.path):
         stem = path.name.removesuffix(".gz").removesuffix(".jsonl")
         for number, values in read_jsonl(path):
             where = f"{path.name}, line {number}"
             row = row_from_json(values, where)
-            yield where, row, row.task or stem.removesuffix(TASK_SUFFIX)
+            yield _LocatedRow(where, row, row.task or stem.removesuffix(TASK_SUFFIX))
 
 
 def _files(source: str) -> list[Path]:
@@ -122,38 +132,53 @@ def _fetch(name: str) -> Path:
     return Path(folder) / inner
 
 
-def _example(
-    row: TrainingRow,
-    where: str,
-    task: str,
-    recipe: tuple[DataConfig, BatchConfig, str],
-    shared: dict[str, str],
-) -> Example:
-    """Return one row's example; `shared` keeps one copy of each passage."""
-    data, batch, kind = recipe
-    own = batch.row_sizes
-    group_size = (row.train_group_size if own else 0) or batch.group_size
-    _check_row(row, where, group_size, data)
-    reads_reasoning = kind in ("redapter", "shuffled")
-    if reads_reasoning and not row.reasoning_query.strip():
-        raise BadInput(
-            f"{where}: the row has no reasoning_query, which the loss {kind!r} reads",
-            fix="Write them with: rebench remix reason  (or train with --set loss.kind=infonce).",
+@dataclass(frozen=True, slots=True)
+class _ExampleReader:
+    """Turns rows into examples; `shared` keeps one copy of each passage."""
+
+    data: DataConfig
+    batch: BatchConfig
+    kind: str
+    shared: dict[str, str]
+
+    def example(self, located: _LocatedRow) -> Example:
+        """Return one row's example; raises `BadInput`."""
+        row, where = located.row, located.where
+        sizes = self.batch.row_sizes
+        group_size = (row.train_group_size if sizes else 0) or self.batch.group_size
+        _check_row(row, where, group_size, self.data)
+        return Example(
+            where=where,
+            task=located.task,
+            query=self._format(row, row.query),
+            reasoning=self._reasoning(row, where) if self.kind in READS_REASONING else "",
+            pos=self._shared(row.pos),
+            neg=self._shared(row.neg),
+            group_size=group_size,
+            batch_size=(row.batch_size if sizes else 0) or self.batch.size,
+            difficulty=(
+                _difficulty(row.conditions, where, self.data) if self.kind == "static" else 1.0
+            ),
         )
-    values = {"prompt": row.prompt or data.prompt}
-    return Example(
-        where=where,
-        task=task,
-        query=data.query_format.format(query=row.query, **values),
-        reasoning=(
-            data.query_format.format(query=row.reasoning_query, **values) if reads_reasoning else ""
-        ),
-        pos=tuple(shared.setdefault(text, text) for text in row.pos),
-        neg=tuple(shared.setdefault(text, text) for text in row.neg),
-        group_size=group_size,
-        batch_size=(row.batch_size if own else 0) or batch.size,
-        difficulty=_difficulty(row.conditions, where, data) if kind == "static" else 1.0,
-    )
+
+    def _format(self, row: TrainingRow, query: str) -> str:
+        return self.data.query_format.format(query=query, prompt=row.prompt or self.data.prompt)
+
+    def _reasoning(self, row: TrainingRow, where: str) -> str:
+        """Return the text of the reasoning query; raises `BadInput` for a row without one."""
+        if not row.reasoning_query.strip():
+            raise BadInput(
+                f"{where}: the row has no reasoning_query, which the loss {self.kind!r} reads",
+                fix="Write them with: rebench remix reason  "
+                "(or train with --set loss.kind=infonce).",
+            )
+        reasoning = self.data.reasoning_format.format(
+            reasoning=row.reasoning_query, query=row.query
+        )
+        return self._format(row, reasoning)
+
+    def _shared(self, texts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(self.shared.setdefault(text, text) for text in texts)
 
 
 def _check_row(row: TrainingRow, where: str, group_size: int, data: DataConfig) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 TEXTS_AT_ONCE = 32
 
-_NO_PART_OF_IT = ("path", "difficulty", "limit", "short_negatives")
+_NO_PART_OF_IT = ("path", "difficulty", "limit", "short_negatives", "reasoning_format")
 """Keys of `data` that do not change how a text is read."""
 
 

@@ -1,4 +1,4 @@
-"""What the loss can be told: the formula's constants, its controls and its mask."""
+"""The settings of the loss: the formula's constants, its controls and its mask."""
 
 from __future__ import annotations
 
@@ -11,18 +11,22 @@ KINDS = ("redapter", "infonce", "shuffled", "static")
 Redapter weights out at random within the batch (a control); `static` weighs by a difficulty that
 each row brings along."""
 
+READS_REASONING = ("redapter", "shuffled")
+"""Kinds whose weights need the loss of the reasoning query."""
+
 
 @dataclass(frozen=True, slots=True)
 class LossOptions:
     """The loss of one run.
 
-    `temperature` 0.02 and `kappa` 5 (the largest reasoning intensity; 0: no cap) are the released
-    code's; the paper's own kappa is not known. `normalize` divides the weights by their sum over
-    the global batch (released default); without it the loss is the mean of intensity times loss.
-    `warmup_steps` forward passes with gradient are plain means before the weights set in (100 in
-    the released script). `mask_other_positives` leaves the positives of other queries out of a
-    query's negatives, `mask_near_duplicates` those passages whose cosine with the query's own
-    positive is at least that value (0: off); the released code masks nothing.
+    `temperature` 0.02 and `kappa` 5 (the largest reasoning intensity; 0: no cap, which is ours: the
+    released code would cap at 0) are the released code's; the paper's own kappa is not known.
+    `normalize` divides the weights by their sum over the global batch (released default); without
+    it the loss is the mean of intensity times loss (ours: the released code sums). `warmup_steps`
+    forward passes with gradient are plain means before the weights set in (100 in the released
+    script). `mask_other_positives` leaves the positives of other queries out of a query's
+    negatives, `mask_near_duplicates` those passages whose cosine with the query's own positive is
+    at least that value (0: off); the released code masks nothing.
     Raises `BadInput` for a value out of range.
     """
 
@@ -54,4 +58,4 @@ class LossOptions:
     @property
     def reads_reasoning(self) -> bool:
         """Return whether the loss needs the reasoning-augmented query."""
-        return self.kind in ("redapter", "shuffled")
+        return self.kind in READS_REASONING

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.files import read_json, write_atomic, write_text
-from redapter.checkpoints import RECORD, RunFolder
+from redapter.checkpoints import RECORD, TrainingFolder
 from redapter.config import RunConfig
 from redapter.config_file import config_hash
 from redapter.steplog import read_log
@@ -27,7 +27,7 @@ FIGURES = {
 """Figure -> (axis, log key -> curve's name); a figure whose keys are not logged is left out."""
 
 
-def write_report(folder: RunFolder, config: RunConfig, *, steps: int) -> Path:
+def write_report(folder: TrainingFolder, config: RunConfig, *, steps: int) -> Path:
     """Write `report.md` and its figures from the run's record and log; returns the report."""
     lines = read_log(folder.log)
     figures = []
@@ -117,6 +117,11 @@ def _progress_table(lines: Sequence[Mapping[str, Any]]) -> list[str]:
     head = ["steps", *(key.replace("_", " ") for key in keys)]
     table = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for name, part in parts.items():
-        means = [sum(float(line[key]) for line in part) / len(part) for key in keys]
-        table.append(f"| {name} | {' | '.join(f'{mean:,.4g}' for mean in means)} |")
+        table.append(f"| {name} | {' | '.join(_mean(part, key) for key in keys)} |")
     return table
+
+
+def _mean(lines: Sequence[Mapping[str, Any]], key: str) -> str:
+    """Return the mean over the lines that have the key: warm-up steps have no intensity."""
+    values = [float(line[key]) for line in lines if key in line]
+    return f"{sum(values) / len(values):,.4g}" if values else "–"

@@ -81,7 +81,9 @@ class RedapterLoss(CachedLossMixin, nn.Module):
             )
         reasoning = None
         if self.options.reads_reasoning:
-            reasoning = self._embed_without_gradient(features.pop(1))
+            column = features.pop(1)
+            if self.step >= self.options.warmup_steps:  # before that, no weight depends on it
+                reasoning = self._embed_reasoning(column)
         side = _Side(reasoning, labels if self.options.kind == "static" else None)
         if self.uses_gradient_cache and torch.is_grad_enabled():
             return self.forward_cached(features, cast(Any, side))
@@ -117,9 +119,15 @@ class RedapterLoss(CachedLossMixin, nn.Module):
         """Return the embeddings of columns below one another, in one forward pass if they allow."""
         return torch.cat(embed_columns(self.model, columns, separate_first=False))
 
-    def _embed_without_gradient(self, features: dict[str, Any]) -> Tensor:
-        """Return `[b, d]`, in mini-batches where gradients are cached."""
-        with torch.no_grad():
+    def _embed_reasoning(self, features: dict[str, Any]) -> Tensor:
+        """Return `[b, d]` without gradient, in mini-batches if gradients are cached.
+
+        Dropout draws from a random stream of its own, so that the masks of queries and passages do
+        not depend on whether the loss reads reasoning.
+        """
+        devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+        with torch.no_grad(), torch.random.fork_rng(devices=devices):
+            torch.manual_seed((self.seed * 1_000_003 + self.step) % 2**63)
             if not self.uses_gradient_cache:
                 return self.model(features)["sentence_embedding"]  # type: ignore[no-any-return]
             batches = self.embed_minibatch_iter(features, with_grad=False, copy_random_state=False)

@@ -18,32 +18,32 @@ if TYPE_CHECKING:
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
-def step_values(found: StepLoss, options: LossOptions) -> dict[str, float]:
+def step_values(step: StepLoss, options: LossOptions) -> dict[str, float]:
     """Return the numbers of one step, fetched from the device in one go.
 
     `loss` is what was minimised, `plain_loss` and `reasoning_loss` the batch means of L_q and
-    L_q'; `ri_*` describe the reasoning intensity (capped at kappa, warm-up or not); `weight_*` are
-    quantiles of the weights times B, so that 1 is an even share; `ess` is their effective sample
-    size (1 to B).
+    L_q'; `ri_*` describe the reasoning intensity, capped at kappa, once the warm-up is over;
+    `weight_*` are quantiles of the weights times B, so that 1 is an even share; `ess` is their
+    effective sample size (1 to B).
     """
     import torch
 
     with torch.no_grad():
-        losses = found.losses.float()
+        losses = step.losses.float()
         marks = torch.tensor(QUANTILES, device=losses.device)
-        weights = found.weights.float() * len(losses)
+        weights = step.weights.float() * len(losses)
         names = ["loss", "plain_loss", "ess", "weight_max"]
         values = [
-            (found.weights * found.losses).sum().float(),
+            (step.weights * step.losses).sum().float(),
             losses.mean(),
-            effective_sample_size(found.weights.float()),
+            effective_sample_size(step.weights.float()),
             weights.max(),
         ]
         parts = [("weight", torch.quantile(weights, marks))]
-        if found.reasoning_losses is not None:
-            intensity = reasoning_intensity(losses, found.reasoning_losses.float(), options.kappa)
+        if step.reasoning_losses is not None:
+            intensity = reasoning_intensity(losses, step.reasoning_losses.float(), options.kappa)
             names += ["reasoning_loss", "ri_mean"]
-            values += [found.reasoning_losses.float().mean(), intensity.mean()]
+            values += [step.reasoning_losses.float().mean(), intensity.mean()]
             parts.append(("ri", torch.quantile(intensity, marks)))
         for name, quantiles in parts:
             names += [f"{name}_q{round(100 * mark)}" for mark in QUANTILES]

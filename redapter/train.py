@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import BadInput, MissingExtra
 from harness.core.files import read_json
 from harness.core.protocols import Reporter
-from redapter.batches import Plan, plan_run
-from redapter.checkpoints import RunFolder
-from redapter.config import ModelConfig, RunConfig, TrainConfig
+from redapter.batches import StepPlan, plan_run
+from redapter.checkpoints import TrainingFolder
+from redapter.collate import DrawnRows
+from redapter.config import WARMUP_DECAY, ModelConfig, RunConfig, TrainConfig
 from redapter.config_file import config_hash, config_json, first_stage_of
 from redapter.data import TrainingSet, load_examples
+from redapter.schedule import WarmupDecay
 
 if TYPE_CHECKING:
     from redapter.encoder import Encoder
@@ -49,10 +51,10 @@ def train(config: RunConfig, output: Path, reporter: Reporter, *, resume: bool =
     _limit_threads(config.train.threads)
     if config.first_stage:
         first = first_stage_of(config)
-        done = _train_stage(first, RunFolder(output / FIRST_STAGE), reporter, resume=resume)
+        done = _train_stage(first, TrainingFolder(output / FIRST_STAGE), reporter, resume=resume)
         start = replace(config.model, base=str(done.model), revision="")
-        return _train_stage(config, RunFolder(output), reporter, resume=resume, start=start)
-    return _train_stage(config, RunFolder(output), reporter, resume=resume)
+        return _train_stage(config, TrainingFolder(output), reporter, resume=resume, start=start)
+    return _train_stage(config, TrainingFolder(output), reporter, resume=resume)
 
 
 def check_device(train: TrainConfig) -> None:
@@ -70,8 +72,15 @@ def check_device(train: TrainConfig) -> None:
     if train.deepspeed:
         if not Path(train.deepspeed).is_file():
             raise BadInput(f"no DeepSpeed file at {train.deepspeed}", fix="Check the path.")
-        if not isinstance(read_json(Path(train.deepspeed)), dict):
+        settings = read_json(Path(train.deepspeed))
+        if not isinstance(settings, dict):
             raise BadInput(f"{train.deepspeed} is no JSON object", fix="Give a DeepSpeed config.")
+        if "scheduler" in settings:
+            raise BadInput(
+                f"{train.deepspeed} names a scheduler, which would replace train.scheduler",
+                fix="Remove it there; DeepSpeed's WarmupDecayLR is train.scheduler = "
+                f"{WARMUP_DECAY!r}.",
+            )
         if find_spec("deepspeed") is None:
             raise BadInput(
                 "train.deepspeed is set, but the package deepspeed is not installed",
@@ -89,7 +98,7 @@ def _limit_threads(threads: int) -> None:
 
 def _train_stage(
     config: RunConfig,
-    folder: RunFolder,
+    folder: TrainingFolder,
     reporter: Reporter,
     *,
     resume: bool,
@@ -114,7 +123,8 @@ def _train_stage(
         folder.open(_record(config, rows, encoder), resume=resume)
     if folder.finished:
         return Trained(folder.model, folder.path / "report.md", len(plan.steps), reused=True)
-    trainer = _trainer(config, encoder, (rows, plan), folder, args)
+    drawn = DrawnRows(rows.examples, plan.steps, config.train.seed)
+    trainer = _trainer(config, encoder, drawn, folder, args)
     _run(trainer, folder, reporter)
     if trainer.is_world_process_zero():
         _finish(config, encoder, rows, folder, len(plan.steps))
@@ -139,7 +149,7 @@ def _record(config: RunConfig, rows: TrainingSet, encoder: Encoder) -> Mapping[s
     return {"config": config_json(config), "data": rows.fingerprint, "parent": encoder.parent}
 
 
-def _tell(rows: TrainingSet, plan: Plan, reporter: Reporter) -> None:
+def _tell(rows: TrainingSet, plan: StepPlan, reporter: Reporter) -> None:
     """Say what the data holds that the user should know."""
     for note in rows.notes:
         reporter.warn(note)
@@ -148,7 +158,7 @@ def _tell(rows: TrainingSet, plan: Plan, reporter: Reporter) -> None:
         reporter.note(f"rows that fill no whole step and sit out each epoch: {left}")
 
 
-def _arguments(config: RunConfig, folder: RunFolder, steps: int) -> Any:
+def _arguments(config: RunConfig, folder: TrainingFolder, steps: int) -> Any:
     """Return the Trainer's arguments; joins the process group when started by torchrun."""
     from sentence_transformers.sentence_transformer.training_args import (
         SentenceTransformerTrainingArguments,
@@ -162,8 +172,8 @@ def _arguments(config: RunConfig, folder: RunFolder, steps: int) -> Any:
         per_device_train_batch_size=config.batch.size,
         num_train_epochs=1,  # the plan holds the epochs: one pass over it is the whole run
         learning_rate=train.learning_rate,
-        lr_scheduler_type=train.scheduler,
-        warmup_steps=math.ceil(train.warmup_ratio * steps),
+        lr_scheduler_type="constant" if train.scheduler == WARMUP_DECAY else train.scheduler,
+        warmup_steps=_warmup_steps(train, steps),
         weight_decay=train.weight_decay,
         max_grad_norm=train.max_grad_norm,
         seed=train.seed,
@@ -193,29 +203,35 @@ def _arguments(config: RunConfig, folder: RunFolder, steps: int) -> Any:
 def _trainer(
     config: RunConfig,
     encoder: Encoder,
-    data: tuple[TrainingSet, Plan],
-    folder: RunFolder,
+    rows: DrawnRows,
+    folder: TrainingFolder,
     args: Any,
 ) -> RunTrainer:
     """Return the Trainer of one stage."""
-    from redapter.collate import Collator, DrawnRows
+    from redapter.collate import Collator
     from redapter.sentence_loss import RedapterLoss
-    from redapter.trainer import Material, RunTrainer
+    from redapter.trainer import RunTrainer, StageInputs
 
-    rows, plan = data
-    reads_reasoning = config.loss.reads_reasoning
-    collator = Collator(encoder.model.tokenizer, config.data, config.batch, reads_reasoning)
+    reasoning_from = config.loss.warmup_steps if config.loss.reads_reasoning else None
+    collator = Collator(encoder.model.tokenizer, config.data, config.batch, reasoning_from)
     loss = RedapterLoss(
         encoder.model,
         config.loss,
         mini_batch_size=config.batch.mini_batch,
         seed=config.train.seed,
     )
-    material = Material(DrawnRows(rows.examples, plan.steps, config.train.seed), collator, folder)
-    return RunTrainer(encoder.model, args, loss, material)
+    schedule = None
+    if config.train.scheduler == WARMUP_DECAY:
+        schedule = WarmupDecay(_warmup_steps(config.train, len(rows.steps)), len(rows.steps))
+    return RunTrainer(encoder.model, args, loss, StageInputs(rows, collator, folder, schedule))
 
 
-def _run(trainer: RunTrainer, folder: RunFolder, reporter: Reporter) -> None:
+def _warmup_steps(train: TrainConfig, steps: int) -> int:
+    """Return how many steps the learning rate warms up, as transformers rounds it."""
+    return math.ceil(train.warmup_ratio * steps)
+
+
+def _run(trainer: RunTrainer, folder: TrainingFolder, reporter: Reporter) -> None:
     """Train from the last whole checkpoint, or from the start."""
     from redapter.trainer import StepBar
 
@@ -225,14 +241,14 @@ def _run(trainer: RunTrainer, folder: RunFolder, reporter: Reporter) -> None:
         folder.cut_log(done)
     if last is not None:
         reporter.note(f"going on from {last}")
-    left = len(trainer.material.rows.steps) - done
+    left = len(trainer.stage.rows.steps) - done
     with reporter.bar("training", left, "steps") as advance, _tensorboard(trainer, folder):
         trainer.add_callback(StepBar(trainer, advance))
         trainer.train(resume_from_checkpoint=str(last) if last else None)
 
 
 @contextmanager
-def _tensorboard(trainer: RunTrainer, folder: RunFolder) -> Iterator[None]:
+def _tensorboard(trainer: RunTrainer, folder: TrainingFolder) -> Iterator[None]:
     """Log to `tensorboard/` where it is installed; the file is closed however training ends."""
     if find_spec("tensorboard") is None or not trainer.is_world_process_zero():
         yield
@@ -250,7 +266,7 @@ def _tensorboard(trainer: RunTrainer, folder: RunFolder) -> Iterator[None]:
 
 
 def _finish(
-    config: RunConfig, encoder: Encoder, rows: TrainingSet, folder: RunFolder, steps: int
+    config: RunConfig, encoder: Encoder, rows: TrainingSet, folder: TrainingFolder, steps: int
 ) -> None:
     """Merge and write the model with its lineage."""
     from redapter.export import Lineage, export_model

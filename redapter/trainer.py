@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from sentence_transformers import SentenceTransformerTrainer
+from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 from transformers import TrainerCallback
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
@@ -16,9 +17,10 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from harness.core.errors import ModelError, StoreError
 from harness.core.protocols import Advance
 from redapter.batches import ShareSampler
-from redapter.checkpoints import PREFIX, RunFolder
+from redapter.checkpoints import PREFIX, TrainingFolder
 from redapter.collate import Collator, DrawnRows
 from redapter.distributed import world
+from redapter.schedule import WarmupDecay
 from redapter.sentence_loss import RedapterLoss
 from redapter.steplog import append_line, memory_gib, step_values
 
@@ -27,12 +29,13 @@ SHOWN_ROWS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
-    """What a run is fed and where it writes."""
+class StageInputs:
+    """The rows of a stage, how they are tokenised, its learning rate by step, and its folder."""
 
     rows: DrawnRows
     collator: Collator
-    folder: RunFolder
+    folder: TrainingFolder
+    schedule: WarmupDecay | None = None
 
 
 class RunTrainer(SentenceTransformerTrainer):
@@ -43,16 +46,16 @@ class RunTrainer(SentenceTransformerTrainer):
     whole last), and in stopping at the first loss that is not a number.
     """
 
-    def __init__(self, model: Any, args: Any, loss: RedapterLoss, material: Material) -> None:
+    def __init__(self, model: Any, args: Any, loss: RedapterLoss, inputs: StageInputs) -> None:
         """Set up the parent without its data set handling, its printers and its model card."""
-        self.material = material
+        self.stage = inputs
         self.step_loss = loss
         self.tokens = 0
         self.started = time.monotonic()
         self.pending: dict[str, Any] = {}
-        collator: Any = material.collator
+        collator: Any = inputs.collator
         super().__init__(model=model, args=args, loss=loss, data_collator=collator)
-        self.train_dataset = material.rows
+        self.train_dataset = inputs.rows
         self.processing_class = None  # or it would rewrite the backbone's special tokens
         for printer in (PrinterCallback, ProgressCallback):
             self.remove_callback(printer)
@@ -64,16 +67,25 @@ class RunTrainer(SentenceTransformerTrainer):
         """Return the loader of this process's shares of all steps."""
         _, processes = world()
         self.accelerator.even_batches = False
-        rows: Any = self.material.rows
-        sampler: Any = ShareSampler(self.material.rows.steps, processes)
+        rows: Any = self.stage.rows
+        sampler: Any = ShareSampler(self.stage.rows.steps, processes)
         loader: DataLoader[Any] = DataLoader(
             rows,
             batch_sampler=sampler,
-            collate_fn=self.material.collator,
+            collate_fn=self.stage.collator,
             num_workers=self.args.dataloader_num_workers,
             pin_memory=torch.cuda.is_available(),
         )
         return self.accelerator.prepare(loader)  # type: ignore[no-any-return]
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """Return the learning-rate schedule: the stage's own, or transformers' by its name."""
+        optimized, schedule = optimizer or self.optimizer, self.stage.schedule
+        if schedule is None or self.lr_scheduler is not None or optimized is None:
+            return super().create_scheduler(num_training_steps, optimizer)
+        self.lr_scheduler = LambdaLR(optimized, schedule.share)
+        self._created_lr_scheduler = True
+        return self.lr_scheduler
 
     def compute_loss(
         self,
@@ -91,7 +103,7 @@ class RunTrainer(SentenceTransformerTrainer):
         values = step_values(found, self.step_loss.options)
         if not torch.isfinite(torch.tensor(list(values.values()))).all():
             self._stop_at(number)
-        step = self.material.rows.steps[number]
+        step = self.stage.rows.steps[number]
         self.pending = {
             "epoch": step.epoch,
             "task": step.task,
@@ -105,19 +117,19 @@ class RunTrainer(SentenceTransformerTrainer):
     def _stop_at(self, number: int) -> None:
         """Raise `ModelError` for a step whose loss is not finite."""
         found = self.step_loss.last
-        step = self.material.rows.steps[number]
+        step = self.stage.rows.steps[number]
         losses = [] if found is None else [found.losses]
         if found is not None and found.reasoning_losses is not None:
             losses.append(found.reasoning_losses)
         bad = ~torch.stack([torch.isfinite(each) for each in losses]).all(dim=0)
         places = [
-            self.material.rows.examples[row].where
+            self.stage.rows.examples[row].where
             for row, is_bad in zip(step.rows, bad.tolist(), strict=True)
             if is_bad
         ]
         shown = "; ".join(places[:SHOWN_ROWS])
         more = f" and {len(places) - SHOWN_ROWS} more" if len(places) > SHOWN_ROWS else ""
-        last = self.material.folder.last_checkpoint()
+        last = self.stage.folder.last_checkpoint()
         kept = f"The last good checkpoint is {last}." if last else "No checkpoint was written yet."
         raise ModelError(
             f"the loss of step {number + 1} is not a number ({len(places)} of {len(step.rows)} "
@@ -150,7 +162,7 @@ class RunTrainer(SentenceTransformerTrainer):
                 "memory_gib": memory_gib(str(self.args.device)),
             }
             if self.is_world_process_zero():
-                append_line(self.material.folder.log, values)
+                append_line(self.stage.folder.log, values)
             numbers = {key: value for key, value in values.items() if key not in ("task", "step")}
             logs = {**logs, **numbers}
         super().log(logs, start_time)
@@ -199,7 +211,7 @@ class RunTrainer(SentenceTransformerTrainer):
         """
         from safetensors import SafetensorError
 
-        folder, step = self.material.folder, self.state.global_step
+        folder, step = self.stage.folder, self.state.global_step
         try:
             super()._save_checkpoint(model, trial)
             self.accelerator.wait_for_everyone()

@@ -19,7 +19,10 @@ KEYS = ("loss", "plain_loss", "ri_q10", "ri_q25", "ri_q50", "ri_q75", "ri_q90", 
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """One variant's logs: `steps` `[n]`, and each key's values `[seeds, n]`."""
+    """One variant's logs: `steps` `[n]`, and each key's values `[seeds, n]`.
+
+    A step that did not log a key holds NaN: there is no intensity before the warm-up is over.
+    """
 
     steps: Values
     values: Mapping[str, Values]
@@ -39,10 +42,12 @@ def _curves(logs: Sequence[Sequence[Mapping[str, Any]]]) -> Curves:
     """Return the curves of one variant."""
     length = min(map(len, logs))
     cut = [[_with_share(line) for line in log[:length]] for log in logs]
-    keys = [key for key in KEYS if all(key in line for log in cut for line in log)]
+    keys = [key for key in KEYS if any(key in line for log in cut for line in log)]
     return Curves(
         steps=np.array([line["step"] for line in cut[0]], dtype=np.float64),
-        values={key: np.array([[line[key] for line in log] for log in cut]) for key in keys},
+        values={
+            key: np.array([[line.get(key, np.nan) for line in log] for log in cut]) for key in keys
+        },
     )
 
 
@@ -54,11 +59,15 @@ def _with_share(line: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def smoothed(values: Values, width: int) -> Values:
-    """Return centred running means over up to `width` steps, along the last axis."""
+    """Return centred running means over up to `width` steps, along the last axis; NaN stays NaN."""
     half = max(0, width // 2)
     count = values.shape[-1]
-    columns = [
-        values[..., max(0, at - half) : min(count, at + half + 1)].mean(axis=-1)
-        for at in range(count)
-    ]
+    columns = []
+    for at in range(count):
+        window = values[..., max(0, at - half) : min(count, at + half + 1)]
+        known = ~np.isnan(window)
+        total, terms = np.where(known, window, 0.0).sum(axis=-1), known.sum(axis=-1)
+        columns.append(
+            np.where(known[..., at - max(0, at - half)], total / np.maximum(terms, 1), np.nan)
+        )
     return np.stack(columns, axis=-1)

@@ -93,10 +93,10 @@ class RedapterTrainer:
 
     def train(self, recipe: RunConfig, folder: Path, reporter: Reporter) -> TrainedRun:
         """Train into a folder, or resume there; on several GPUs in one process each."""
-        from redapter.checkpoints import RunFolder
+        from redapter.checkpoints import TrainingFolder
         from redapter.train import train
 
-        run = RunFolder(folder)
+        run = TrainingFolder(folder)
         if not run.finished:
             if _gpus(recipe) > 1:
                 _launch(self.base, recipe, folder, _gpus(recipe))

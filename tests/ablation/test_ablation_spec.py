@@ -150,6 +150,13 @@ def test_smoothing_is_a_centred_mean_that_is_shorter_at_the_ends():
     assert smoothed(values, 1).tolist() == values.tolist()
 
 
+def test_steps_without_a_value_leave_a_gap_and_change_no_other(tmp_path):
+    values = np.array([[np.nan, np.nan, 1.0, 3.0, 5.0]])
+    assert smoothed(values, 3)[0].tolist() == pytest.approx(
+        [np.nan, np.nan, 2.0, 3.0, 4.0], nan_ok=True
+    )
+
+
 def test_the_launch_line_of_several_gpus_carries_the_whole_recipe(tmp_path):
     changed = read_config("demo", ["loss.kappa=2.0", 'data.path="a b.jsonl"', "train.seed=7"])
     command = launch_command("demo", changed, tmp_path, 4)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import BadInput, StoreError
-from redapter.checkpoints import MARKER, RunFolder
+from redapter.checkpoints import MARKER, TrainingFolder
+from redapter.config_file import config_from_table, config_json
 
 RECORD = {
     "config": {"batch": {"size": 4}, "data": {"path": "a.jsonl"}, "model": {"base": "here"}},
@@ -17,7 +18,7 @@ RECORD = {
 }
 
 
-def whole_checkpoint(folder: RunFolder, step: int) -> Path:
+def whole_checkpoint(folder: TrainingFolder, step: int) -> Path:
     path = folder.path / f"checkpoint-{step}"
     path.mkdir(parents=True)
     (path / "weights").write_bytes(b"w" * step)
@@ -26,7 +27,7 @@ def whole_checkpoint(folder: RunFolder, step: int) -> Path:
 
 
 def test_a_new_folder_gets_its_record_and_a_used_one_is_refused(tmp_path):
-    folder = RunFolder(tmp_path / "run")
+    folder = TrainingFolder(tmp_path / "run")
     folder.open(RECORD, resume=False)
     assert json.loads((folder.path / "run.json").read_text()) == RECORD
     with pytest.raises(BadInput, match=r"holds a run already\n.*--resume"):
@@ -35,13 +36,13 @@ def test_a_new_folder_gets_its_record_and_a_used_one_is_refused(tmp_path):
 
 
 def test_resuming_a_run_that_was_never_started_starts_it(tmp_path):
-    folder = RunFolder(tmp_path / "run")
+    folder = TrainingFolder(tmp_path / "run")
     folder.open(RECORD, resume=True)
     assert folder.last_checkpoint() is None
 
 
 def test_each_difference_is_named(tmp_path):
-    folder = RunFolder(tmp_path)
+    folder = TrainingFolder(tmp_path)
     folder.open(RECORD, resume=False)
     changed = {**RECORD, "config": {**RECORD["config"], "batch": {"size": 8}}, "data": "d2"}
     with pytest.raises(BadInput, match=r"config.batch.size: 4 -> 8; data: 'd1' -> 'd2'"):
@@ -49,14 +50,27 @@ def test_each_difference_is_named(tmp_path):
 
 
 def test_data_and_base_may_move(tmp_path):
-    folder = RunFolder(tmp_path)
+    folder = TrainingFolder(tmp_path)
     folder.open(RECORD, resume=False)
     moved = {"batch": {"size": 4}, "data": {"path": "b.jsonl"}, "model": {"base": "there"}}
     folder.open({**RECORD, "config": moved}, resume=True)
 
 
+def test_a_run_started_before_a_key_existed_resumes_with_its_default(tmp_path):
+    folder = TrainingFolder(tmp_path)
+    folder.open(RECORD, resume=False)
+    full = config_json(
+        config_from_table({"name": "x", **RECORD["config"], "model": {"base": "there"}}, "here")
+    )
+    full["name"] = ""
+    folder.open({**RECORD, "config": full}, resume=True)
+    full["data"]["reasoning_format"] = "{query} {reasoning}"
+    with pytest.raises(BadInput, match=r"config\.data\.reasoning_format"):
+        folder.open({**RECORD, "config": full}, resume=True)
+
+
 def test_half_written_checkpoints_are_passed_over_and_removed(tmp_path):
-    folder = RunFolder(tmp_path)
+    folder = TrainingFolder(tmp_path)
     folder.open(RECORD, resume=False)
     good = whole_checkpoint(folder, 10)
     whole_checkpoint(folder, 9)
@@ -70,7 +84,7 @@ def test_half_written_checkpoints_are_passed_over_and_removed(tmp_path):
 
 
 def test_a_damaged_checkpoint_is_not_used(tmp_path):
-    folder = RunFolder(tmp_path)
+    folder = TrainingFolder(tmp_path)
     good = whole_checkpoint(folder, 9)
     (good / "weights").write_bytes(b"short")
     with pytest.raises(StoreError, match=r"should hold 9 bytes and holds 5\nRemove"):
@@ -81,7 +95,7 @@ def test_a_damaged_checkpoint_is_not_used(tmp_path):
 
 
 def test_the_marker_is_no_part_of_what_it_counts(tmp_path):
-    folder = RunFolder(tmp_path)
+    folder = TrainingFolder(tmp_path)
     sizes = json.loads((whole_checkpoint(folder, 2) / MARKER).read_text())["sizes"]
     assert sizes == {"weights": 2}
 
@@ -89,12 +103,12 @@ def test_the_marker_is_no_part_of_what_it_counts(tmp_path):
 def test_foreign_checkpoints_are_left_alone(tmp_path):
     (tmp_path / "checkpoint-5").mkdir()
     with pytest.raises(BadInput, match="holds checkpoints but no"):
-        RunFolder(tmp_path).open(RECORD, resume=True)
+        TrainingFolder(tmp_path).open(RECORD, resume=True)
     assert (tmp_path / "checkpoint-5").exists()
 
 
 def test_the_log_is_cut_to_the_step_and_at_a_torn_line(tmp_path):
-    folder = RunFolder(tmp_path)
+    folder = TrainingFolder(tmp_path)
     folder.cut_log(3)
     folder.log.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"step": 4}\n{"ste')
     folder.cut_log(3)

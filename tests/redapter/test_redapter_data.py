@@ -49,6 +49,16 @@ def test_the_recipes_prompt_stands_in_and_formats_are_free(tmp_path):
     assert example.task == "own"
 
 
+def test_the_reasoning_may_follow_its_query(tmp_path):
+    row = {**GOOD, "reasoning_query": "because {x}"}
+    path = write(tmp_path, [row])
+    (alone,) = load(path).examples
+    assert alone.reasoning == "Instruct: Find it.\nQuery: because {x}"
+    (both,) = load(path, reasoning_format="{query}\n{reasoning}").examples
+    assert both.reasoning == "Instruct: Find it.\nQuery: why\nbecause {x}"
+    assert both.query == alone.query
+
+
 def test_braces_in_a_query_are_text(tmp_path):
     path = write(tmp_path, [{**GOOD, "query": "f'{x}' {prompt}", "prompt": "{query}"}])
     (example,) = load(path).examples

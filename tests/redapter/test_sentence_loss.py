@@ -128,6 +128,64 @@ def test_warm_up_counts_forward_passes_with_gradient(backbone):
     assert loss.step == 1
 
 
+@pytest.mark.parametrize("mini_batch_size", [0, 3])
+def test_the_warm_up_embeds_no_reasoning_and_its_numbers_are_the_same(backbone, mini_batch_size):
+    from redapter.sentence_loss import RedapterLoss
+
+    passes: dict[str, int] = {}
+    firsts: list[int] = []
+    results = {}
+    for kind, columns in (
+        ("redapter", tuple(ROWS)),
+        ("infonce", tuple(c for c in ROWS if c != "reasoning_anchor")),
+    ):
+        model = model_of(backbone)
+        passes[kind] = 0
+        model[0].register_forward_hook(
+            lambda *_, kind=kind: passes.update({kind: passes[kind] + 1})
+        )
+        loss = RedapterLoss(
+            model, LossOptions(kind=kind, warmup_steps=1), mini_batch_size=mini_batch_size
+        )
+        value = loss(features_of(model, columns))
+        value.backward()
+        results[kind] = (
+            value.detach(),
+            loss.last.weights,
+            model[0].model.embeddings.word_embeddings.weight.grad,
+        )
+        assert loss.last.reasoning_losses is None
+        firsts.append(passes[kind])
+        loss(features_of(model, columns))
+        assert (loss.last.reasoning_losses is not None) == (kind == "redapter")
+    for ours, theirs in zip(results["redapter"], results["infonce"], strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+    assert firsts[0] == firsts[1]
+    assert passes["redapter"] > passes["infonce"]  # the step after the warm-up
+
+
+def test_reasoning_changes_no_dropout_mask_of_queries_and_passages(backbone):
+    from redapter.sentence_loss import RedapterLoss
+
+    losses = {}
+    for kind in ("redapter", "infonce"):
+        model = model_of(backbone)
+        for module in model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.3
+        model.train()
+        loss = RedapterLoss(model, LossOptions(kind=kind, warmup_steps=0))
+        columns = [c for c in ROWS if kind == "redapter" or c != "reasoning_anchor"]
+        torch.manual_seed(4)
+        losses[kind] = []
+        for _ in range(2):
+            loss(features_of(model, columns))
+            losses[kind].append(loss.last.losses)
+    assert not torch.equal(losses["infonce"][0], losses["infonce"][1])  # dropout is on
+    for ours, theirs in zip(losses["redapter"], losses["infonce"], strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+
+
 def test_missing_columns_are_named(backbone):
     with pytest.raises(BadInput, match="reasoning_anchor"):
         run(backbone, READY, ("anchor", "positive"))
