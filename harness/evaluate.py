@@ -76,12 +76,12 @@ def evaluate(
         return Outcome(entry=found, reused=True)
     store.check_writable()
     retrieved = retriever.search(task, config.k, reporter)
-    scored = _entry(retriever.name, identity, task, retrieved, config)
+    scored = scored_run(retriever.name, identity, task, retrieved, config)
     return Outcome(entry=scored.stored_in(store), reused=False)
 
 
 @dataclass(frozen=True, slots=True)
-class _Scored:
+class ScoredRun:
     """An entry before it is stored, with what is stored beside it."""
 
     entry: Entry
@@ -97,21 +97,26 @@ class _Scored:
         return store.save(self.entry, self.scores.per_query, write_run(self.run, self.entry.model))
 
 
-def _entry(
+def scored_run(
     model: str,
     identity: Mapping[str, Json],
     task: Task,
     retrieved: Retrieved,
     config: EvalConfig,
-) -> _Scored:
-    """Score a run and describe how it came about."""
+    facts: TaskFacts | None = None,
+) -> ScoredRun:
+    """Score a run by the protocol and describe how it came about; nothing is stored yet.
+
+    `facts` say what the run stands on where the task holds judgements only (those of a stored
+    entry, which has neither query texts nor documents).
+    """
     start = time.perf_counter()
     scores = score(retrieved.run, task.qrels)
     timings = {**retrieved.timings, "score": time.perf_counter() - start}
     entry = Entry(
         model=model,
         identity=identity,
-        task=describe_task(task),
+        task=facts or describe_task(task),
         metrics=scores.means,
         missing_queries=scores.missing,
         k=config.k,
@@ -121,7 +126,7 @@ def _entry(
         command=config.command,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    return _Scored(entry, scores, retrieved.run, task)
+    return ScoredRun(entry, scores, retrieved.run, task)
 
 
 def verify_all(store: ResultStore, entries: Iterable[Entry]) -> Iterator[Verdict]:
@@ -178,7 +183,8 @@ def score_external(
     identity: dict[str, Json] = {"external_run": sha256_text(write_run(run, name))}
     deepest = max((len(ranking) for ranking in run.rankings.values()), default=1)
     at_depth = replace(config, k=max(1, deepest))
-    entry = _entry(name, identity, task, Retrieved(run=run, timings={}, facts={}), at_depth)
+    retrieved = Retrieved(run=run, timings={}, facts={})
+    entry = scored_run(name, identity, task, retrieved, at_depth)
     return Outcome(entry=entry.stored_in(store), reused=False)
 
 

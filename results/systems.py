@@ -14,9 +14,9 @@ from harness.core.hashing import canonical_json, sha256_json
 from harness.core.types import Json
 from results.schema import Entry
 
-BY_TASK = ("spaces", "external_run")
-"""Parts of an identity that differ between the tasks of one system: the instructions, and the
-content of a run that was scored from a file."""
+BY_TASK = ("spaces", "external_run", "part_runs")
+"""Parts of an identity that differ between the tasks of one system: the instructions, the content
+of a run that was scored from a file, and that of the runs a pipeline's stage was made from."""
 
 MARK = "#"
 """Stands between a model's name and the first digits of a configuration's hash."""

@@ -21,7 +21,7 @@ LEVEL_2 = {
 }  # fmt: skip
 LEVEL_3 = {
     "harness.evaluate", "harness.retrieval", "harness.leaderboard", "harness.compare",
-    "harness.exchange",
+    "harness.exchange", "harness.pipelines",
 }  # fmt: skip
 ALLOWED: dict[str, set[str]] = {
     "harness.core": set(),
@@ -37,16 +37,24 @@ ALLOWED: dict[str, set[str]] = {
     "models.chat": {"harness.core"},
     "harness.retrieval": {"harness.core", "harness.cache", "harness.search"},
     "harness.evaluate": {"harness.core", *LEVEL_2, "results"},
-    "harness.leaderboard": {"harness.core", *LEVEL_2, "results"},
+    "harness.derived": {"harness.core", "harness.data", "harness.metrics", "results"},
+    "harness.leaderboard": {"harness.core", *LEVEL_2, "harness.derived", "results"},
     "harness.exchange": {"harness.core", *LEVEL_2, "results"},
-    "harness.compare": {"harness.core", *LEVEL_2, "results"},
-    "harness.reports": {"harness.core", *LEVEL_2, *LEVEL_3, "results"},
+    "harness.compare": {"harness.core", *LEVEL_2, "harness.derived", "results"},
+    # A pipeline chooses and checks its parts as a comparison does, and stores what it made as an
+    # evaluation does; neither of the two knows of pipelines.
+    "harness.pipelines": {
+        "harness.core", *LEVEL_2, "harness.derived", "harness.compare", "harness.evaluate",
+        "results",
+    },
+    "harness.reports": {"harness.core", *LEVEL_2, *LEVEL_3, "harness.derived", "results"},
     "harness.ablation": {
         "harness.core", *LEVEL_2, *LEVEL_3, "harness.reports", "results", "redapter", "remixer",
         "models.chat",
     },
     "harness.cli": {
-        "harness.core", *LEVEL_2, *LEVEL_3, "harness.reports", "harness.ablation", "models",
+        "harness.core", *LEVEL_2, *LEVEL_3, "harness.derived", "harness.reports",
+        "harness.ablation", "models",
         "models.chat", "remixer", "redapter", "results",
     },
 }  # fmt: skip

@@ -11,6 +11,7 @@ from harness.cli import (
     doctor,
     evaluate,
     exchange,
+    fuse,
     leaderboard,
     listing,
     remix_audit,
@@ -41,6 +42,7 @@ app.command(
 app.command("compare", short_help="Say which differences between systems are real, and where.")(
     compare.run
 )
+app.command("fuse", short_help="Fuse runs into one system, and store it as an entry.")(fuse.run)
 app.command("report", short_help="Write a report on systems, with figures.")(report.run)
 app.command("reproduce", short_help="Hold measured numbers against published ones, task by task.")(
     reproduce.run

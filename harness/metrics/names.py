@@ -17,6 +17,8 @@ class Family:
     `name` is ours, `measure` trec_eval's, `bright_key` the one in BRIGHT's `results.json`
     (facts of its `retrievers.py`: `NDCG@k MAP@k Recall@k P@k MRR`), `label` the one in prose.
     `cut` tells whether the metric looks at the first k documents only and so needs a cutoff.
+    One that is `derived` is not trec_eval's: it is computed by `harness.metrics.headroom`, from
+    the stored run when somebody asks, and has the one spelling.
     """
 
     name: str
@@ -24,6 +26,7 @@ class Family:
     bright_key: str
     label: str
     cut: bool
+    derived: bool = False
 
 
 FAMILIES = (
@@ -32,6 +35,7 @@ FAMILIES = (
     Family("recall", "recall", "Recall", "Recall", cut=True),
     Family("p", "P", "P", "P", cut=True),
     Family("mrr", "recip_rank", "MRR", "MRR", cut=False),
+    Family("ceiling", "ceiling", "ceiling", "ceiling", cut=True, derived=True),
 )
 OFFICIAL_CUTOFFS = (1, 5, 10, 25, 50, 100)
 _BY_NAME = {family.name: family for family in FAMILIES}
@@ -75,6 +79,11 @@ def parse_metric(text: str) -> Metric:
     return Metric(name, int(cutoff) if at else None)
 
 
+def is_derived(metric: Metric) -> bool:
+    """Tell whether a metric is not trec_eval's and so never stored with an entry."""
+    return _BY_NAME[metric.name].derived
+
+
 def measure_key(metric: Metric) -> str:
     """Return trec_eval's name of a metric's values, such as `ndcg_cut_10` or `recip_rank`."""
     return _spelled(_BY_NAME[metric.name].measure, "_", metric)
@@ -105,6 +114,7 @@ def _unknown(text: str) -> UnknownName:
 OFFICIAL = tuple(
     Metric(family.name, cutoff)
     for family in FAMILIES
+    if not family.derived
     for cutoff in (OFFICIAL_CUTOFFS if family.cut else (None,))
 )
 """BRIGHT's 25 measures: nDCG, MAP, recall and P at six cutoffs each, and MRR."""

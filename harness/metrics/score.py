@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from harness.core.errors import BadInput
 from harness.core.types import Qrels, Ranking, Run
-from harness.metrics.names import OFFICIAL, Metric, measure_key
+from harness.metrics.headroom import ceilings
+from harness.metrics.names import OFFICIAL, Metric, is_derived, measure_key
 
 CHUNK_PAIRS = 4_096
 """Pairs of query and document handed over at once. What they become there (dictionary slots,
@@ -44,8 +45,10 @@ def score(run: Run, qrels: Qrels, metrics: Sequence[Metric] = OFFICIAL) -> Score
     or ranks nothing for, counts 0; queries of the run that are not judged are left out.
 
     Documents are ranked by float32 score, equal ones by id descending (bytes of the UTF-8, which
-    is code point order), whatever order the ranking gives them. Relevance 1 and above is the
-    linear gain of nDCG; 0 and below is not relevant, but a document so judged holds its rank.
+    is code point order), whatever order the ranking gives them; the ceiling alone takes the
+    ranking's own order as that one, which it is for all that is read or searched here. Relevance 1
+    and above is the linear gain of nDCG; 0 and below is not relevant, but a document so judged
+    holds its rank.
 
     Raises `BadInput` when nothing is judged, for a relevance above `MAX_RELEVANCE`, for an id
     with a NUL or invalid Unicode, and for a judged query's ranking that has a score that is not
@@ -57,8 +60,10 @@ def score(run: Run, qrels: Qrels, metrics: Sequence[Metric] = OFFICIAL) -> Score
             f"none of the {len(qrels)} queries has a judgement",
             fix="Give relevance judgements (qrels) for at least one query.",
         )
-    names = {str(metric): measure_key(metric) for metric in metrics}
-    per_query = {name: dict.fromkeys(judged, 0.0) for name in names}
+    names = {str(metric): measure_key(metric) for metric in metrics if not is_derived(metric)}
+    per_query = {str(metric): dict.fromkeys(judged, 0.0) for metric in metrics}
+    for metric in filter(is_derived, metrics):
+        per_query[str(metric)] = ceilings(run, qrels, judged, metric.cutoff or 0)
     for qid, values in _evaluated(run, qrels, judged, set(names.values())):
         for name, measure in names.items():
             per_query[name][qid] = values[measure]
@@ -100,7 +105,7 @@ def _evaluated(
         for at, qid in enumerate(judged)
         if _answerable(qid, qrels[qid])
     }
-    evaluator = RelevanceEvaluator(grades, measures) if grades else None
+    evaluator = RelevanceEvaluator(grades, measures) if grades and measures else None
     chunk: dict[str, dict[str, float]] = {}
     pairs = 0
     for at, qid in enumerate(judged):

@@ -1,0 +1,1 @@
+"""Systems of several stages: fused runs, chosen parameters, rerankers, and audits."""
