@@ -32,9 +32,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.core.progress import SilentReporter
-from harness.core.types import Corpus, Query, Task, Wording
-from harness.search.analyzer import STOP_WORDS
+from harness.core.types import Corpus, PromptFields, Query, Task
 from harness.search.bm25 import bm25
+from harness.search.lucene.analyzer import STOP_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +105,7 @@ def run_ours(texts: list[str], queries: list[str]) -> dict[str, float]:
         qrels={},
         excluded={},
         head_metric="ndcg@10",
-        wording=Wording("", "", "", "", ""),
+        prompt_fields=PromptFields("", "", "", "", ""),
         corpus=Corpus(tuple(f"document/{number}" for number in range(len(texts))), tuple(texts)),
     )
     started, processor = perf_counter(), process_time()

@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from harness.core.progress import SilentReporter
-from harness.core.training import TrainingRow, read_rows, write_rows
+from harness.core.training_row import TrainingRow, read_rows, write_rows
 from harness.core.types import Ranking, Run
 from harness.metrics.score import score
 from models.registry import EMBEDDERS, LoadOptions, resolve_model

@@ -30,11 +30,11 @@ import numpy as np
 import torch
 from gpu_shapes import SHAPES, Shape
 
+from harness.cache.batches import plan_batches
 from harness.cache.encode import encode_texts
 from harness.cache.keys import distinct_texts
-from harness.cache.plan import plan_batches
 from harness.cli.progress import reporter_for_stderr
-from harness.core.types import Wording
+from harness.core.types import PromptFields
 from models.registry import EMBEDDERS, LoadOptions, resolve_model
 from results.environment import environment
 
@@ -156,7 +156,7 @@ def measure(shape: Shape, options: argparse.Namespace) -> Measured:
         )  # fmt: skip
         card = resolve_model(str(folder), load, {})
         embedder = EMBEDDERS.get(card.backend)(card, load)
-        instruction = embedder.instruction("document", Wording("", "", "", "", ""))
+        instruction = embedder.instruction("document", PromptFields("", "", "", "", ""))
         texts = make_texts(shape, options.texts, options.longest)
         # Loaded and warm, and at the longest: what follows is encoding alone.
         warm = [max(texts, key=len), *texts[:8]]

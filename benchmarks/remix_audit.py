@@ -32,7 +32,7 @@ from time import perf_counter, process_time
 import numpy as np
 
 from harness.core.progress import SilentReporter
-from harness.core.types import Corpus, Query, Task, Wording
+from harness.core.types import Corpus, PromptFields, Query, Task
 from remixer.audit.run import AuditTools, audit
 from remixer.audit.scan import AuditSampling
 from remixer.near_duplicates.minhash import BANDS, NEAR, ROWS, make_hasher
@@ -176,7 +176,7 @@ def benchmark_task(path: Path) -> Task:
         qrels=qrels,
         excluded={},
         head_metric="ndcg@10",
-        wording=Wording("", "", "", "", ""),
+        prompt_fields=PromptFields("", "", "", "", ""),
         corpus=Corpus(ids, tuple(documents)),
     )
 

@@ -30,7 +30,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.core.types import Wording
+from harness.core.types import PromptFields
 from models.chat.dispatch import Dispatcher
 from models.chat.http import ChatServerOptions, HttpChat
 from models.chat.journal import Journal
@@ -41,7 +41,7 @@ from remixer.rows import SourceRow
 
 RESULTS = Path(__file__).parent / "results" / "remix_generate.md"
 DELAY = 0.05
-WORDING = Wording("notes", "Notes", "question", "question", "documents")
+WORDING = PromptFields("notes", "Notes", "question", "question", "documents")
 QUERY = "Why does the later of two night jobs wait for ever, and only on one machine? " * 12
 
 

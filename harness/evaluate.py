@@ -16,7 +16,7 @@ from harness.core.hashing import (
     task_fingerprint,
 )
 from harness.core.protocols import Reporter, Retriever
-from harness.core.types import Json, Retrieved, Run, Task
+from harness.core.types import Json, RetrievalResult, Run, Task
 from harness.data.trec import check_run, read_run, write_run
 from harness.metrics.names import parse_metric
 from harness.metrics.score import Scores, score
@@ -101,7 +101,7 @@ def scored_run(
     model: str,
     identity: Mapping[str, Json],
     task: Task,
-    retrieved: Retrieved,
+    retrieved: RetrievalResult,
     config: EvalConfig,
     facts: TaskFacts | None = None,
 ) -> ScoredRun:
@@ -183,7 +183,7 @@ def score_external(
     identity: dict[str, Json] = {"external_run": sha256_text(write_run(run, name))}
     deepest = max((len(ranking) for ranking in run.rankings.values()), default=1)
     at_depth = replace(config, k=max(1, deepest))
-    retrieved = Retrieved(run=run, timings={}, facts={})
+    retrieved = RetrievalResult(run=run, timings={}, facts={})
     entry = scored_run(name, identity, task, retrieved, at_depth)
     return Outcome(entry=entry.stored_in(store), reused=False)
 

@@ -11,8 +11,8 @@ from harness.cache.encode import Encoded, encode_texts
 from harness.cache.store import EmbeddingStore
 from harness.cache.workers import Workers
 from harness.core.errors import BadInput
-from harness.core.protocols import Embedder, Metered, Reporter
-from harness.core.types import Json, Retrieved, Role, Task, Usage
+from harness.core.protocols import BilledEmbedder, Embedder, Reporter
+from harness.core.types import Json, RetrievalResult, Role, Task, Usage
 from harness.search.approximate import recall_of, search_approximate
 from harness.search.dense import search_dense
 
@@ -56,11 +56,11 @@ class DenseRetriever:
         roles: tuple[Role, Role] = ("query", "document")
         spaces: dict[str, Json] = {}
         for role in roles:
-            instruction = self.embedder.instruction(role, task.wording)
+            instruction = self.embedder.instruction(role, task.prompt_fields)
             spaces[role] = asdict(self.embedder.space(role, instruction))
         return {"model": self.embedder.identity, "spaces": spaces, "search": self.index or "exact"}
 
-    def search(self, task: Task, k: int, reporter: Reporter) -> Retrieved:
+    def search(self, task: Task, k: int, reporter: Reporter) -> RetrievalResult:
         """Encode documents and queries, then search exactly with exclusions masked."""
         if task.corpus is None:
             raise BadInput(f"task {task.name!r} was read without its documents", fix="Load them.")
@@ -87,7 +87,7 @@ class DenseRetriever:
             exact = search_dense(*vectors, task.corpus.ids, asked, k)
             recall = recall_of(run, exact)
             facts["recall_against_exact"] = {str(depth): recall[depth] for depth in recall}
-        return Retrieved(
+        return RetrievalResult(
             run=run,
             timings={
                 "encode_documents": documents.seconds,
@@ -106,13 +106,13 @@ class DenseRetriever:
 
     def _usage(self) -> Usage | None:
         """Return what a server was asked and billed so far; `None` for a model that runs here."""
-        return self.embedder.usage if isinstance(self.embedder, Metered) else None
+        return self.embedder.usage if isinstance(self.embedder, BilledEmbedder) else None
 
     def _encode(
         self, role: Role, texts: tuple[str, ...], task: Task, reporter: Reporter
     ) -> Encoded:
         """Return the vectors of texts of one role under the task's instruction."""
-        instruction = self.embedder.instruction(role, task.wording)
+        instruction = self.embedder.instruction(role, task.prompt_fields)
         encoded = encode_texts(
             self.embedder, texts, role, instruction, self.store, reporter, self.workers
         )

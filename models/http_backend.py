@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from harness.core.errors import BadInput
-from harness.core.types import Json, Role, Usage, VectorSpace, Wording
+from harness.core.types import Json, PromptFields, Role, Usage, VectorSpace
 from models.card import ModelCard
 from models.http_client import EmbeddingsClient
 from models.http_options import read_options
@@ -101,9 +101,9 @@ class HttpEmbedder:
         """Return requests, retries, tokens and cost so far."""
         return self._requests.usage
 
-    def instruction(self, role: Role, wording: Wording) -> str:
+    def instruction(self, role: Role, prompt_fields: PromptFields) -> str:
         """Return the card's instruction for a task."""
-        return render(self.card, role, wording)
+        return render(self.card, role, prompt_fields)
 
     def space(self, role: Role, instruction: str) -> VectorSpace:
         """Return the vector space.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import string
 
 from harness.core.errors import BadInput
-from harness.core.types import Role, Wording
+from harness.core.types import PromptFields, Role
 from models.card import ModelCard
 
 
-def template_values(wording: Wording) -> dict[str, str]:
+def template_values(prompt_fields: PromptFields) -> dict[str, str]:
     """Return what a template may name, filled in for one task: the one list of fields.
 
     `a_query_kind` carries its article (`an Earth Science post`). `topic`, `paragraphs` and
@@ -17,17 +17,19 @@ def template_values(wording: Wording) -> dict[str, str]:
     af2edba, configs/): the slug before `post`, else the kind's first word; and passages by
     another name.
     """
-    kind, noun = wording.query_kind, wording.query_noun
-    paragraphs = "paragraphs" if wording.document_noun == "passages" else wording.document_noun
+    kind, noun = prompt_fields.query_kind, prompt_fields.query_noun
+    paragraphs = (
+        "paragraphs" if prompt_fields.document_noun == "passages" else prompt_fields.document_noun
+    )
     return {
-        "slug": wording.slug,
-        "name": wording.name,
+        "slug": prompt_fields.slug,
+        "name": prompt_fields.name,
         "query_kind": kind,
         "a_query_kind": with_article(kind),
-        "slug_kind": wording.slug_kind or kind,
+        "slug_kind": prompt_fields.slug_kind or kind,
         "query_noun": noun,
-        "document_noun": wording.document_noun,
-        "topic": wording.slug if noun == "post" else kind.removesuffix(noun).strip() or kind,
+        "document_noun": prompt_fields.document_noun,
+        "topic": prompt_fields.slug if noun == "post" else kind.removesuffix(noun).strip() or kind,
         "paragraphs": paragraphs,
         "paragraph": paragraphs.removesuffix("s"),
     }
@@ -38,7 +40,7 @@ def with_article(noun: str) -> str:
     return f"an {noun}" if noun[:1].lower() in "aeiou" else f"a {noun}"
 
 
-def render(card: ModelCard, role: Role, wording: Wording) -> str:
+def render(card: ModelCard, role: Role, prompt_fields: PromptFields) -> str:
     """Return the text that goes before each input of `role`.
 
     Raises `BadInput` for a template that names an unknown field or is malformed.
@@ -46,7 +48,7 @@ def render(card: ModelCard, role: Role, wording: Wording) -> str:
     template = card.query_instruction if role == "query" else card.document_instruction
     if not template:
         return ""
-    values = template_values(wording)
+    values = template_values(prompt_fields)
     try:
         return string.Formatter().vformat(template, (), values)
     except (KeyError, IndexError, ValueError, AttributeError) as error:

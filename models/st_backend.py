@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from harness.core.errors import BadInput, ModelError
-from harness.core.types import Json, Role, VectorSpace, Wording
+from harness.core.types import Json, PromptFields, Role, VectorSpace
 from models.card import ModelCard
 from models.devices import CPU, compute_dtype, find_device
 from models.folders import FolderFacts, read_folder
@@ -78,9 +78,9 @@ class SentenceTransformerEmbedder:
             "options": self._recipe_options,
         }
 
-    def instruction(self, role: Role, wording: Wording) -> str:
+    def instruction(self, role: Role, prompt_fields: PromptFields) -> str:
         """Return the card's instruction for a task."""
-        return render(self.card, role, wording)
+        return render(self.card, role, prompt_fields)
 
     def space(self, role: Role, instruction: str) -> VectorSpace:
         """Return the space of one role's vectors."""

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from harness.core.errors import BadInput, ModelError
-from harness.core.types import Json, Role, VectorSpace, Wording
+from harness.core.types import Json, PromptFields, Role, VectorSpace
 from models.card import ModelCard
 from models.prompts import render
 from models.registry import LoadOptions, apply_options
@@ -83,9 +83,9 @@ class StaticEmbedder:
         """Return the padded tokens of one batch: 256 components each, so about 130 MB."""
         return self._options.batch_tokens or 131_072
 
-    def instruction(self, role: Role, wording: Wording) -> str:
+    def instruction(self, role: Role, prompt_fields: PromptFields) -> str:
         """Return the card's instruction for a task (static embedders ship without one)."""
-        return render(self.card, role, wording)
+        return render(self.card, role, prompt_fields)
 
     def space(self, role: Role, instruction: str) -> VectorSpace:
         """Return the vector space of one role."""

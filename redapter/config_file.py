@@ -9,9 +9,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from harness.core.config import dataclass_from_table
 from harness.core.errors import BadInput
 from harness.core.hashing import sha256_json
-from harness.core.tables import build_table
 from redapter.config import RunConfig, check_config
 
 
@@ -49,7 +49,7 @@ def config_from_table(table: Mapping[str, Any], where: str) -> RunConfig:
 
     A first stage is built once too, so that its mistakes show before anything is trained.
     """
-    config = build_table(RunConfig, table, where)
+    config = dataclass_from_table(RunConfig, table, where)
     check_config(config)
     if config.first_stage:
         first_stage_of(config, where)

@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.core.errors import BadInput, DataUnavailable
 from harness.core.files import read_jsonl
 from harness.core.hashing import sha256_parts
-from harness.core.training import TrainingRow, row_from_json
+from harness.core.training_row import TrainingRow, row_from_json
 from redapter.config import BatchConfig, DataConfig
 from redapter.options import READS_REASONING
 

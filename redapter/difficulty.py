@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.protocols import Reporter
-from harness.core.training import TrainingRow, read_rows, write_rows
+from harness.core.training_row import TrainingRow, read_rows, write_rows
 from redapter.config import RunConfig
 from redapter.encoder import Encoder, base_identity, build_encoder
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.core.training import TrainingRow
+from harness.core.training_row import TrainingRow
 from models.chat.dispatch import Budget
 from models.chat.journal import TokenTotals
 from remixer.conditions import EDUCATION_LEVELS, LENGTH_CLASSES

@@ -10,7 +10,7 @@ from typing import Any
 from harness.core.errors import BadInput
 from harness.core.files import read_lines
 from harness.core.protocols import Reporter
-from harness.core.types import Corpus, Task, Wording
+from harness.core.types import Corpus, PromptFields, Task
 from harness.data.beir import load_beir
 from harness.data.checks import CorpusFields, Rows, jsonl_rows, read_corpus, text_of
 
@@ -44,7 +44,7 @@ def folder_task(folder: Path, reporter: Reporter) -> Task:
         qrels={},
         excluded={},
         head_metric="ndcg@10",
-        wording=Wording(name, name, "question", "question", "documents"),
+        prompt_fields=PromptFields(name, name, "question", "question", "documents"),
         corpus=corpus,
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.files import atomic_file, open_writer
-from harness.core.training import TrainingRow, row_json
+from harness.core.training_row import TrainingRow, row_json
 
 _GROUP = 256
 """Rows a group of the Parquet file: what is held in memory."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from harness.core.errors import BadInput
-from harness.core.training import TrainingRow
-from harness.core.types import Json, Wording
+from harness.core.training_row import TrainingRow
+from harness.core.types import Json, PromptFields
 from remixer.kinds import group_size
 from remixer.near_duplicates.index import NearDuplicates
 from remixer.rows import LabelRow, QueryRow
@@ -86,7 +86,10 @@ def judged_queries(
 
 
 def training_rows(
-    judged: Iterable[JudgedQuery], text_of: Mapping[str, str], task: tuple[str, Wording], kind: str
+    judged: Iterable[JudgedQuery],
+    text_of: Mapping[str, str],
+    task: tuple[str, PromptFields],
+    kind: str,
 ) -> Iterator[TrainingRow]:
     """Yield the rows of the queries that have a positive and a negative, in order.
 
@@ -142,7 +145,7 @@ def _without_near(positive: Pairs, negative: Pairs, near: NearDuplicates) -> Pai
     return tuple(pair for pair in negative if pair[0] not in found)
 
 
-def instruction(wording: Wording) -> str:
+def instruction(wording: PromptFields) -> str:
     """Return the instruction of a task's queries, in the pattern that ReasonEmbed trains with.
 
     `Given a(n) X, retrieve relevant Y that help answer the Z.` (4-process.py, same release).

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from harness.core.errors import BadInput, UnknownName
-from harness.core.types import Wording
+from harness.core.types import PromptFields
 from remixer.prompt_texts import fill, prompt_text, version
 
 GENERAL = "general"
@@ -64,17 +64,17 @@ def kind_name(task: str) -> str:
     return short if short in KINDS else GENERAL
 
 
-def load_kind(name: str, wording: Wording, domain: str = "") -> Kind:
+def load_kind(name: str, prompt_fields: PromptFields, domain: str = "") -> Kind:
     """Return a kind filled in with a task's words; `domain` replaces the usual one.
 
     Raises `UnknownName` for a kind that does not exist.
     """
     if name not in KINDS:
         raise UnknownName("task kind", name, KINDS, listing=f"Kinds: {', '.join(KINDS)}.")
-    field = domain or _DOMAINS.get(wording.slug.removesuffix("-long"), wording.name)
+    field = domain or _DOMAINS.get(prompt_fields.slug.removesuffix("-long"), prompt_fields.name)
     text = prompt_text(f"kind-{name}")
     sections = _sections(name, text)
-    known = {"name": domain or wording.name}
+    known = {"name": domain or prompt_fields.name}
     words = {
         key: fill(value, {at: known[at] for at in known if "{{" + at + "}}" in value})
         for key, value in sections.items()

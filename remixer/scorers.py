@@ -11,7 +11,7 @@ from harness.cache.encode import encode_texts
 from harness.core.errors import ModelError
 from harness.core.protocols import Embedder, Reporter
 from harness.core.types import Role, Task
-from harness.search.bm25_index import Bm25Settings, build_index
+from harness.search.bm25 import Bm25Settings, build_index
 from remixer.rows import LabelRow, MinedRow, QueryRow
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class EmbeddingScorer:
         self, role: Role, texts: Sequence[str], task: Task, reporter: Reporter
     ) -> FloatMatrix:
         """Return float32 `[n, d]` for texts of one role."""
-        text = self.embedder.instruction(role, task.wording)
+        text = self.embedder.instruction(role, task.prompt_fields)
         vectors = encode_texts(self.embedder, texts, role, text, self.store, reporter).vectors
         return vectors
 

@@ -10,7 +10,7 @@ from harness.core.errors import BadInput
 from harness.core.files import write_text
 from harness.core.hashing import sha256_parts
 from harness.core.protocols import Reporter, Retriever
-from harness.core.training import TrainingRow
+from harness.core.training_row import TrainingRow
 from harness.core.types import Corpus, Json, Task
 from models.chat.dispatch import Budget, Dispatcher, FailureLimits
 from models.chat.journal import Journal
@@ -294,7 +294,7 @@ def formatted(job: Job) -> Plan:
         judged = judged_queries(queries, labels, text_of, options)
 
         def rows() -> Iterator[TrainingRow]:
-            named = (job.task.name, job.task.wording)
+            named = (job.task.name, job.task.prompt_fields)
             return training_rows(judged, text_of, named, job.kind.name)
 
         statistics = RowStatistics()

@@ -15,8 +15,8 @@ from typing import Any
 from harness.core.errors import BadInput, StoreError
 from harness.core.files import read_json, write_text
 from harness.core.hashing import sha256_json
-from results.fields import Fields
 from results.store import safe_name
+from results.strict_object import StrictObject
 
 FOLDER = "imported"
 IMPORTED_SCHEMA = 1
@@ -100,7 +100,7 @@ def _read(path: Path) -> ImportedRow:
         raise StoreError(str(error).partition("\n")[0], fix=_FIX) from error
     if not isinstance(value, dict):
         raise StoreError(f"{path}: should hold an object", fix=_FIX)
-    fields = Fields(value, str(path), fix=_FIX)
+    fields = StrictObject(value, str(path), fix=_FIX)
     if fields.integer("schema", least=1) > IMPORTED_SCHEMA:
         raise StoreError(f"{path}: a later release wrote it", fix="Upgrade rebench.")
     row = ImportedRow(
@@ -122,13 +122,13 @@ def _read(path: Path) -> ImportedRow:
     return row
 
 
-def _metrics(fields: Fields) -> dict[str, dict[str, float]]:
+def _metrics(fields: StrictObject) -> dict[str, dict[str, float]]:
     """Read task -> metric -> number."""
     tasks = fields.object("metrics")
     return {task: tasks.numbers(task) for task in tasks.data}
 
 
-def _files(fields: Fields) -> tuple[OriginalFile, ...]:
+def _files(fields: StrictObject) -> tuple[OriginalFile, ...]:
     """Read the original files."""
     value: Any = fields.value("files")
     if not isinstance(value, list) or not all(

@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.core.errors import BadInput, StoreError
 from harness.core.files import read_json, write_text
 from harness.core.hashing import task_fingerprint
-from harness.core.types import Task, Wording
+from harness.core.types import PromptFields, Task
 
 FOLDER = "judgements"
 
@@ -56,7 +56,7 @@ def load_judgements(root: Path, fingerprint: str) -> Task:
             qrels=ground["qrels"],
             excluded={qid: frozenset(ids) for qid, ids in ground["excluded"].items()},
             head_metric=ground["head_metric"],
-            wording=Wording("", "", "", "", ""),
+            prompt_fields=PromptFields("", "", "", "", ""),
             corpus_key=ground["corpus_key"],
         )
         actual = task_fingerprint(task)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from harness.core.errors import StoreError
-from results.fields import is_finite_number
+from results.strict_object import is_finite_number
 
 PerQuery: TypeAlias = Mapping[str, Mapping[str, float]]
 """Metric -> query id -> value."""

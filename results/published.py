@@ -17,7 +17,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from harness.core.errors import StoreError
-from results.fields import Fields
+from results.strict_object import StrictObject
 
 _BRIGHT = (
     "biology",
@@ -137,7 +137,7 @@ def read_published(path: Traversable) -> tuple[PublishedRow, ...]:
 def _row(data: Mapping[str, Any], file: str, number: int) -> PublishedRow:
     """Build one row from the file's keys and its own."""
     known = {"note": "", "tag": file.removesuffix(".toml"), **data}
-    fields = Fields(known, f"{file}, row {number} ({data.get('model')})", fix=_FIX)
+    fields = StrictObject(known, f"{file}, row {number} ({data.get('model')})", fix=_FIX)
     group = fields.choice("group", GROUPS)
     values = _values(fields, _tasks(fields, group))
     average = _fraction(fields, "average", fields.value("average")) if "average" in data else None
@@ -170,7 +170,7 @@ def _row(data: Mapping[str, Any], file: str, number: int) -> PublishedRow:
     return row
 
 
-def _tasks(fields: Fields, group: str) -> tuple[str, ...]:
+def _tasks(fields: StrictObject, group: str) -> tuple[str, ...]:
     """Return the tasks that the row's values stand for; each is one of the group's, once."""
     tasks = fields.texts("tasks")
     for task in tasks:
@@ -181,7 +181,7 @@ def _tasks(fields: Fields, group: str) -> tuple[str, ...]:
     return tasks
 
 
-def _values(fields: Fields, tasks: tuple[str, ...]) -> dict[str, Decimal]:
+def _values(fields: StrictObject, tasks: tuple[str, ...]) -> dict[str, Decimal]:
     """Return the row's values by task, as exact fractions; empty where none are given."""
     if "values" not in fields.data:
         return {}
@@ -193,7 +193,7 @@ def _values(fields: Fields, tasks: tuple[str, ...]) -> dict[str, Decimal]:
     }
 
 
-def _fraction(fields: Fields, key: str, printed: Any) -> Decimal:
+def _fraction(fields: StrictObject, key: str, printed: Any) -> Decimal:
     """Return a printed number as a fraction, 0 to 1."""
     scale = fields.integer("scale", least=1)
     number = Decimal(printed) if type(printed) in (int, Decimal) else Decimal("NaN")
@@ -202,7 +202,7 @@ def _fraction(fields: Fields, key: str, printed: Any) -> Decimal:
     return number / scale
 
 
-def _date(fields: Fields) -> str:
+def _date(fields: StrictObject) -> str:
     """Return a year, month or day in ISO 8601, or `unknown`."""
     date = fields.text("date")
     if not _DATE.fullmatch(date):

@@ -11,7 +11,7 @@ from typing import Any
 from harness.core.errors import StoreError
 from harness.core.hashing import canonical_json, sha256_json
 from harness.core.types import Json
-from results.fields import Fields
+from results.strict_object import StrictObject
 
 SCHEMA = 1
 """The version written into each entry; any key that comes, goes or changes meaning raises it."""
@@ -137,7 +137,7 @@ def from_json(value: Any, file: Path) -> Entry:
             f"{file}: should hold an object, found {type(value).__name__}",
             fix="The file is damaged: remove it and measure again.",
         )
-    fields = Fields(value, str(file))
+    fields = StrictObject(value, str(file))
     schema = _schema(fields)
     _refuse_nan(value, file)
     entry = Entry(
@@ -172,7 +172,7 @@ def _refuse_nan(value: Json, file: Path) -> None:
         ) from error
 
 
-def _schema(fields: Fields) -> int:
+def _schema(fields: StrictObject) -> int:
     """Return the schema version if it is ours."""
     schema = fields.integer("schema", least=1)
     if schema > SCHEMA:
@@ -183,7 +183,7 @@ def _schema(fields: Fields) -> int:
     return schema
 
 
-def _task(fields: Fields) -> TaskFacts:
+def _task(fields: StrictObject) -> TaskFacts:
     """Read what an entry says of its task."""
     task = TaskFacts(
         name=fields.text("name"),
@@ -202,7 +202,7 @@ def _task(fields: Fields) -> TaskFacts:
     return task
 
 
-def _files(fields: Fields) -> StoredFiles:
+def _files(fields: StrictObject) -> StoredFiles:
     """Read the names of the two files; nothing outside the entry's folder may be named."""
     files = StoredFiles(
         run=_file_name(fields, "run"),
@@ -214,14 +214,14 @@ def _files(fields: Fields) -> StoredFiles:
     return files
 
 
-def _file_name(fields: Fields, key: str) -> str:
+def _file_name(fields: StrictObject, key: str) -> str:
     name = fields.text(key)
     if name.startswith(".") or any(character in name for character in "/\\\0:"):
         raise fields.fault(key, f"should be a plain file name, found {name!r}")
     return name
 
 
-def _utc(fields: Fields, key: str) -> str:
+def _utc(fields: StrictObject, key: str) -> str:
     """Read a time that names UTC."""
     text = fields.text(key)
     try:

@@ -14,7 +14,7 @@ from harness.ablation.records import RunRecord, read_record, write_record
 from harness.ablation.spec import AblationSpec
 from harness.core.errors import ModelError
 from harness.core.protocols import Reporter, Retriever
-from harness.core.types import Json, Retrieved, Task
+from harness.core.types import Json, RetrievalResult, Task
 from harness.evaluate import EvalConfig, evaluate
 from results.schema import Entry
 from results.store import ResultStore
@@ -191,7 +191,7 @@ class RunRetriever:
         }
         return {**self._inner.identity(task), "lineage": lineage}
 
-    def search(self, task: Task, k: int, reporter: Reporter) -> Retrieved:
+    def search(self, task: Task, k: int, reporter: Reporter) -> RetrievalResult:
         """Search, and add what the run is called to the facts."""
         retrieved = self._inner.search(task, k, reporter)
         named: dict[str, Json] = {

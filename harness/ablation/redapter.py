@@ -48,8 +48,8 @@ class RedapterTrainer:
     @cached_property
     def code(self) -> str:
         """Return the hash of redapter's code, of all of ours it imports, and library versions."""
+        from harness.core.code_hash import source_hash
         from harness.core.hashing import sha256_json
-        from harness.core.sources import source_hash
 
         source = source_hash(("redapter.train",), ("redapter", "harness"), WORDS_ONLY)
         return sha256_json({"source": source, "libraries": dict(_versions())})

@@ -10,8 +10,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from harness.core.config import dataclass_from_table
 from harness.core.errors import BadInput, UnknownName
-from harness.core.tables import build_table
 
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 ALL = "all"
@@ -152,7 +152,7 @@ def read_spec(source: str, preset: str = "") -> AblationSpec:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadInput(f"{path.name} is not TOML: {error}", fix="Fix the file.") from error
-    return build_table(AblationSpec, table, path.name)
+    return dataclass_from_table(AblationSpec, table, path.name)
 
 
 def _file(source: str, preset: str) -> Path:

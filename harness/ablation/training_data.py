@@ -162,7 +162,7 @@ class RemixData:
             task = load_task(names[0], TaskOptions(self.data_dir), SilentReporter())
             if options.documents:
                 task = only_documents(task, Path(resolve_path(options.documents)))
-            self._tasks[key] = task, load_kind(kind_name(task.name), task.wording, "")
+            self._tasks[key] = task, load_kind(kind_name(task.name), task.prompt_fields, "")
         return self._tasks[key]
 
     def _rated(self, rows: Path, recipe: RunConfig) -> Path:
@@ -234,9 +234,9 @@ def resolve_path(name: str) -> str:
 
 
 def _options(values: Mapping[str, Any], where: str) -> DataOptions:
-    from harness.core.tables import build_table
+    from harness.core.config import dataclass_from_table
 
-    return build_table(DataOptions, values, where, "data.")
+    return dataclass_from_table(DataOptions, values, where, "data.")
 
 
 def _config(options: DataOptions) -> RemixConfig:

@@ -11,20 +11,76 @@ from uuid import uuid4
 
 import numpy as np
 
+from harness.cache.batches import (
+    Batch,
+    BatchEncoder,
+    EncodingCallbacks,
+    EncodingInput,
+    count_tokens,
+    encode_here,
+    plan_batches,
+)
 from harness.cache.keys import Distinct, distinct_texts
 from harness.cache.lookup import Lookup
-from harness.cache.matrix import RowMatrix
-from harness.cache.plan import Batch, plan_batches
-from harness.cache.runner import BatchEncoder, Feed, Input, count_tokens, encode_here
-from harness.cache.store import EmbeddingStore, SpaceFolder
+from harness.cache.store import EmbeddingStore, ShardWriter, SpaceFolder
 from harness.cache.workers import Workers
-from harness.cache.writer import ShardWriter
 from harness.core.errors import BadInput, ModelError, StoreError
 from harness.core.protocols import Embedder, Reporter
 from harness.core.types import Role
 
 if TYPE_CHECKING:
+    from harness.cache.keys import Distinct
     from harness.core.types import FloatMatrix, IntVector
+
+
+COPY_ROWS = 1024
+
+
+class RowMatrix:
+    """Float32 `[n, d]` for n texts of which m are distinct; allocated when d is known.
+
+    `filled` is bool `[m]`: which distinct texts have their vector.
+    """
+
+    def __init__(self, distinct: Distinct, model: str) -> None:
+        self._distinct = distinct
+        self._model = model
+        self._values: FloatMatrix | None = None
+        self.filled = np.zeros(len(distinct), dtype=np.bool_)
+
+    def put(self, rows: IntVector, vectors: FloatMatrix) -> None:
+        """Store the vectors float32 `[r, d]` of distinct texts `rows`.
+
+        Raises `ModelError` if their dimension differs from that of earlier ones.
+        """
+        if self._values is None:
+            shape = (len(self._distinct.inverse), vectors.shape[1])
+            self._values = np.empty(shape, dtype=np.float32)
+        if vectors.shape[1] != self._values.shape[1]:
+            raise ModelError(
+                f"vectors of one space have {self._values.shape[1]} and {vectors.shape[1]} "
+                f"components (model {self._model!r})",
+                fix="The model has changed under one identity: drop what is stored with "
+                f"`rebench cache gc --model {self._model}` and run again.",
+            )
+        self._values[self._distinct.first[rows]] = vectors
+        self.filled[rows] = True
+
+    def finish(self) -> FloatMatrix:
+        """Copy repeated texts' rows and return the matrix; all m must be filled.
+
+        Raises `ValueError` otherwise.
+        """
+        if self._values is None or not self.filled.all():
+            raise ValueError(f"{int((~self.filled).sum())} texts have no vector")
+        source = self._distinct.first[self._distinct.inverse]
+        repeats = np.flatnonzero(source != np.arange(len(source)))
+        # In pieces: a corpus may be half repeats, and a fancy index copies what it selects.
+        for start in range(0, len(repeats), COPY_ROWS):
+            part = repeats[start : start + COPY_ROWS]
+            self._values[part] = self._values[source[part]]
+        return self._values
+
 
 ROUNDS = 3
 """Tries at reading back what was written, before the disk is blamed."""
@@ -69,7 +125,7 @@ def encode_texts(
     start = time.perf_counter()
     if not texts:
         raise ModelError("there is no text to encode", fix="Check that the task is not empty.")
-    source = Input(role, instruction, embedder.space(role, instruction))
+    source = EncodingInput(role, instruction, embedder.space(role, instruction))
     work = _Work(embedder, source, distinct_texts(texts), reporter)
     if store is None and workers is not None:
         raise BadInput(
@@ -101,7 +157,7 @@ class _Work:
     """
 
     def __init__(
-        self, embedder: Embedder, source: Input, distinct: Distinct, reporter: Reporter
+        self, embedder: Embedder, source: EncodingInput, distinct: Distinct, reporter: Reporter
     ) -> None:
         self.embedder = embedder
         self.source = source
@@ -172,7 +228,7 @@ class _Work:
             return batch.take(missing) if len(missing) else None
 
         batches = [todo for batch in self._plan() if (todo := remaining(batch)) is not None]
-        batches = _in_turn(batches, from_the_longest=folder.created)
+        batches = _rotated(batches, from_the_longest=folder.created)
         with self._feed(sum(len(batch) for batch in batches), remaining) as feed:
             if workers is not None:
                 workers.encode(self.source, folder, batches, feed)
@@ -190,7 +246,9 @@ class _Work:
         self.matrix.put(batch.rows, vectors)
 
     @contextmanager
-    def _feed(self, total: int, remaining: Callable[[Batch], Batch | None]) -> Iterator[Feed]:
+    def _feed(
+        self, total: int, remaining: Callable[[Batch], Batch | None]
+    ) -> Iterator[EncodingCallbacks]:
         """Yield a feed that counts and shows what is finished, and time its use."""
         start = time.perf_counter()
         what = "queries" if self.source.role == "query" else "documents"
@@ -202,7 +260,7 @@ class _Work:
                     self.encoded_tokens += tokens
                 advance(texts, tokens=tokens)
 
-            yield Feed(remaining, finished)
+            yield EncodingCallbacks(remaining, finished)
         self.encode_seconds += time.perf_counter() - start
 
     def _stopped(self, error: StoreError, stored: int) -> StoreError:
@@ -214,7 +272,7 @@ class _Work:
         )
 
 
-def _in_turn(batches: list[Batch], *, from_the_longest: bool) -> list[Batch]:
+def _rotated(batches: list[Batch], *, from_the_longest: bool) -> list[Batch]:
     """Return the batches in the order to encode them.
 
     The process that made the space begins with the longest, where memory runs out first if it

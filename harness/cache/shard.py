@@ -26,7 +26,6 @@ import numpy as np
 import xxhash
 
 from harness.cache.keys import KEY_BYTES
-from harness.cache.storage import ITEM_BYTES, narrowest, restore, squeeze
 from harness.core.errors import StoreError
 from harness.core.hashing import canonical_json
 
@@ -34,7 +33,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.cache.keys import KeyMatrix
-    from harness.core.types import FloatMatrix, IntVector
+    from harness.core.types import FloatMatrix, FloatVector, IntVector
+
 
 MAGIC = b"rbshard\n"
 SCHEMA = 1
@@ -105,8 +105,8 @@ def shard_bytes(space: str, keys: KeyMatrix, tokens: IntVector, vectors: FloatMa
         raise ValueError(f"{rows} keys, {len(tokens)} counts, vectors {vectors.shape}")
     index = keys.tobytes() + np.asarray(tokens).astype("<i8").tobytes()
     index += bytes(-len(index) % ALIGN)
-    storage = narrowest(vectors)
-    body = squeeze(vectors, storage)
+    storage = smallest_lossless_dtype(vectors)
+    body = pack(vectors, storage)
     header = canonical_json(
         {
             "space": space,
@@ -171,7 +171,7 @@ def read_vectors(head: ShardHead, buffer: NDArray[np.uint8] | None = None) -> Fl
         raise DamagedShard(head.path, "it ends before its last vector")
     if xxhash.xxh3_128_hexdigest(body.data) != head.vectors_hash:
         raise DamagedShard(head.path, "its vectors do not match their checksum")
-    return restore(body, head.storage).reshape(head.rows, head.dimension)
+    return unpack(body, head.storage).reshape(head.rows, head.dimension)
 
 
 def _read_header(handle: BinaryIO, path: Path) -> tuple[dict[str, Any], int]:
@@ -188,3 +188,59 @@ def _read_header(handle: BinaryIO, path: Path) -> tuple[dict[str, Any], int]:
         raise NewerShard(path, version)
     header: dict[str, Any] = json.loads(data)
     return header, _HEADER_AT + length
+
+
+ITEM_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
+_LOW_HALF = np.uint32(0xFFFF)
+_PROBE_ROWS = 4
+
+
+def smallest_lossless_dtype(vectors: FloatMatrix) -> str:
+    """Return the storage for float32 `[n, d]`, decided by the bits themselves.
+
+    A model run in bfloat16 whose pooling and normalisation stay there gives float32 values with
+    an empty lower half; one that normalises in float32 does not, whatever its weights are.
+    """
+    for storage in ("bfloat16", "float16"):
+        # A few rows tell almost always, which spares the conversion of all of them.
+        if _fits(vectors[:_PROBE_ROWS], storage) and _fits(vectors, storage):
+            return storage
+    return "float32"
+
+
+def pack(vectors: FloatMatrix, storage: str) -> bytes:
+    """Return float32 `[n, d]` as little-endian bytes in `storage`; loses bits unless it fits."""
+    if storage == "bfloat16":
+        return (_bits(vectors) >> np.uint32(16)).astype("<u2").tobytes()
+    if storage == "float16":
+        with np.errstate(over="ignore"):
+            return vectors.astype("<f2").tobytes()
+    return np.ascontiguousarray(vectors, dtype="<f4").tobytes()
+
+
+def unpack(data: NDArray[np.uint8], storage: str) -> FloatVector:
+    """Return bytes in `storage` as float32 `[n · d]`; float32 itself is not copied."""
+    values: FloatVector
+    if storage == "bfloat16":
+        wide = data.view("<u2").astype(np.uint32)
+        wide <<= np.uint32(16)
+        values = wide.view(np.float32)
+    elif storage == "float16":
+        values = data.view("<f2").astype(np.float32)
+    else:
+        values = data.view("<f4").astype(np.float32, copy=False)
+    return values
+
+
+def _fits(vectors: FloatMatrix, storage: str) -> bool:
+    """Tell whether every value survives the way into `storage` and back, bit by bit."""
+    if storage == "bfloat16":
+        return not (_bits(vectors) & _LOW_HALF).any()
+    with np.errstate(over="ignore", invalid="ignore"):
+        back = vectors.astype(np.float16).astype(np.float32)
+    return bool((_bits(back) == _bits(vectors)).all())
+
+
+def _bits(vectors: FloatMatrix) -> NDArray[np.uint32]:
+    """Return the bit patterns of float32 values, same shape."""
+    return np.ascontiguousarray(vectors, dtype=np.float32).view(np.uint32)

@@ -5,16 +5,102 @@ from __future__ import annotations
 import atexit
 import contextlib
 import multiprocessing.util
+import signal
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Protocol
 
-from harness.cache.plan import Batch
-from harness.cache.runner import Feed, Input
-from harness.cache.store import SpaceFolder
-from harness.cache.worker_process import Closed, Done, EmbedderFactory, Failed, Order, serve
-from harness.core.errors import BadInput, ModelError, StoreError
+from harness.cache.batches import Batch, BatchEncoder, EncodingCallbacks, EncodingInput
+from harness.cache.store import ShardWriter, SpaceFolder
+from harness.core.errors import BadInput, ModelError, RebenchError, StoreError
+from harness.core.protocols import Embedder
+
+
+class EmbedderFactory(Protocol):
+    """Makes the embedder of one device, in that device's process: it must be picklable."""
+
+    def __call__(self, device: str) -> Embedder:
+        """Return the embedder for a device such as `cuda:1` or `cpu`."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeJob:
+    """What opens one encoding: what its texts have in common, and the space's folder.
+
+    Batches follow, then None.
+    """
+
+    source: EncodingInput
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class BatchDone:
+    """A worker's word that a batch went through; `tokens` after truncation."""
+
+    texts: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobDone:
+    """A worker's word that an order is finished and all of it written."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailed:
+    """A worker's last word where it could not go on; what it had finished is written."""
+
+    message: str
+    fix: str
+    in_store: bool
+
+
+def serve(connection: Connection, factory: EmbedderFactory, device: str) -> None:
+    """Be a worker until the parent closes the connection or an order fails.
+
+    The embedder is made for the first order and serves all later ones.
+    """
+    # Ctrl-C reaches every process of the terminal; the parent decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    embedder: Embedder | None = None
+    try:
+        for order in _incoming(connection):
+            embedder = embedder or factory(device)
+            _fulfil(connection, order, embedder)
+    except RebenchError as error:
+        connection.send(JobFailed(error.message, error.fix, isinstance(error, StoreError)))
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # The parent is gone; what was finished has been written on the way here.
+
+
+def _fulfil(connection: Connection, order: EncodeJob, embedder: Embedder) -> None:
+    """Encode one order's batches and say so; what is finished is written whatever happens."""
+    with ShardWriter(SpaceFolder(order.folder)) as writer:
+        encoder = BatchEncoder(embedder, order.source)
+        batch: Batch
+        for batch in _incoming(connection):
+            before = encoder.tokens
+            writer.add(batch, encoder.encode(batch))
+            connection.send(BatchDone(len(batch), encoder.tokens - before))
+    connection.send(JobDone())
+
+
+def _incoming(connection: Connection) -> Iterator[Any]:
+    """Yield what the parent sends until it sends None or is gone."""
+    while True:
+        try:
+            message = connection.recv()
+        except (EOFError, ConnectionResetError):
+            return
+        if message is None:
+            return
+        yield message
+
 
 IN_FLIGHT = 2
 """Batches a worker holds: one running and one waiting, so that no device idles."""
@@ -37,7 +123,11 @@ class Workers:
         atexit.register(self.close)
 
     def encode(
-        self, source: Input, folder: SpaceFolder, batches: Sequence[Batch], feed: Feed
+        self,
+        source: EncodingInput,
+        folder: SpaceFolder,
+        batches: Sequence[Batch],
+        feed: EncodingCallbacks,
     ) -> None:
         """Encode batches into `folder`; no more processes than batches are started.
 
@@ -48,7 +138,7 @@ class Workers:
         if not used:
             return
         stop = threading.Event()
-        order = Order(source, folder.folder)
+        order = EncodeJob(source, folder.folder)
         locked = _one_at_a_time(feed)
         with ThreadPoolExecutor(len(used)) as pool:
             futures = [
@@ -80,7 +170,11 @@ class _Worker:
         self._process: multiprocessing.process.BaseProcess | None = None
 
     def encode(
-        self, order: Order, batches: Iterable[Batch], feed: Feed, stop: threading.Event
+        self,
+        order: EncodeJob,
+        batches: Iterable[Batch],
+        feed: EncodingCallbacks,
+        stop: threading.Event,
     ) -> None:
         """Hand over batches as they are finished, and wait until all is written."""
         complete = False
@@ -100,7 +194,7 @@ class _Worker:
                 stop.set()
                 self.close()
 
-    def _take_last_words(self, feed: Feed) -> None:
+    def _take_last_words(self, feed: EncodingCallbacks) -> None:
         """Read what a process said before it ended; raises the error that it reports.
 
         A batch may be on its way to a worker that has just failed: then sending breaks first.
@@ -120,9 +214,9 @@ class _Worker:
     def _feed(
         self,
         connection: Connection,
-        order: Order,
+        order: EncodeJob,
         batches: Iterable[Batch],
-        feed: Feed,
+        feed: EncodingCallbacks,
         stop: threading.Event,
     ) -> None:
         """Send what remains of each batch, two ahead of what is finished."""
@@ -165,18 +259,18 @@ class _Worker:
         return f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
 
 
-def _receive(connection: Connection, feed: Feed) -> bool:
+def _receive(connection: Connection, feed: EncodingCallbacks) -> bool:
     """Take one message; False when the order is finished. Raises what the worker reports."""
     message = connection.recv()
-    if isinstance(message, Failed):
+    if isinstance(message, JobFailed):
         kind = StoreError if message.in_store else ModelError
         raise kind(message.message, fix=message.fix)
-    if isinstance(message, Done):
+    if isinstance(message, BatchDone):
         feed.finished(message.texts, message.tokens, True)
-    return not isinstance(message, Closed)
+    return not isinstance(message, JobDone)
 
 
-def _one_at_a_time(feed: Feed) -> Feed:
+def _one_at_a_time(feed: EncodingCallbacks) -> EncodingCallbacks:
     """Return the feed for use by several threads."""
     lock = threading.Lock()
 
@@ -188,4 +282,4 @@ def _one_at_a_time(feed: Feed) -> Feed:
         with lock:
             feed.finished(texts, tokens, encoded)
 
-    return Feed(remaining, finished)
+    return EncodingCallbacks(remaining, finished)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from harness.core.errors import BadInput
-from harness.core.protocols import Embedder, Metered, Retriever
+from harness.core.protocols import BilledEmbedder, Embedder, Retriever
 from harness.core.settings import Settings
 from models.card import ModelCard
 from models.registry import EMBEDDERS, LoadOptions, resolve_model
@@ -60,7 +60,7 @@ def retriever(name: str, settings: Settings, options: RunOptions | None = None) 
 
     factory = CardFactory(card, how.load)
     embedder = factory(how.devices[0] if how.devices else how.load.device)
-    if len(how.devices) > 1 and isinstance(embedder, Metered):
+    if len(how.devices) > 1 and isinstance(embedder, BilledEmbedder):
         raise BadInput(
             f"model {card.name!r} runs on a server, and --device names {len(how.devices)} here",
             fix="Leave --device out; options.concurrency says how many requests run at once.",
@@ -83,8 +83,7 @@ def close(used: Retriever) -> None:
 
 def _bm25(card: ModelCard) -> Retriever:
     """Return the BM25 that a card's options describe."""
-    from harness.search.bm25 import Bm25Retriever
-    from harness.search.bm25_index import Bm25Settings
+    from harness.search.bm25 import Bm25Retriever, Bm25Settings
 
     weightings = {"weighted": True, "bag-of-words": False}
     query = card.options.get("query")

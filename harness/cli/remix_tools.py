@@ -72,7 +72,7 @@ def task_and_kind(flags: SourceFlags, settings: Settings, reporter: Reporter) ->
         task = load_task(names[0], TaskOptions(data_dir=settings.data_dir), reporter)
     if flags.documents is not None:
         task = only_documents(task, flags.documents)
-    kind = load_kind(flags.kind or kind_name(task.name), task.wording, flags.domain)
+    kind = load_kind(flags.kind or kind_name(task.name), task.prompt_fields, flags.domain)
     return task, kind
 
 

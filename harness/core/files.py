@@ -25,7 +25,7 @@ def open_text(path: Path) -> Iterator[io.TextIOBase]:
 
     A truncated or corrupt gzip and bytes that are not UTF-8 are reported when they are met.
     """
-    with _told_of(path), path.open("rb") as raw:
+    with _translating_read_errors(path), path.open("rb") as raw:
         stream = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
         yield io.TextIOWrapper(stream, encoding="utf-8", newline="\n")
 
@@ -35,13 +35,13 @@ def read_text(path: Path) -> str:
 
     Raises `BadInput` as that does.
     """
-    with _told_of(path):
+    with _translating_read_errors(path):
         data = path.read_bytes()
         return (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8")
 
 
 @contextlib.contextmanager
-def _told_of(path: Path) -> Iterator[None]:
+def _translating_read_errors(path: Path) -> Iterator[None]:
     """Turn what goes wrong with reading a file into `BadInput`."""
     try:
         yield

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from harness.core.types import Json, Retrieved, Role, Task, Usage, VectorSpace, Wording
+from harness.core.types import Json, PromptFields, RetrievalResult, Role, Task, Usage, VectorSpace
 
 if TYPE_CHECKING:
     from harness.core.types import FloatMatrix, IntVector
@@ -47,7 +47,7 @@ class Embedder(Protocol):
     def batch_tokens(self) -> int:
         """Return the tokens one `encode` call should hold, padding included; 0: any number."""
 
-    def instruction(self, role: Role, wording: Wording) -> str:
+    def instruction(self, role: Role, prompt_fields: PromptFields) -> str:
         """Return the text put before every input of that role in a task so worded."""
 
     def space(self, role: Role, instruction: str) -> VectorSpace:
@@ -61,7 +61,7 @@ class Embedder(Protocol):
 
 
 @runtime_checkable
-class Metered(Protocol):
+class BilledEmbedder(Protocol):
     """An embedder that somebody else runs, and bills."""
 
     @property
@@ -79,5 +79,5 @@ class Retriever(Protocol):
     def identity(self, task: Task) -> Mapping[str, Json]:
         """Return all that changes the run on this task, without loading weights."""
 
-    def search(self, task: Task, k: int, reporter: Reporter) -> Retrieved:
+    def search(self, task: Task, k: int, reporter: Reporter) -> RetrievalResult:
         """Return each query's best `k` documents, excluded ones masked before the cut."""

@@ -55,7 +55,7 @@ class Corpus:
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
+class PromptFields:
     """The words that a model's instruction is filled with for one task.
 
     `slug` is the name as BRIGHT spells its splits (`earth_science`), `name` the pretty one
@@ -90,7 +90,7 @@ class Task:
     qrels: Qrels
     excluded: Mapping[str, frozenset[str]]
     head_metric: str
-    wording: Wording
+    prompt_fields: PromptFields
     corpus: Corpus | None = None
     corpus_key: str = ""
     notes: tuple[str, ...] = ()
@@ -175,7 +175,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Retrieved:
+class RetrievalResult:
     """What a retriever returns: the run, seconds per phase, and facts worth keeping.
 
     `timings` maps a phase (`index`, `encode_documents`, `search`, …) to seconds; `facts` holds

@@ -10,7 +10,7 @@ from harness.core.errors import BadInput
 from harness.core.files import read_lines
 from harness.core.hashing import sha256_file, sha256_parts
 from harness.core.protocols import Reporter
-from harness.core.types import Corpus, Query, Task, Wording
+from harness.core.types import Corpus, PromptFields, Query, Task
 from harness.data.checks import (
     CorpusFields,
     Rows,
@@ -77,7 +77,7 @@ def load_beir(folder: Path, *, with_corpus: bool, reporter: Reporter) -> Task:
         qrels=qrels,
         excluded={qid: ids for qid, ids in excluded.items() if qid in qrels},
         head_metric=HEAD_METRIC,
-        wording=Wording(name, name, "search query", "query", "documents"),
+        prompt_fields=PromptFields(name, name, "search query", "query", "documents"),
         corpus=corpus,
         notes=notes,
     )

@@ -105,7 +105,7 @@ def load_bright(
         qrels=examples.qrels,
         excluded=examples.excluded,
         head_metric=entry.head_metric,
-        wording=entry.wording,
+        prompt_fields=entry.prompt_fields,
         corpus=corpus,
         notes=notes,
     )

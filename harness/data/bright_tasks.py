@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from harness.core.types import Wording
+from harness.core.types import PromptFields
 
 REPOSITORY = "xlangai/BRIGHT"
 REVISION = "3066d29c9651a576c8aba4832d249807b181ecae"
@@ -54,7 +54,7 @@ class BrightTask:
     documents: str
     gold_key: str
     head_metric: str
-    wording: Wording
+    prompt_fields: PromptFields
     counts: Counts
 
 
@@ -62,7 +62,7 @@ class BrightTask:
 class _Row:
     """One line of the table; a task without long documents has 0 in the last two columns."""
 
-    wording: Wording
+    prompt_fields: PromptFields
     queries: int
     documents: int
     gold: int
@@ -71,17 +71,17 @@ class _Row:
     long_gold: int = 0
 
 
-def _post(slug: str, name: str) -> Wording:
+def _post(slug: str, name: str) -> PromptFields:
     """Return the wording of a StackExchange task."""
-    return Wording(slug, name, f"{name} post", "post", "passages", f"{slug} post")
+    return PromptFields(slug, name, f"{name} post", "post", "passages", f"{slug} post")
 
 
-def _problem(slug: str, name: str, kind: str, documents: str, slug_kind: str = "") -> Wording:
+def _problem(slug: str, name: str, kind: str, documents: str, slug_kind: str = "") -> PromptFields:
     """Return the wording of a task whose queries are problems."""
-    return Wording(slug, name, kind, "problem", documents, slug_kind)
+    return PromptFields(slug, name, kind, "problem", documents, slug_kind)
 
 
-_PONY = Wording("pony", "Pony", "Pony question", "question", "passages", "pony question")
+_PONY = PromptFields("pony", "Pony", "Pony question", "question", "passages", "pony question")
 
 _TABLE = (
     _Row(_post("biology", "Biology"), 103, 57_359, 372, 0, 524, 134),
@@ -116,13 +116,13 @@ Wording: kinds and names as in ReasonEmbed's prompts (FlagEmbedding 7ed43d67, pr
 def _short(row: _Row) -> BrightTask:
     """Return a line's task with short documents, headed by nDCG@10."""
     return BrightTask(
-        name=row.wording.slug,
+        name=row.prompt_fields.slug,
         group="bright",
-        split=row.wording.slug,
+        split=row.prompt_fields.slug,
         documents="documents",
         gold_key="gold_ids",
         head_metric="ndcg@10",
-        wording=row.wording,
+        prompt_fields=row.prompt_fields,
         counts=Counts(row.queries, row.documents, row.gold, row.excluded),
     )
 
@@ -130,13 +130,13 @@ def _short(row: _Row) -> BrightTask:
 def _long(row: _Row) -> BrightTask:
     """Return a line's task with long documents, headed by recall@1 and asking for documents."""
     return BrightTask(
-        name=f"{row.wording.slug}-long",
+        name=f"{row.prompt_fields.slug}-long",
         group="bright-long",
-        split=row.wording.slug,
+        split=row.prompt_fields.slug,
         documents="long_documents",
         gold_key="gold_ids_long",
         head_metric="recall@1",
-        wording=replace(row.wording, document_noun="documents"),
+        prompt_fields=replace(row.prompt_fields, document_noun="documents"),
         counts=Counts(row.queries, row.long_documents, row.long_gold, row.excluded),
     )
 

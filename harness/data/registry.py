@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.core.errors import BadInput, UnknownName
 from harness.core.progress import SilentReporter
 from harness.core.protocols import Reporter
-from harness.core.types import Task, Wording
+from harness.core.types import PromptFields, Task
 from harness.data import bright_tasks
 from harness.data.query_sets import is_query_file, with_query_file
 
@@ -71,11 +71,11 @@ def _bright_row(task: bright_tasks.BrightTask) -> TaskRow:
     )
 
 
-def task_wordings() -> dict[str, Wording]:
+def task_wordings() -> dict[str, PromptFields]:
     """Return named task -> the words that instructions are filled with."""
     from harness.data.stdlib.task import WORDING
 
-    found = {name: task.wording for name, task in bright_tasks.TASKS.items()}
+    found = {name: task.prompt_fields for name, task in bright_tasks.TASKS.items()}
     return {**found, STDLIB: WORDING}
 
 

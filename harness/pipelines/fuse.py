@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from harness.core.types import Json, Retrieved, Run
+from harness.core.types import Json, RetrievalResult, Run
 from harness.derived import EntryReader
 from harness.evaluate import EvalConfig, Outcome, scored_run
 from harness.pipelines.fusion import Fused, Fusion, FusionSettings, fuse_runs
@@ -146,7 +146,7 @@ class _Maker:
         else:
             fusion = Fusion.of(self.request.settings, len(runs))
             fused = fuse_runs(runs, fusion, self.config.k)
-        retrieved = Retrieved(
+        retrieved = RetrievalResult(
             run=fused.run,
             timings={"fuse": time.perf_counter() - start},
             facts=self._facts(fused),

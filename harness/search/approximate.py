@@ -9,8 +9,8 @@ import numpy as np
 
 from harness.core.errors import BadInput, MissingExtra
 from harness.core.types import Ranking, Run
-from harness.search.best_rows import BestRows
 from harness.search.dense import Asked
+from harness.search.top_k import TopKRanker
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +36,7 @@ def search_approximate(
     without FAISS, `BadInput` for a factory string that FAISS refuses or that cannot exclude.
     """
     index = _build(document_vectors, factory)
-    corpus = BestRows(document_ids)
+    corpus = TopKRanker(document_ids)
     depth = min(k, len(document_ids))
     rankings: dict[str, Ranking] = {}
     for vector, (qid, excluded) in zip(query_vectors, queries, strict=True):

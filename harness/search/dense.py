@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeAlias
 
-from harness.core.errors import BadInput, ModelError
+from harness.core.errors import BadInput, MissingExtra, ModelError
 from harness.core.types import Ranking, Run
-from harness.search.best_rows import BestRows
+from harness.search.top_k import TopKRanker
 
 if TYPE_CHECKING:
     from harness.core.types import FloatMatrix
+
 
 SCORE_BYTES = 256 * 1024 * 1024
 """Memory for one block of scores; a block holds whole rows of at least one query."""
@@ -64,7 +65,7 @@ def search_dense(
         )
     work = 2.0 * len(queries) * document_vectors.size
     multiply = _multiplier(document_vectors, how or DenseSearch(), work)
-    corpus = BestRows(document_ids)
+    corpus = TopKRanker(document_ids)
     step = max(1, SCORE_BYTES // (4 * max(1, len(document_ids))))
     rankings: dict[str, Ranking] = {}
     for start in range(0, len(queries), step):
@@ -84,7 +85,58 @@ def _multiplier(
         raise BadInput(f"search engine {how.engine!r}", fix=f"Choose one of {', '.join(ENGINES)}.")
     worth = "torch" in sys.modules or (work >= WORTH_LOADING and find_spec("torch") is not None)
     if how.engine == "torch" or (how.engine == "auto" and worth):
-        from harness.search.dense_torch import torch_multiplier
-
         return torch_multiplier(document_vectors, how.device)
     return lambda queries: queries @ document_vectors.T
+
+
+GPU_BLOCK_BYTES = 8 * 1024**3
+"""Document vectors on the GPU at once; larger matrices go through it in blocks."""
+
+
+def torch_multiplier(
+    document_vectors: FloatMatrix, device: str
+) -> Callable[[FloatMatrix], FloatMatrix]:
+    """Return what turns query vectors `[b, d]` into scores, float32 `[b, n]` in host memory.
+
+    Raises `MissingExtra` without torch, `BadInput` for a device that is not there.
+    """
+    try:
+        import torch
+    except ImportError as error:
+        raise MissingExtra("torch", "torch") from error
+    place = _device(device)
+    # On the CPU this shares the matrix' memory; nothing is copied.
+    documents = torch.from_numpy(document_vectors)
+    if place.type == "cpu":
+        return lambda queries: (torch.from_numpy(queries) @ documents.T).numpy()
+    # TF32 would round each factor to 10 bits; the protocol asks for float32 scores.
+    torch.backends.cuda.matmul.allow_tf32 = False
+    step = max(1, GPU_BLOCK_BYTES // (4 * max(1, documents.shape[1])))
+    resident = documents.to(place) if documents.shape[0] <= step else None
+
+    def multiply(queries: FloatMatrix) -> FloatMatrix:
+        asked = torch.from_numpy(queries).to(place)
+        if resident is not None:
+            return (asked @ resident.T).cpu().numpy()
+        parts = [
+            (asked @ documents[start : start + step].to(place).T).cpu()
+            for start in range(0, documents.shape[0], step)
+        ]
+        return torch.cat(parts, dim=1).numpy()
+
+    return multiply
+
+
+def _device(name: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - torch.device
+    """Return the device of that name; raises `BadInput` if torch cannot use it."""
+    import torch
+
+    try:
+        place = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(0, device=place)
+    except (RuntimeError, AssertionError) as error:
+        raise BadInput(
+            f"torch cannot use the device {name!r}: {str(error).splitlines()[0]}",
+            fix="Leave --device out, or name one that `rebench doctor` lists.",
+        ) from error
+    return place

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.core.errors import BadInput
 from harness.core.files import open_text, read_jsonl
-from harness.core.training import TrainingRow, row_from_json
+from harness.core.training_row import TrainingRow, row_from_json
 
 _SUFFIXES = (".jsonl", ".jsonl.gz")
 _PIECE = 1 << 20

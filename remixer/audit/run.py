@@ -155,7 +155,7 @@ def _trivialities(
         count_ranks(sampled, pool, tally, tools.reporter)
         count_shared_shingles(sampled, pool, tally)
         if tools.scorer is not None:
-            wording = task.wording if task is not None else None
+            wording = task.prompt_fields if task is not None else None
             count_embedded(sampled, tools.scorer, wording, tally, tools.reporter)
         ranked[name] = RankedSample(len(sampled), len(pool.texts), pool.is_corpus)
     return ranked

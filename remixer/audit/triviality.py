@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from harness.core.protocols import Reporter
-from harness.core.types import Corpus, Task, Wording
-from harness.search.bm25_index import Bm25Settings, build_index
+from harness.core.types import Corpus, PromptFields, Task
+from harness.search.bm25 import Bm25Settings, build_index
 from remixer.audit.contradictions import RowFacts
 from remixer.audit.measures import Tally
 from remixer.audit.reader import AuditRow
@@ -164,7 +164,7 @@ def count_sources(
 
 
 def count_embedded(
-    rows: Sequence[AuditRow], scorer: PairScorer, wording: Wording | None, tally: Tally,
+    rows: Sequence[AuditRow], scorer: PairScorer, wording: PromptFields | None, tally: Tally,
     reporter: Reporter,
 ) -> None:  # fmt: skip
     """Count negatives that a scorer ranks above every positive of their row."""
@@ -183,7 +183,7 @@ def count_embedded(
         qrels={},
         excluded={},
         head_metric="ndcg@10",
-        wording=wording or Wording(name, name, "question", "question", "documents"),
+        prompt_fields=wording or PromptFields(name, name, "question", "question", "documents"),
         corpus=Corpus(ids, pool.texts),
     )
     pairs = [

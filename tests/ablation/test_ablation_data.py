@@ -13,7 +13,7 @@ from harness.cli.ablate import _RemixModels
 from harness.core.errors import BadInput
 from harness.core.progress import SilentReporter
 from harness.core.settings import load_settings
-from harness.core.training import read_rows
+from harness.core.training_row import read_rows
 from tests.helpers.train_cases import write_training_rows
 
 OPTIONS = {

@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pytest
 
-from harness.cache import writer as writer_module
+from harness.cache import store as writer_module
 from harness.cache.encode import encode_texts
 from harness.cache.shard import read_head
 from harness.cache.store import EmbeddingStore

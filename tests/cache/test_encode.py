@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.cache import writer as writer_module
+from harness.cache import store as writer_module
 from harness.cache.encode import encode_texts
 from harness.cache.keys import text_keys
 from harness.cache.store import EmbeddingStore

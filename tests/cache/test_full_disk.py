@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cache import writer as writer_module
+from harness.cache import store as writer_module
 from harness.cache.encode import encode_texts
 from harness.cache.keys import text_keys
 from harness.cache.lookup import Lookup
@@ -68,7 +68,7 @@ LIMITED = """
 import resource, sys
 from pathlib import Path
 from tests.helpers.cache_embedders import Recorder, Watched, some_texts
-from harness.cache import writer
+from harness.cache import store as writer
 from harness.cache.encode import encode_texts
 from harness.cache.store import EmbeddingStore
 from harness.core.errors import StoreError

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import pytest
 from typer.testing import CliRunner
 
-from harness.cache import writer as writer_module
+from harness.cache import store as writer_module
 from harness.cache.encode import encode_texts
 from harness.cache.maintain import GcRule, collect_garbage, space_infos, verify_store
 from harness.cache.shard import read_head

@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.cache.batches import MAX_ROWS, cut, plan_batches
 from harness.cache.keys import distinct_texts, text_keys
-from harness.cache.plan import MAX_ROWS, cut, plan_batches
 
 TEXTS = st.lists(st.text(max_size=12), min_size=1, max_size=40)
 

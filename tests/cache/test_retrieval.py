@@ -10,11 +10,11 @@ import pytest
 from harness.cache.encode import encode_texts
 from harness.cache.store import EmbeddingStore
 from harness.core.errors import BadInput
-from harness.core.types import Corpus, Query, Task, Wording
+from harness.core.types import Corpus, PromptFields, Query, Task
 from harness.retrieval import DenseRetriever
 from tests.helpers.cache_embedders import Asleep, Limited, Recorder, Watched, some_texts
 
-WORDING = Wording("tides", "Tides", "Tides post", "post", "passages")
+WORDING = PromptFields("tides", "Tides", "Tides post", "post", "passages")
 
 
 def task(name: str = "tides", repeats: int = 10) -> Task:
@@ -30,7 +30,7 @@ def task(name: str = "tides", repeats: int = 10) -> Task:
         qrels={"q1": {"d3": 1}, "q2": {"d7": 1}},
         excluded={"q1": frozenset({"d3"})},
         head_metric="ndcg@10",
-        wording=WORDING,
+        prompt_fields=WORDING,
         corpus=Corpus(ids, tuple(texts)),
     )
 
@@ -93,7 +93,7 @@ def test_a_task_without_documents_is_refused() -> None:
 
 def test_a_matrix_is_not_held_twice(tmp_path, monkeypatch) -> None:
     """Stored vectors, a third of them repeats, come back in one matrix and a shard's worth."""
-    from harness.cache import writer
+    from harness.cache import store as writer
 
     monkeypatch.setattr(writer, "FLUSH_BYTES", 1 << 20)
     wide, store = 1024, EmbeddingStore(tmp_path)

@@ -16,7 +16,7 @@ from harness.core.hashing import (
     space_fingerprint,
     task_fingerprint,
 )
-from harness.core.types import Corpus, Query, Task, VectorSpace, Wording
+from harness.core.types import Corpus, PromptFields, Query, Task, VectorSpace
 
 TASK = Task(
     name="t",
@@ -27,7 +27,7 @@ TASK = Task(
     qrels={"q1": {"a": 1}, "q2": {"b": 2}},
     excluded={"q1": frozenset({"x", "y"})},
     head_metric="ndcg@10",
-    wording=Wording("t", "T", "T post", "post", "passages"),
+    prompt_fields=PromptFields("t", "T", "T post", "post", "passages"),
     corpus=Corpus(("a", "b"), ("text a", "text b")),
 )
 CHANGES = {

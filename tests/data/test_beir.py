@@ -61,7 +61,7 @@ def test_a_folder_becomes_a_task(tmp_path):
     assert task.qrels == {"q1": {"d 1": 2, "d2": 0}, "q2": {"d3": 1}}
     assert [(query.id, query.text) for query in task.queries] == [("q1", "why?"), ("q2", "how?")]
     assert task.excluded == {}
-    assert task.wording.document_noun == "documents"
+    assert task.prompt_fields.document_noun == "documents"
 
 
 def test_the_header_is_optional_and_files_may_be_gzipped(tmp_path):

@@ -43,15 +43,19 @@ def test_aops_and_theoremqa_questions_share_their_corpus_size():
 
 
 def test_wording_says_what_each_family_calls_things():
-    earth = TASKS["earth_science"].wording
+    earth = TASKS["earth_science"].prompt_fields
     assert earth.query_kind == "Earth Science post"
     assert earth.slug_kind == "earth_science post"
-    nouns = {name: (w.query_noun, w.document_noun) for name in SHORT for w in [TASKS[name].wording]}
+    nouns = {
+        name: (w.query_noun, w.document_noun) for name in SHORT for w in [TASKS[name].prompt_fields]
+    }
     assert nouns["biology"] == ("post", "passages")
     assert nouns["pony"] == ("question", "passages")
     assert nouns["leetcode"] == nouns["aops"] == ("problem", "examples")
     assert nouns["theoremqa_theorems"] == ("problem", "theorems")
-    assert {TASKS[n].wording.document_noun for n in group_members("bright-long")} == {"documents"}
+    assert {TASKS[n].prompt_fields.document_noun for n in group_members("bright-long")} == {
+        "documents"
+    }
 
 
 def test_the_revision_is_a_whole_commit_and_not_the_old_one():

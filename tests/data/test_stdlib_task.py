@@ -45,10 +45,13 @@ def test_describes_itself(task: Task):
     assert task.head_metric == "ndcg@10"
     assert task.excluded == {}
     assert task.notes == ()
-    assert task.wording.query_kind == "Python programming question"
-    assert task.wording.query_noun == "question"
-    assert task.wording.document_noun == "documentation entries"
-    assert task.wording.query_kind == f"{task.wording.name} {task.wording.query_noun}"
+    assert task.prompt_fields.query_kind == "Python programming question"
+    assert task.prompt_fields.query_noun == "question"
+    assert task.prompt_fields.document_noun == "documentation entries"
+    assert (
+        task.prompt_fields.query_kind
+        == f"{task.prompt_fields.name} {task.prompt_fields.query_noun}"
+    )
 
 
 def test_revision_and_fingerprint_name_the_python_version(task: Task):

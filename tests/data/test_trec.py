@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.errors import BadInput
-from harness.core.types import Corpus, Query, Ranking, Run, Task, Wording
+from harness.core.types import Corpus, PromptFields, Query, Ranking, Run, Task
 from harness.data.trec import check_run, inspect_run, read_run, write_run
 
 
@@ -194,7 +194,7 @@ def task_of(qrels, excluded=None, corpus=None):
         qrels=qrels,
         excluded=excluded or {},
         head_metric="ndcg@10",
-        wording=Wording("toy", "toy", "query", "query", "documents"),
+        prompt_fields=PromptFields("toy", "toy", "query", "query", "documents"),
         corpus=None if corpus is None else Corpus(tuple(corpus), ("",) * len(corpus)),
     )
 

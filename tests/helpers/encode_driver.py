@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.cache import writer
+from harness.cache import store as writer
 from harness.cache.encode import encode_texts
 from harness.cache.keys import text_keys
 from harness.cache.shard import read_head

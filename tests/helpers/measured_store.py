@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.core.types import Corpus, Json, Query, Ranking, Run, Task, Wording
+from harness.core.types import Corpus, Json, PromptFields, Query, Ranking, Run, Task
 from harness.data.bright_tasks import TASKS
 from harness.data.trec import write_run
 from harness.evaluate import describe_task
@@ -16,7 +16,7 @@ from results.judgements import save_judgements
 from results.schema import Entry
 from results.store import ResultStore
 
-WORDING = Wording("a", "A", "question", "question", "passages")
+WORDING = PromptFields("a", "A", "question", "question", "passages")
 DEPTH = 12
 
 Ranks = Sequence[int | None]
@@ -46,7 +46,7 @@ def make_task(
         qrels={qid: dict.fromkeys(docs, 1) for qid, docs in judged.items()},
         excluded={},
         head_metric="ndcg@10",
-        wording=TASKS[name].wording if name in TASKS else WORDING,
+        prompt_fields=TASKS[name].prompt_fields if name in TASKS else WORDING,
         corpus=corpus,
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.core.progress import SilentReporter
-from harness.core.types import Corpus, Query, Task, Wording
+from harness.core.types import Corpus, PromptFields, Query, Task
 from harness.search.bm25 import bm25
 from models.chat.dispatch import FailureLimits
 from models.chat.protocol import ChatModel
@@ -36,14 +36,14 @@ def make_task(documents: int = 24, seed: int = 5, words: int = 60) -> Task:
         qrels={"q": {ids[0]: 1}} if documents else {},
         excluded={"q": frozenset(ids[1:2])},
         head_metric="ndcg@10",
-        wording=Wording("notes", "Systems", "Systems question", "question", "passages"),
+        prompt_fields=PromptFields("notes", "Systems", "Systems question", "question", "passages"),
         corpus=Corpus(ids, texts),
     )
 
 
 def make_kind(task: Task | None = None) -> Kind:
     """Return the general kind for a task."""
-    return load_kind("general", (task or make_task()).wording, "computing")
+    return load_kind("general", (task or make_task()).prompt_fields, "computing")
 
 
 def make_config(**changes: object) -> RemixConfig:

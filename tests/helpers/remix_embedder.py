@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from harness.core.types import Json, Role, VectorSpace, Wording
+from harness.core.types import Json, PromptFields, Role, VectorSpace
 
 
 class HashedWords:
@@ -17,7 +17,7 @@ class HashedWords:
     identity: Mapping[str, Json] = {"card": "hashed-words"}
     batch_tokens = 0
 
-    def instruction(self, role: Role, wording: Wording) -> str:
+    def instruction(self, role: Role, prompt_fields: PromptFields) -> str:
         return ""
 
     def space(self, role: Role, instruction: str) -> VectorSpace:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.core.types import Query, Task, Wording
+from harness.core.types import PromptFields, Query, Task
 from harness.evaluate import describe_task
 from results.judgements import save_judgements
 from results.schema import Entry
@@ -43,7 +43,7 @@ def made_task(name: str, queries: int, made: Made) -> Task:
         qrels={f"q{at}": {f"{made.gold}{at}": 1} for at in range(queries)},
         excluded={},
         head_metric=made.metric,
-        wording=Wording("", "", "", "", ""),
+        prompt_fields=PromptFields("", "", "", "", ""),
     )
 
 

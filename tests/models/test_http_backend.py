@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from harness.core.errors import BadInput, DataUnavailable
-from harness.core.types import Wording
+from harness.core.types import PromptFields
 from models.card import card_from_mapping
 from models.http_backend import HttpEmbedder
 from models.http_requests import pack
@@ -109,7 +109,7 @@ def test_no_text_needs_no_server(server: Server, clock: FakeClock) -> None:
 
 
 def test_instruction_is_the_cards_template(server: Server, clock: FakeClock) -> None:
-    wording = Wording("biology", "Biology", "Biology post", "post", "passages")
+    wording = PromptFields("biology", "Biology", "Biology post", "post", "passages")
     model = embedder(server, clock, query_instruction="Given {a_query_kind}: ")
     assert model.instruction("query", wording) == "Given a Biology post: "
     assert model.instruction("document", wording) == ""

@@ -9,7 +9,7 @@ import pytest
 
 from harness.cache.store import EmbeddingStore
 from harness.core.progress import SilentReporter
-from harness.core.types import Retrieved, Task, Usage
+from harness.core.types import RetrievalResult, Task, Usage
 from harness.data.registry import TaskOptions, load_task
 from harness.evaluate import EvalConfig, evaluate
 from harness.leaderboard.measures import billed, price
@@ -40,7 +40,7 @@ def task(tmp_path: Path) -> Task:
     return load_task(str(write_beir(tmp_path / "tides")), options, SilentReporter())
 
 
-def searched(model: HttpEmbedder, task: Task, cache: Path | None) -> Retrieved:
+def searched(model: HttpEmbedder, task: Task, cache: Path | None) -> RetrievalResult:
     store = EmbeddingStore(cache) if cache else None
     return DenseRetriever(model, store).search(task, 10, SilentReporter())
 

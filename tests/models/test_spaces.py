@@ -66,9 +66,9 @@ def spaces(folder, **options):
 
 def fingerprints(card, options):
     embedder = EMBEDDERS.get(card.backend)(card, options)
-    from harness.core.types import Wording
+    from harness.core.types import PromptFields
 
-    words = Wording("s", "S", "S post", "post", "passages")
+    words = PromptFields("s", "S", "S post", "post", "passages")
     found = [
         embedder.space(role, embedder.instruction(role, words)) for role in ("query", "document")
     ]
@@ -163,9 +163,9 @@ def test_identity_holds_no_path_of_this_machine(qwen3):
 
 PROBE = """
 import sys
-from harness.core.types import Wording
+from harness.core.types import PromptFields
 from models.registry import EMBEDDERS, LoadOptions, resolve_model
-words = Wording("s", "S", "S post", "post", "passages")
+words = PromptFields("s", "S", "S post", "post", "passages")
 for spec in sys.argv[1:]:
     options = LoadOptions()
     card = resolve_model(spec, options, {})

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import BadInput, DataUnavailable
-from harness.core.training import TrainingRow, write_rows
+from harness.core.training_row import TrainingRow, write_rows
 from redapter.config import BatchConfig, DataConfig
 from redapter.data import load_examples
 

@@ -14,9 +14,9 @@ import pytest
 
 from harness.core.errors import BadInput, UnknownName
 from harness.core.progress import SilentReporter
-from harness.core.training import TrainingRow, row_json
+from harness.core.training_row import TrainingRow, row_json
 from harness.core.types import Corpus, Query, Task
-from harness.search.analyzer import analyze
+from harness.search.lucene.analyzer import analyze
 from remixer.audit import scan as audit_scan
 from remixer.audit.contamination import BenchmarkIndex, BenchmarkText
 from remixer.audit.measures import MEASURES, SECTIONS, parse_limits, with_limits

@@ -13,7 +13,7 @@ import pytest
 
 from harness.cli.errors import run_guarded
 from harness.cli.remix_replay import app
-from harness.core.training import read_rows
+from harness.core.training_row import read_rows
 from tests.helpers.chat_server import ChatServer, rule
 from tests.helpers.command_run import Done
 from tests.helpers.remix_corpus import make_task

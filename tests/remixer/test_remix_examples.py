@@ -106,7 +106,7 @@ def test_enough_sources_have_both_sides(written):
 
 def test_the_keys_are_those_of_the_requests(records, written, task: Task):
     """On the interpreter that they were written for; another documents some objects otherwise."""
-    asking = Asking(load_kind("stdlib", task.wording), "written", "written", SEED)
+    asking = Asking(load_kind("stdlib", task.prompt_fields), "written", "written", SEED)
     keys = {record["key"] for record in records}
     text_of = dict(zip(task.corpus.ids, task.corpus.texts, strict=True))
     here = [source for source in written["generate"] if source in text_of]

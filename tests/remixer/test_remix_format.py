@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harness.core.errors import BadInput, StoreError
 from harness.core.files import write_jsonl
-from harness.core.training import TrainingRow, read_rows
+from harness.core.training_row import TrainingRow, read_rows
 from harness.data.bright_tasks import TASKS
 from harness.data.stdlib.task import WORDING
 from models.chat.dispatch import Budget
@@ -28,7 +28,7 @@ from tests.helpers.remix_corpus import make_task
 
 TASK = make_task()
 TEXT_OF = dict(zip(TASK.corpus.ids, TASK.corpus.texts, strict=True))
-NAMED = (TASK.name, TASK.wording)
+NAMED = (TASK.name, TASK.prompt_fields)
 
 
 def query(at: int) -> QueryRow:
@@ -125,13 +125,13 @@ def test_labels_of_another_run_are_refused():
 
 
 def test_instructions_follow_the_released_pattern():
-    assert instruction(TASKS["earth_science"].wording) == (
+    assert instruction(TASKS["earth_science"].prompt_fields) == (
         "Given an Earth Science post, retrieve relevant passages that help answer the post."
     )
-    assert instruction(TASKS["leetcode"].wording) == (
+    assert instruction(TASKS["leetcode"].prompt_fields) == (
         "Given a Coding problem, retrieve relevant examples that help answer the problem."
     )
-    assert instruction(TASKS["theoremqa_theorems"].wording) == (
+    assert instruction(TASKS["theoremqa_theorems"].prompt_fields) == (
         "Given a Math problem, retrieve relevant theorems that help answer the problem."
     )
     assert instruction(WORDING).startswith("Given a Python programming question, retrieve")

@@ -10,7 +10,7 @@ import pytest
 
 from harness.core.errors import BadInput, ModelError
 from harness.core.progress import SilentReporter
-from harness.core.types import Corpus, Ranking, Retrieved, Run, Task
+from harness.core.types import Corpus, Ranking, RetrievalResult, Run, Task
 from harness.search.bm25 import bm25
 from remixer.mine import MineOptions, mine_candidates
 from remixer.rows import QueryRow
@@ -38,9 +38,9 @@ class Fixed:
     def identity(self, task: Task) -> Mapping:
         return {}
 
-    def search(self, task: Task, k: int, reporter: object) -> Retrieved:
+    def search(self, task: Task, k: int, reporter: object) -> RetrievalResult:
         ranking = Ranking(self.ids, np.linspace(1, 0, len(self.ids), dtype=np.float32))
-        return Retrieved(Run({query.id: ranking for query in task.queries}), {}, {})
+        return RetrievalResult(Run({query.id: ranking for query in task.queries}), {}, {})
 
 
 def test_nothing_of_the_benchmarks_answers_is_mined_where_that_is_asked_for():

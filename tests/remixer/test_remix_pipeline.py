@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import BadInput, BudgetReached, ModelError, StoreError
-from harness.core.training import read_rows
+from harness.core.training_row import read_rows
 from harness.core.types import Corpus
 from harness.search.bm25 import bm25, bm25_bow
 from models.chat.dispatch import Budget, FailureLimits

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import BadInput, ModelError
-from harness.core.training import read_rows
+from harness.core.training_row import read_rows
 from models.chat.dispatch import FailureLimits
 from models.chat.journal import record_line
 from models.chat.protocol import ChatReply, Sampling, user_request

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.errors import BadInput, UnknownName
-from harness.core.types import Wording
+from harness.core.types import PromptFields
 from harness.data.bright_tasks import TASKS
 from harness.data.stdlib.task import WORDING
 from remixer import prompt_texts
@@ -58,8 +58,10 @@ def test_versions_tell_wordings_apart(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize("name", KINDS)
-@pytest.mark.parametrize("wording", [WORDING, TASKS["biology"].wording], ids=["stdlib", "biology"])
-def test_every_kind_makes_whole_requests(name: str, wording: Wording):
+@pytest.mark.parametrize(
+    "wording", [WORDING, TASKS["biology"].prompt_fields], ids=["stdlib", "biology"]
+)
+def test_every_kind_makes_whole_requests(name: str, wording: PromptFields):
     asking = Asking(load_kind(name, wording), "writer", "judge", 42)
     document, query = "THE DOCUMENT {{x}}", "THE QUERY"
     texts = {
@@ -110,7 +112,7 @@ def test_kinds_follow_the_released_tasks():
 
 def test_domains_and_group_sizes_are_the_released_ones():
     domains = {
-        name: load_kind(kind_name(name), task.wording).domain for name, task in TASKS.items()
+        name: load_kind(kind_name(name), task.prompt_fields).domain for name, task in TASKS.items()
     }
     assert {domains[name] for name in ("stackoverflow", "leetcode", "pony")} == {"Coding"}
     assert {domains[name] for name in ("aops", "theoremqa_questions", "theoremqa_theorems")} == {

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.search import segmentation
-from harness.search.analyzer import analyze, term_of
-from harness.search.segmentation import tokenize
+from harness.search.lucene import segmentation
+from harness.search.lucene.analyzer import analyze, term_of
+from harness.search.lucene.segmentation import tokenize
 
 TASKS = ("biology", "earth_science", "pony", "psychology", "stackoverflow", "theoremqa_questions")
 

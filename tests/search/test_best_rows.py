@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.core.errors import ModelError
-from harness.search.best_rows import BestRows
+from harness.search.top_k import TopKRanker
 
 
 def by_full_sort(scores: np.ndarray, ids: list[str], k: int, excluded: frozenset[str]) -> list[int]:
@@ -31,7 +31,7 @@ def test_equals_a_full_sort(n: int, k: int, share: float, values: int) -> None:
     excluded = frozenset(
         [ids[row] for row in np.flatnonzero(rng.random(n) < chance)] + ["no document"]
     )
-    found = BestRows(ids).best(scores, k, excluded)
+    found = TopKRanker(ids).best(scores, k, excluded)
     assert found.tolist() == by_full_sort(scores, ids, k, excluded)
 
 
@@ -61,15 +61,15 @@ def test_each_way_is_taken(
     }[excluded]
     values = order if scores == "apart" else np.zeros(2000, np.float32)
     seen: Counter[str] = Counter()
-    among = BestRows._among
+    among = TopKRanker._among
 
-    def counted(self: BestRows, *arguments: object) -> object:
+    def counted(self: TopKRanker, *arguments: object) -> object:
         found = among(self, *arguments)  # type: ignore[arg-type]
         seen["too few" if found is None else "found"] += 1
         return found
 
-    monkeypatch.setattr(BestRows, "_among", counted)
-    found = BestRows(ids).best(values, 10, left_out)
+    monkeypatch.setattr(TopKRanker, "_among", counted)
+    found = TopKRanker(ids).best(values, 10, left_out)
     assert found.tolist() == by_full_sort(values, ids, 10, left_out)
     assert dict(seen) == calls
 
@@ -80,12 +80,12 @@ def test_a_score_that_is_not_finite_is_told_whatever_is_excluded() -> None:
     scores[7] = np.nan
     for excluded in (frozenset(), frozenset(ids[:2]), frozenset(ids[:20]), frozenset(["d7"])):
         with pytest.raises(ModelError, match="nan"):
-            BestRows(ids).best(scores, 3, excluded)
+            TopKRanker(ids).best(scores, 3, excluded)
 
 
 @pytest.mark.parametrize("excluded", [frozenset(), frozenset(["d1"])])
 def test_k_and_shapes_are_checked_whatever_is_excluded(excluded: frozenset[str]) -> None:
-    rows = BestRows([f"d{row}" for row in range(50)])
+    rows = TopKRanker([f"d{row}" for row in range(50)])
     with pytest.raises(ValueError, match="at least 1"):
         rows.best(np.zeros(50, np.float32), 0, excluded)
     with pytest.raises(ValueError, match="float64"):
@@ -95,5 +95,5 @@ def test_k_and_shapes_are_checked_whatever_is_excluded(excluded: frozenset[str])
 
 
 def test_rows_of_known_ids() -> None:
-    rows = BestRows(["b", "a", "c"]).rows_of(frozenset(["c", "b", "elsewhere"]))
+    rows = TopKRanker(["b", "a", "c"]).rows_of(frozenset(["c", "b", "elsewhere"]))
     assert sorted(rows.tolist()) == [0, 2]

@@ -15,13 +15,12 @@ from hypothesis import strategies as st
 
 from harness.core.errors import BadInput
 from harness.core.progress import SilentReporter
-from harness.core.types import Corpus, Query, Task, Wording
+from harness.core.types import Corpus, PromptFields, Query, Task
 from harness.search import bm25 as bm25_module
-from harness.search import bm25_index, term_counts
-from harness.search.analyzer import analyze
-from harness.search.bm25 import Bm25Retriever, bm25, bm25_bow
-from harness.search.bm25_index import Bm25Settings, build_index
-from harness.search.term_counts import TermCounter
+from harness.search.bm25 import Bm25Retriever, Bm25Settings, bm25, bm25_bow, build_index
+from harness.search.lucene import term_counts
+from harness.search.lucene.analyzer import analyze
+from harness.search.lucene.term_counts import TermCounter
 
 
 def _task(documents, queries, excluded=None):
@@ -35,7 +34,7 @@ def _task(documents, queries, excluded=None):
         qrels={},
         excluded={name: frozenset(ids) for name, ids in (excluded or {}).items()},
         head_metric="ndcg@10",
-        wording=Wording("made-up", "Made-up", "post", "post", "passages"),
+        prompt_fields=PromptFields("made-up", "Made-up", "post", "post", "passages"),
         corpus=Corpus(tuple(documents), tuple(documents.values())),
     )
 
@@ -162,7 +161,7 @@ def test_scores_depend_on_neither_blocks_nor_company(monkeypatch):
     documents = {f"d{i}": " ".join(rng.choice(words, rng.integers(0, 40))) for i in range(50)}
     queries = [" ".join(rng.choice(words, 12)) for _ in range(7)]
     together = _search(bm25(), _task(documents, queries))
-    monkeypatch.setattr(bm25_index, "_DOCUMENTS_AT_ONCE", 7)
+    monkeypatch.setattr(bm25_module, "_DOCUMENTS_AT_ONCE", 7)
     monkeypatch.setattr(bm25_module, "_QUERIES_AT_ONCE", 2)
     monkeypatch.setattr(term_counts, "_REMEMBERED_TOKENS", 5)
     assert _search(bm25(), _task(documents, queries)) == together

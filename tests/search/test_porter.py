@@ -10,7 +10,7 @@ from itertools import groupby
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.search.porter import stem
+from harness.search.lucene.porter import stem
 
 STEP_2 = (
     "ational ate|tional tion|enci ence|anci ance|izer ize|bli ble|alli al|entli ent|eli e|ousli ous"

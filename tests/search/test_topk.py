@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.core.errors import ModelError
-from harness.search.topk import SAMPLE_STEP, IdOrder, contenders, id_order, top_k
+from harness.search.top_k import SAMPLE_STEP, IdOrder, candidate_rows, id_order, top_k
 
 
 def _by_full_sort(scores, ids, k, excluded):
@@ -91,7 +91,7 @@ def test_a_large_corpus_is_cut_right_whatever_the_sample_shows(where: str):
         sampled = rows % SAMPLE_STEP == 0
         scores[sampled if where == "in the sample" else ~sampled] += 20
     ids = [f"doc/{number}" for number in rng.permutation(n)]
-    found = contenders(scores, k)
+    found = candidate_rows(scores, k)
     assert len(found) >= k
     floor = scores[found].min()
     assert np.array_equal(found, np.flatnonzero(scores >= floor))

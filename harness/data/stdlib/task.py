@@ -11,10 +11,10 @@ from typing import Any
 
 from harness.core.errors import BadInput
 from harness.core.files import read_jsonl
-from harness.core.types import Query, Task, Wording
+from harness.core.types import PromptFields, Query, Task
 from harness.data.stdlib.corpus import build_corpus
 
-WORDING = Wording(
+WORDING = PromptFields(
     slug="stdlib",
     name="Python programming",
     query_kind="Python programming question",
@@ -74,7 +74,7 @@ def load_stdlib() -> Task:
         qrels={row.id: judged[row.id] for row in kept},
         excluded={},
         head_metric="ndcg@10",
-        wording=WORDING,
+        prompt_fields=WORDING,
         corpus=corpus,
         corpus_key=revision,
         notes=_missing_note(missing, len(rows) - len(kept)),

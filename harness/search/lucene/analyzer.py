@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from harness.search.porter import stem
-from harness.search.segmentation import tokenize
+from harness.search.lucene.porter import stem
+from harness.search.lucene.segmentation import tokenize
 
 VERSION = "lucene-english/1"
 """Belongs to the identity of whatever uses `analyze`; raise it when any token would change."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.sources import source_hash
+from harness.core.code_hash import source_hash
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
+from itertools import repeat
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -78,7 +79,7 @@ def top_k(
     places = min(k, len(scores) - excluded)
     if places == 0:
         return np.empty(0, dtype=np.intp)
-    return best_of(contenders(kept, places), kept, order, places)
+    return best_of(candidate_rows(kept, places), kept, order, places)
 
 
 def check_asked(scores: FloatVector, order: IdOrder, k: int) -> None:
@@ -90,11 +91,11 @@ def check_asked(scores: FloatVector, order: IdOrder, k: int) -> None:
     check_finite(scores)
 
 
-def contenders(scores: FloatVector, k: int) -> IntRows:
+def candidate_rows(scores: FloatVector, k: int) -> IntRows:
     """Return all rows whose score reaches some floor, at least `k` of n: intp, ascending.
 
     Whatever ties with one of them is among them. The floor is guessed from a sample so that about
-    twice `k` rows reach it, and is the exact cut where the guess was wrong: several times faster
+    twice `k` rows depth it, and is the exact cut where the guess was wrong: several times faster
     than finding that cut among all.
     """
     sample = scores[::SAMPLE_STEP]
@@ -166,3 +167,61 @@ def _best_of_ties(candidates: IntRows, scores: FloatVector, order: IdOrder, k: i
     room = len(tied) - surplus
     best = tied[np.argpartition(order.of(tied), room - 1)[:room]]
     return np.concatenate((candidates[values > lowest], best))
+
+
+BEYOND = 1.25
+"""How far beyond `k` is looked first: few of the best are excluded in most collections."""
+TIES = 4
+"""Candidates, as a multiple of those looked for, from which masking rows is the cheaper way."""
+
+
+class TopKRanker:
+    """Ranks the rows of a corpus whose ids are `ids`; ids that it lacks exclude nothing.
+
+    A query of BRIGHT's aops excludes up to 11,000 documents. Looking all of them up costs as much
+    as the whole search, so the candidates at the top are looked up among the excluded instead.
+    """
+
+    def __init__(self, ids: Sequence[str]) -> None:
+        self._ids = ids
+        self.order = IdOrder(ids)
+
+    def best(self, scores: FloatVector, k: int, excluded: Collection[str]) -> IntRows:
+        """Return what `top_k` returns with the rows of `excluded` (a set) taken out.
+
+        `scores` is float32 `[n]`. Raises what `top_k` raises.
+        """
+        if excluded:
+            check_asked(scores, self.order, k)
+            safe_depth = k + len(excluded)
+            for depth in (min(int(BEYOND * k), safe_depth), safe_depth):
+                if (found := self._among(scores, k, excluded, depth)) is not None:
+                    return found
+        return top_k(scores, self.order, k, self.rows_of(excluded))
+
+    def rows_of(self, ids: Collection[str]) -> IntRows:
+        """Return the rows of those ids that the corpus has: intp, in no order."""
+        rows = np.fromiter(map(self._row_of.get, ids, repeat(-1)), np.intp, count=len(ids))
+        return rows[rows >= 0]
+
+    def _among(
+        self, scores: FloatVector, k: int, excluded: Collection[str], depth: int
+    ) -> IntRows | None:
+        """Return the best `k` rows if those with the `depth` best scores hold as many.
+
+        Whatever has one of these scores is looked at, so that ties at the cut are settled by id.
+        `None` where too many tie, or too few are left.
+        """
+        if depth >= len(scores):
+            return None
+        rows = at_least(candidate_rows(scores, depth), scores, depth)
+        if len(rows) > TIES * depth:
+            return None
+        ids = map(self._ids.__getitem__, rows.tolist())
+        left_out = np.fromiter(map(excluded.__contains__, ids), np.bool_, count=len(rows))
+        allowed = rows[~left_out]
+        return best_of(allowed, scores, self.order, k) if len(allowed) >= k else None
+
+    @cached_property
+    def _row_of(self) -> dict[str, int]:
+        return {key: row for row, key in enumerate(self._ids)}

@@ -13,7 +13,9 @@ from harness.core.errors import BadInput
 Table = TypeVar("Table")
 
 
-def build_table(kind: type[Table], table: Mapping[str, Any], where: str, prefix: str = "") -> Table:
+def dataclass_from_table(
+    kind: type[Table], table: Mapping[str, Any], where: str, prefix: str = ""
+) -> Table:
     """Return the dataclass that a table describes, tables within it likewise.
 
     Fields may be texts, finite numbers, truths, dataclasses, `tuple[X, ...]`, tuples of fixed
@@ -47,7 +49,7 @@ def _value(hint: Any, value: Any, where: str, key: str) -> Any:
     """Return a TOML value as its field's type; raises `BadInput` for another type."""
     if is_dataclass(hint) and isinstance(hint, type):
         if isinstance(value, Mapping):
-            return build_table(hint, value, where, f"{key}.")
+            return dataclass_from_table(hint, value, where, f"{key}.")
     elif hint is float:
         if isinstance(value, int | float) and not isinstance(value, bool):
             return _finite(value, where, key)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from harness.core.config import dataclass_from_table
 from harness.core.errors import BadInput
-from harness.core.tables import build_table
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,9 @@ class Rates:
 
 
 def test_whole_numbers_are_numbers():
-    assert build_table(Rates, {"rate": 2, "rates": [1, 0.5]}, "f") == Rates((1.0, 0.5), 2.0)
+    assert dataclass_from_table(Rates, {"rate": 2, "rates": [1, 0.5]}, "f") == Rates(
+        (1.0, 0.5), 2.0
+    )
 
 
 @pytest.mark.parametrize("number", ["inf", "-inf", "nan"])
@@ -26,6 +28,6 @@ def test_whole_numbers_are_numbers():
 def test_numbers_are_finite(text: str, key: str, number: str):
     """JSON and a hash over it have no other numbers, and nothing can be trained with them."""
     with pytest.raises(BadInput) as caught:
-        build_table(Rates, tomllib.loads(text.format(number)), "f")
+        dataclass_from_table(Rates, tomllib.loads(text.format(number)), "f")
     assert caught.value.message == f"f: {key} = {number}"
     assert caught.value.fix == "It must be a finite number."

@@ -20,7 +20,7 @@ def is_finite_number(value: Any) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Fields:
+class StrictObject:
     """One JSON object under strict reading; every method raises `StoreError`.
 
     `where` names the file; `prefix` is the dotted path of this object in it (ends in a dot or is
@@ -108,9 +108,9 @@ class Fields:
         value: dict[str, Json] = self._typed(key, dict, "an object")
         return value
 
-    def object(self, key: str) -> Fields:
+    def object(self, key: str) -> StrictObject:
         """Return an object to be read strictly in its turn."""
-        return Fields(self.json(key), self.where, f"{self.prefix}{key}.", self.fix)
+        return StrictObject(self.json(key), self.where, f"{self.prefix}{key}.", self.fix)
 
     def finish(self) -> None:
         """Refuse keys that were never read: they would be lost when the file is written again."""

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.errors import BadInput
-from harness.core.training import TrainingRow, read_rows, row_from_json, row_json, write_rows
+from harness.core.training_row import TrainingRow, read_rows, row_from_json, row_json, write_rows
 
 texts = st.text(max_size=20)
 lists = st.lists(texts, max_size=3).map(tuple)

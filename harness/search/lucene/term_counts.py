@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.search.analyzer import term_of
-from harness.search.segmentation import tokenize
+from harness.search.lucene.analyzer import term_of
+from harness.search.lucene.segmentation import tokenize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

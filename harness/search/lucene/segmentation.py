@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.search import unicode_12_1 as properties
+from harness.search.lucene import unicode_12_1 as properties
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

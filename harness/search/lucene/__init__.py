@@ -1,0 +1,1 @@
+"""Lucene's default English analyzer without a JVM: words, possessives, stop words, stems."""
