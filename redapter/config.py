@@ -13,6 +13,8 @@ POOLINGS = ("mean", "cls", "last")
 DTYPES = ("float32", "bfloat16")
 DEVICES = ("auto", "cpu", "cuda")
 SHORT = ("repeat", "refuse")
+HEAD = "head"
+TRAINED_PARTS = ("backbone", HEAD)
 WARMUP_DECAY = "warmup-decay"
 SCHEDULERS = ("linear", "cosine", "constant_with_warmup", "constant", WARMUP_DECAY)
 
@@ -25,7 +27,9 @@ class ModelConfig:
     (`package:NAME`); `revision` a hub commit. `pooling` empty: as the folder's sentence-
     transformers files say. `readout` is a token put at the end of every text (and pooled, under
     last-token pooling); empty: none. `padding_side` empty: the tokenizer's own. `attention` is
-    transformers' `attn_implementation` (empty: its default).
+    transformers' `attn_implementation` (empty: its default). `train` says what is trained: the
+    `backbone` (its adapters, or every weight), or a `head`, a dense layer over the vectors of the
+    frozen backbone (see `redapter.head`).
     """
 
     base: str = ""
@@ -36,6 +40,7 @@ class ModelConfig:
     padding_side: str = ""
     attention: str = ""
     gradient_checkpointing: bool = False
+    train: str = "backbone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +179,7 @@ def check_config(config: RunConfig) -> None:
     for key, value, choices in (
         ("model.pooling", config.model.pooling, ("", *POOLINGS)),
         ("model.dtype", config.model.dtype, DTYPES),
+        ("model.train", config.model.train, TRAINED_PARTS),
         ("model.padding_side", config.model.padding_side, ("", "left", "right")),
         ("data.short_negatives", config.data.short_negatives, SHORT),
         ("train.device", config.train.device, DEVICES),
@@ -199,6 +205,7 @@ def check_config(config: RunConfig) -> None:
     _check_format("query_format", config.data.query_format, "query", ("prompt",))
     _check_format("reasoning_format", config.data.reasoning_format, "reasoning", ("query",))
     _check_lengths(config.data, config.batch)
+    _check_head(config)
 
 
 def _least_values(config: RunConfig) -> tuple[tuple[str, float, float], ...]:
@@ -228,6 +235,30 @@ def _least_values(config: RunConfig) -> tuple[tuple[str, float, float], ...]:
         ("card.max_query_length", config.card.max_query_length, 0),
         ("card.max_document_length", config.card.max_document_length, 0),
     )
+
+
+def _check_head(config: RunConfig) -> None:
+    """Refuse settings that only the training of a backbone honours, if a head is trained."""
+    if config.model.train != HEAD:
+        return
+    for key, value, needed in (
+        ("lora.rank", config.lora.rank, 0),
+        ("model.gradient_checkpointing", config.model.gradient_checkpointing, False),
+        ("batch.mini_batch", config.batch.mini_batch, 0),
+        ("batch.devices", config.batch.devices, 1),
+        ("train.bf16", config.train.bf16, False),
+        ("train.deepspeed", config.train.deepspeed, ""),
+        ("first_stage", config.first_stage, {}),
+    ):
+        if value != needed:
+            raise BadInput(
+                f'{key} = {value!r} with model.train = "head"',
+                fix=f"A head is trained in float32 in one process: leave {key} at {needed!r}.",
+            )
+    if config.train.device == "cuda":
+        raise BadInput(
+            'train.device = "cuda" with model.train = "head"', fix="A head is trained on the CPU."
+        )
 
 
 def _check_format(key: str, template: str, needed: str, others: tuple[str, ...]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.core.files import read_json, write_atomic, write_text
 from redapter.checkpoints import RECORD, TrainingFolder
-from redapter.config import RunConfig
+from redapter.config import HEAD, RunConfig
 from redapter.config_file import config_hash
 from redapter.steplog import read_log
 
@@ -58,7 +58,7 @@ def report_text(
         "data": f"{config.data.path} (sha256 {record['data']})",
         "recipe": f"sha256 {config_hash(config)}",
         "loss": _loss_line(config),
-        "LoRA": f"rank {config.lora.rank}, alpha {config.lora.alpha}" if config.lora.rank else "no",
+        "trained": _trained_part(config),
         "step": f"{config.batch.size * config.batch.devices} queries of one task × "
         f"{config.batch.group_size} passages, unless rows say otherwise",
         "seed": config.train.seed,
@@ -89,6 +89,14 @@ def curves_png(lines: Sequence[Mapping[str, Any]], curves: Mapping[str, str], ax
     image = io.BytesIO()
     figure.savefig(image, format="png", dpi=120, metadata={"Software": None})
     return image.getvalue()
+
+
+def _trained_part(config: RunConfig) -> str:
+    if config.model.train == HEAD:
+        return "a dense layer over the frozen encoder's vectors"
+    if config.lora.rank:
+        return f"LoRA, rank {config.lora.rank}, alpha {config.lora.alpha}"
+    return "every weight"
 
 
 def _loss_line(config: RunConfig) -> str:

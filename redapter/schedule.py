@@ -6,6 +6,11 @@ import math
 from dataclasses import dataclass
 
 
+def warmup_steps(ratio: float, steps: int) -> int:
+    """Return how many of all steps the learning rate warms up, rounded up as transformers does."""
+    return math.ceil(ratio * steps)
+
+
 @dataclass(frozen=True, slots=True)
 class WarmupDecay:
     """Share of the peak learning rate by steps already made: logarithmic up, then linear down.

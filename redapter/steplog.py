@@ -22,9 +22,9 @@ def step_values(step: StepLoss, options: LossOptions) -> dict[str, float]:
     """Return the numbers of one step, fetched from the device in one go.
 
     `loss` is what was minimised, `plain_loss` and `reasoning_loss` the batch means of L_q and
-    L_q'; `ri_*` describe the reasoning intensity, capped at kappa, once the warm-up is over;
-    `weight_*` are quantiles of the weights times B, so that 1 is an even share; `ess` is their
-    effective sample size (1 to B).
+    L_q'; `ri_*` describe the reasoning intensity, capped at kappa, once the warm-up is over, and
+    `at_cap` is the share of queries at that cap; `weight_*` are quantiles of the weights times B,
+    so that 1 is an even share; `ess` is their effective sample size (1 to B).
     """
     import torch
 
@@ -45,6 +45,9 @@ def step_values(step: StepLoss, options: LossOptions) -> dict[str, float]:
             names += ["reasoning_loss", "ri_mean"]
             values += [step.reasoning_losses.float().mean(), intensity.mean()]
             parts.append(("ri", torch.quantile(intensity, marks)))
+            if options.kappa:
+                names.append("at_cap")
+                values.append((intensity >= options.kappa).float().mean())
         for name, quantiles in parts:
             names += [f"{name}_q{round(100 * mark)}" for mark in QUANTILES]
             values += list(quantiles)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,13 +15,14 @@ from harness.core.protocols import Reporter
 from redapter.batches import StepPlan, plan_run
 from redapter.checkpoints import TrainingFolder
 from redapter.collate import DrawnRows
-from redapter.config import WARMUP_DECAY, ModelConfig, RunConfig, TrainConfig
+from redapter.config import HEAD, WARMUP_DECAY, ModelConfig, RunConfig, TrainConfig
 from redapter.config_file import config_hash, config_json, first_stage_of
 from redapter.data import TrainingSet, load_examples
-from redapter.schedule import WarmupDecay
+from redapter.schedule import WarmupDecay, warmup_steps
 
 if TYPE_CHECKING:
     from redapter.encoder import Encoder
+    from redapter.head import TextVectors
     from redapter.trainer import RunTrainer
 
 FIRST_STAGE = "first-stage"
@@ -38,9 +38,18 @@ class Trained:
     reused: bool
 
 
-def train(config: RunConfig, output: Path, reporter: Reporter, *, resume: bool = False) -> Trained:
+def train(
+    config: RunConfig,
+    output: Path,
+    reporter: Reporter,
+    *,
+    resume: bool = False,
+    vectors: TextVectors | None = None,
+) -> Trained:
     """Train what the recipe says into `output` and return the finished model.
 
+    `vectors` are those of the frozen encoder if only a head is trained, for whoever has them
+    already (`None`: the encoder embeds the rows' texts itself).
     A first stage, if the recipe has one, goes into `output/first-stage`; the second starts from
     its model. With `resume` a run goes on from its last whole checkpoint, and a finished one is
     returned as it is. On a CPU in float32 a resumed run ends with the weights of one that was
@@ -54,11 +63,13 @@ def train(config: RunConfig, output: Path, reporter: Reporter, *, resume: bool =
         done = _train_stage(first, TrainingFolder(output / FIRST_STAGE), reporter, resume=resume)
         start = replace(config.model, base=str(done.model), revision="")
         return _train_stage(config, TrainingFolder(output), reporter, resume=resume, start=start)
+    if config.model.train == HEAD:
+        return _train_head(config, TrainingFolder(output), reporter, resume=resume, vectors=vectors)
     return _train_stage(config, TrainingFolder(output), reporter, resume=resume)
 
 
 def check_device(train: TrainConfig) -> None:
-    """Refuse a recipe whose device is not there, and a launch that torch would split badly."""
+    """Raise `BadInput` for a recipe whose device or DeepSpeed file is not there."""
     try:
         import torch
     except ImportError as error:
@@ -109,13 +120,7 @@ def _train_stage(
     from redapter.report import write_report
 
     rows = load_examples(config.data, config.batch, config.loss.kind)
-    plan = plan_run(
-        rows.examples,
-        config.batch,
-        seed=config.train.seed,
-        epochs=config.train.epochs,
-        max_steps=config.train.max_steps,
-    )
+    plan = _plan(config, rows)
     args = _arguments(config, folder, len(plan.steps))
     encoder = _seeded_encoder(start or config.model, config, str(args.device))
     if world()[0] == 0:
@@ -131,6 +136,51 @@ def _train_stage(
         write_report(folder, config, steps=len(plan.steps))
     trainer.accelerator.wait_for_everyone()
     return Trained(folder.model, folder.path / "report.md", len(plan.steps), reused=False)
+
+
+def _train_head(
+    config: RunConfig,
+    folder: TrainingFolder,
+    reporter: Reporter,
+    *,
+    resume: bool,
+    vectors: TextVectors | None,
+) -> Trained:
+    """Train a layer over frozen vectors; a stopped run starts again, since it takes seconds."""
+    from redapter.encoder import base_identity, build_encoder
+    from redapter.head import EncoderVectors, train_head, with_head
+    from redapter.report import write_report
+
+    rows = load_examples(config.data, config.batch, config.loss.kind)
+    plan = _plan(config, rows)
+    steps = len(plan.steps)
+    _tell(rows, plan, reporter)
+    record = {
+        "config": config_json(config),
+        "data": rows.fingerprint,
+        "parent": base_identity(config.model),
+    }
+    folder.open(record, resume=resume)
+    report = folder.path / "report.md"
+    if folder.finished:
+        return Trained(folder.model, report, steps, reused=True)
+    encoder = build_encoder(config.model, config.lora, device="cpu")
+    encoder.model.eval()
+    drawn = DrawnRows(rows.examples, plan.steps, config.train.seed)
+    head = train_head(config, drawn, vectors or EncoderVectors(encoder, config), folder, reporter)
+    _finish(config, with_head(encoder, head), rows, folder, steps)
+    write_report(folder, config, steps=steps)
+    return Trained(folder.model, report, steps, reused=False)
+
+
+def _plan(config: RunConfig, rows: TrainingSet) -> StepPlan:
+    return plan_run(
+        rows.examples,
+        config.batch,
+        seed=config.train.seed,
+        epochs=config.train.epochs,
+        max_steps=config.train.max_steps,
+    )
 
 
 def _seeded_encoder(model: ModelConfig, config: RunConfig, device: str) -> Encoder:
@@ -173,7 +223,7 @@ def _arguments(config: RunConfig, folder: TrainingFolder, steps: int) -> Any:
         num_train_epochs=1,  # the plan holds the epochs: one pass over it is the whole run
         learning_rate=train.learning_rate,
         lr_scheduler_type="constant" if train.scheduler == WARMUP_DECAY else train.scheduler,
-        warmup_steps=_warmup_steps(train, steps),
+        warmup_steps=warmup_steps(train.warmup_ratio, steps),
         weight_decay=train.weight_decay,
         max_grad_norm=train.max_grad_norm,
         seed=train.seed,
@@ -222,13 +272,10 @@ def _trainer(
     )
     schedule = None
     if config.train.scheduler == WARMUP_DECAY:
-        schedule = WarmupDecay(_warmup_steps(config.train, len(rows.steps)), len(rows.steps))
+        schedule = WarmupDecay(
+            warmup_steps(config.train.warmup_ratio, len(rows.steps)), len(rows.steps)
+        )
     return RunTrainer(encoder.model, args, loss, StageInputs(rows, collator, folder, schedule))
-
-
-def _warmup_steps(train: TrainConfig, steps: int) -> int:
-    """Return how many steps the learning rate warms up, as transformers rounds it."""
-    return math.ceil(train.warmup_ratio * steps)
 
 
 def _run(trainer: RunTrainer, folder: TrainingFolder, reporter: Reporter) -> None:
