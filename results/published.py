@@ -44,6 +44,9 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 
 KINDS = ("sparse", "dense", "static", "late-interaction", "hybrid", "pipeline", "unknown")
 
+CURRENT_GOLD = ("current", "r2med")
+"""Gold versions that today's judgements are; rows on others cannot be ranked with them."""
+
 QUERY_SETS = (
     "original", "gpt4", "claude-3-opus", "gemini-1.0", "llama3-70b", "grit", "own", "unknown"
 )  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.ablation.results import AblationResult
 from harness.ablation.table import LEVEL, POWER, SEED
 from harness.render import numbers
-from harness.stats.paired import PERMUTATIONS
+from harness.stats.conventions import PERMUTATIONS
 
 
 def method(ablation: AblationResult) -> list[str]:

@@ -13,14 +13,19 @@ from harness.ablation.results import AblationResult
 from harness.ablation.spec import AblationSpec
 from harness.ablation.table import make_table
 from harness.ablation.values import MeasuredValues, read_values
-from harness.compare.insight import Library, Places
 from harness.compare.slices import BEYOND, BINS, bin_of
+from harness.compare.task_context import TaskContextLoader
+from harness.data.local_tasks import DataLocations
 from results.published import PublishedRow, load_published
 from results.schema import Entry
 
 
 def run_ablation(
-    spec: AblationSpec, needs: Dependencies, workspace: Workspace, places: Places, version: str
+    spec: AblationSpec,
+    needs: Dependencies,
+    workspace: Workspace,
+    places: DataLocations,
+    version: str,
 ) -> AblationResult:
     """Make the data, train and measure every run, and return the tested differences.
 
@@ -36,7 +41,7 @@ def run_ablation(
     values = read_values(spec, results, reference, workspace.store)
     first = next(result.entries for result in results if not result.failed)
     bins, notes = intensity_bins(
-        values, first, Library(workspace.store, (), places, needs.reporter)
+        values, first, TaskContextLoader(workspace.store, (), places, needs.reporter)
     )
     return AblationResult(
         spec=spec,
@@ -53,13 +58,13 @@ def run_ablation(
 
 
 def intensity_bins(
-    values: MeasuredValues, entries: Mapping[str, Entry], library: Library
+    values: MeasuredValues, entries: Mapping[str, Entry], library: TaskContextLoader
 ) -> tuple[dict[str, list[int]], tuple[str, ...]]:
     """Return bin of reasoning intensity -> columns, in order, and notes on what is not known."""
     bins: dict[str, list[int]] = {name: [] for name in (*(name for name, _, _ in BINS), BEYOND)}
     notes: list[str] = []
     for task, entry in entries.items():
-        known = library.know(entry.task, (), ())
+        known = library.load(entry.task, (), ())
         notes += known.notes
         if known.ranks is None:
             continue

@@ -11,6 +11,7 @@ from numpy.random import Generator
 from harness.ablation.spec import AblationSpec
 from harness.ablation.values import MeasuredValues
 from harness.core.hashing import sha256_text
+from harness.stats.conventions import PERMUTATIONS
 from harness.stats.crossed import (
     CrossedTest,
     Part,
@@ -20,7 +21,6 @@ from harness.stats.crossed import (
 )
 from harness.stats.effect import WinTieLoss, win_tie_loss
 from harness.stats.holm import holm
-from harness.stats.paired import PERMUTATIONS
 from harness.stats.samples import Values, macro_weights
 
 SEED = 20_240_716

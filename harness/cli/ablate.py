@@ -172,12 +172,12 @@ def _run(spec: AblationSpec, needs: Dependencies, places: Settings, root: Path) 
 
     from harness.ablation.execute import Workspace
     from harness.ablation.run import run_ablation
-    from harness.compare.insight import Places
+    from harness.data.local_tasks import DataLocations
     from results.store import ResultStore
 
     folders = {Path(task).resolve().name: Path(task) for task in spec.tasks if Path(task).is_dir()}
     workspace = Workspace(root, ResultStore(places.results_dir), command_line())
-    where = Places(places.data_dir, folders)
+    where = DataLocations(places.data_dir, folders)
     return run_ablation(spec, needs, workspace, where, version("rebench"))
 
 

@@ -12,9 +12,9 @@ from harness.cli.options import DataOption, JsonOption, ResultsOption, settings_
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from harness.compare.build import Comparison
     from harness.compare.changes import Change
-    from harness.compare.contrast import Difference
+    from harness.compare.comparison import Comparison
+    from harness.compare.differences import Difference
 
 SPARE = ("detectable", "effect", "p", "queries", "won/tied/lost")
 """Columns that a narrow terminal does without, in this order."""
@@ -50,11 +50,12 @@ def run(
     Example: rebench compare reasonir-8b rader-gte-qwen2-7b --query-set gpt4
     """
     from harness.cli.console import print_json
-    from harness.compare.build import compare
-    from harness.compare.contrast import SEED, Plan
-    from harness.compare.machine import comparison_json
+    from harness.compare.as_json import comparison_json
+    from harness.compare.comparison import compare
+    from harness.compare.differences import ComparisonSettings
     from harness.compare.selection import select_named
     from harness.core.errors import BadInput
+    from harness.stats.conventions import SEED
 
     if len(models) < 2:
         raise BadInput(
@@ -63,7 +64,7 @@ def run(
         )
     settings = settings_from(results=results, data=data)
     start = SEED if seed is None else seed
-    plan = Plan(test=test, permutations=permutations, seed=start, changes=changes)
+    plan = ComparisonSettings(test=test, permutations=permutations, seed=start, changes=changes)
     store, entries = shared.opened(settings)
     shared.refuse_published(models, entries)
     named = shared.named_tasks(tasks, entries)
@@ -79,7 +80,7 @@ def run(
 def _print(found: Comparison) -> None:
     """Print a comparison pair by pair."""
     from harness.cli.console import no_room, print_text, print_wrapped
-    from harness.compare.verdict import verdict
+    from harness.compare.differences import verdict
 
     dropped: dict[str, None] = {}
     for at, head in enumerate(found.headline):
@@ -92,7 +93,7 @@ def _print(found: Comparison) -> None:
         )
     print_text("")
     for head in found.headline:
-        print_wrapped(verdict(head, found.plan))
+        print_wrapped(verdict(head, found.settings))
     for note in (_how(found), *found.notes):
         print_wrapped(f"note: {note}")
     if dropped:
@@ -214,7 +215,7 @@ def _how(found: Comparison) -> str:
     """Return how the numbers were computed, in a sentence."""
     from harness.render.numbers import percent
 
-    plan = found.plan
+    plan = found.settings
     drawn = f", {found.permutations:,} permutations" if found.permutations else ""
     correction = "Tukey, and Bonferroni over tasks" if plan.test == "tukey" else "Holm"
     tests = "test" if found.tests == 1 else "tests"

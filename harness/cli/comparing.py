@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from harness.compare.insight import Library
     from harness.compare.selection import EntryFilter
+    from harness.compare.task_context import TaskContextLoader
     from harness.core.settings import Settings
     from results.schema import Entry
     from results.store import ResultStore
@@ -96,13 +96,14 @@ def entry_filter(named: Named, query_set: str) -> EntryFilter:
 
 def library_of(
     settings: Settings, store: ResultStore, entries: tuple[Entry, ...], named: Named
-) -> Library:
+) -> TaskContextLoader:
     """Return where a comparison looks for entries and local data."""
     from harness.cli.progress import reporter_for_stderr
-    from harness.compare.insight import Library, Places
+    from harness.compare.task_context import TaskContextLoader
+    from harness.data.local_tasks import DataLocations
 
-    places = Places(bright=settings.data_dir, folders=named.folders)
-    return Library(store, entries, places, reporter_for_stderr())
+    places = DataLocations(bright=settings.data_dir, folders=named.folders)
+    return TaskContextLoader(store, entries, places, reporter_for_stderr())
 
 
 def refuse_published(names: Sequence[str], entries: Sequence[Entry]) -> None:

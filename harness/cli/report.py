@@ -11,8 +11,8 @@ from harness.cli import comparing as shared
 from harness.cli.options import DataOption, ResultsOption, command_line, settings_from
 
 if TYPE_CHECKING:
-    from harness.compare.build import Comparison
-    from harness.compare.contrast import Plan
+    from harness.compare.comparison import Comparison
+    from harness.compare.differences import ComparisonSettings
     from harness.compare.reproduce import Reproduction
     from results.store import ResultStore
 
@@ -53,15 +53,16 @@ def run(
     """
     from harness.cli.console import print_text
     from harness.cli.leaderboard import model_facts
-    from harness.compare.build import compare
-    from harness.compare.contrast import SEED, Plan
+    from harness.compare.comparison import compare
+    from harness.compare.differences import ComparisonSettings
     from harness.compare.selection import select_all, select_named
     from harness.reports.content import Report, facts_of
     from harness.reports.write import write_report
+    from harness.stats.conventions import SEED
 
     settings = settings_from(results=results, data=data)
     start = SEED if seed is None else seed
-    plan = Plan(permutations=permutations, seed=start, changes=changes, pairs="first")
+    plan = ComparisonSettings(permutations=permutations, seed=start, changes=changes, pairs="first")
     store, entries = shared.opened(settings)
     shared.refuse_published(models or (), entries)
     named = shared.named_tasks(tasks, entries)
@@ -81,7 +82,9 @@ def run(
     print_text("\n".join(map(str, write_report(report, output))))
 
 
-def _reproductions(found: Comparison, store: ResultStore, plan: Plan) -> tuple[Reproduction, ...]:
+def _reproductions(
+    found: Comparison, store: ResultStore, plan: ComparisonSettings
+) -> tuple[Reproduction, ...]:
     """Return each system held against its published rows, where there are any on its ground."""
     from harness.compare.reproduce import reproduce
     from harness.core.errors import NotComparable

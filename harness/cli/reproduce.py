@@ -36,11 +36,12 @@ def run(
     Example: rebench reproduce reasonir-8b --query-set gpt4
     """
     from harness.cli.console import print_json
-    from harness.compare.build import head_metric
-    from harness.compare.contrast import SEED, Plan
-    from harness.compare.machine import reproduction_json
+    from harness.compare.as_json import reproduction_json
+    from harness.compare.comparison import selected_head_metric
+    from harness.compare.differences import ComparisonSettings
     from harness.compare.reproduce import published_as, reproduce
     from harness.compare.selection import select_named
+    from harness.stats.conventions import SEED
     from results.published import load_published
 
     settings = settings_from(results=results)
@@ -50,8 +51,8 @@ def run(
     selection = select_named(entries, [name], wanted)
     system = selection.systems[0]
     rows = published_as(published_name or system.model, load_published())
-    plan = Plan(seed=SEED if seed is None else seed)
-    chosen = shared.metric_name(metric) or head_metric(selection)
+    plan = ComparisonSettings(seed=SEED if seed is None else seed)
+    chosen = shared.metric_name(metric) or selected_head_metric(selection)
     found = reproduce(system, rows, store, plan, chosen)
     if as_json:
         print_json(reproduction_json(found))

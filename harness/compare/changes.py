@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from harness.compare.differences import QueryColumns
 from harness.core.types import Run
 from harness.stats.samples import Values
 
@@ -19,7 +20,7 @@ DIGITS = 9
 class Change:
     """One query: the values of systems `a` and `b`, its gold, and the first three of each.
 
-    `text` is the query's original wording and `snippets` texts of the named documents, where the
+    `text` is the query's original wording and `snippets` texts of the named documents, if the
     task is on this machine; otherwise empty.
     """
 
@@ -46,20 +47,12 @@ class Change:
         return tuple(dict.fromkeys((*self.gold, *self.top_a, *self.top_b)))
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """The queries that values stand for: task and id of each, in order."""
-
-    tasks: tuple[str, ...]
-    queries: tuple[str, ...]
-
-
 def largest_changes(
-    rows: Values, columns: Columns, labels: tuple[str, str], count: int
+    rows: Values, columns: QueryColumns, labels: tuple[str, str], count: int
 ) -> tuple[Change, ...]:
     """Return the `count` largest gains of the first of two rows, then its largest losses.
 
-    Equal changes stand in the order of the columns. Nothing that does not change is listed.
+    Equal changes come in the order of the columns. Nothing that does not change is listed.
     """
     gaps = np.round(rows[0] - rows[1], DIGITS)
     order = np.argsort(-gaps, kind="stable")
@@ -79,24 +72,27 @@ def largest_changes(
 
 
 def first_documents(run: Run, query: str) -> tuple[str, ...]:
-    """Return the documents that a run ranks first for a query; none where it lacks the query."""
+    """Return the documents that a run ranks first for a query; none if it lacks the query."""
     ranking = run.rankings.get(query)
     return () if ranking is None else ranking.doc_ids[:TOP]
 
 
-def with_tops(
+def with_first_documents(
     changes: Sequence[Change], read: Callable[[str, str], Run]
-) -> tuple[tuple[str, ...], ...]:
-    """Return both systems' first documents of each change, one after the other.
+) -> list[Change]:
+    """Return the changes with the documents that both systems rank first.
 
     `read(system, task)` is called once for each system and task that the changes name.
     """
     runs: dict[tuple[str, str], Run] = {}
-    found = []
-    for change in changes:
-        for system in (change.a, change.b):
-            key = (system, change.task)
-            if key not in runs:
-                runs[key] = read(*key)
-            found.append(first_documents(runs[key], change.query))
-    return tuple(found)
+
+    def top(change: Change, system: str) -> tuple[str, ...]:
+        key = (system, change.task)
+        if key not in runs:
+            runs[key] = read(*key)
+        return first_documents(runs[key], change.query)
+
+    return [
+        replace(change, top_a=top(change, change.a), top_b=top(change, change.b))
+        for change in changes
+    ]

@@ -2,7 +2,7 @@
 
 Nothing is tested: a published number has no per-query values. What can be said is whether it lies
 inside the interval of the measured mean. Only rows on today's judgements, the same query set and
-the same metric are held against it; the others are named with the reason.
+the same metric are compared with it; the others are named with the reason.
 """
 
 from __future__ import annotations
@@ -13,15 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.compare.contrast import Plan, means
+from harness.compare.differences import ComparisonSettings, row_means
 from harness.core.errors import NotComparable, UnknownName
+from harness.render.numbers import counted
 from harness.stats.bootstrap import Interval, mean_interval
-from results.published import GROUPS, PublishedRow
+from results.published import CURRENT_GOLD, GROUPS, PublishedRow
 from results.store import ResultStore
 from results.systems import System
-
-CURRENT_GOLD = ("current", "r2med")
-"""Gold versions that today's judgements are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ class SourceLines:
 
 @dataclass(frozen=True, slots=True)
 class Reproduction:
-    """A measured system held against all published rows that it may be held against."""
+    """A measured system beside all published rows on the same data, query set and metric."""
 
     system: System
     metric: str
@@ -69,23 +67,27 @@ class Reproduction:
 
 def published_as(name: str, rows: Sequence[PublishedRow]) -> tuple[PublishedRow, ...]:
     """Return the published rows of a model; raises `UnknownName` with the nearest names."""
-    found = tuple(row for row in rows if row.model == name)
-    if not found:
+    published = tuple(row for row in rows if row.model == name)
+    if not published:
         known = {row.model for row in rows}
         listing = "Published numbers are listed by `rebench leaderboard --published`."
         raise UnknownName("published model", name, known, listing=listing)
-    return found
+    return published
 
 
 def reproduce(
-    system: System, rows: Sequence[PublishedRow], store: ResultStore, plan: Plan, metric: str
+    system: System,
+    rows: Sequence[PublishedRow],
+    store: ResultStore,
+    settings: ComparisonSettings,
+    metric: str,
 ) -> Reproduction:
-    """Hold a system against the published rows of its model.
+    """Compare a system with the published rows of its model.
 
-    Raises `NotComparable` where none of the rows stands on the same ground, and `StoreError` for
+    Raises `NotComparable` if none of the rows is about the same data, and `StoreError` for
     per-query values that cannot be read.
     """
-    measured = _measured(system, store, plan, metric)
+    measured = _measured(system, store, settings, metric)
     sources: list[SourceLines] = []
     left_out: list[str] = []
     reasons: list[str] = []
@@ -99,55 +101,64 @@ def reproduce(
             left_out.append(f"{row.source} ({row.file}, row {row.row}): {reasons[-1]}")
     if not sources:
         raise NotComparable(
-            f"no published number stands on the ground of {system.label} "
-            f"({system.query_set} queries, {metric}): {_counted(reasons)}",
+            f"no published number is on the same data as {system.label} "
+            f"({system.query_set} queries, {metric}): {_summary(reasons)}",
             fix="Measure it on the tasks and query set that were published.",
         )
     return Reproduction(
-        system, metric, system.query_set, plan.level, tuple(sources), tuple(left_out)
+        system, metric, system.query_set, settings.level, tuple(sources), tuple(left_out)
     )
 
 
-def _counted(reasons: Sequence[str]) -> str:
+def _summary(reasons: Sequence[str]) -> str:
     """Return why rows were left out, each reason once with the number of rows."""
-    rows = {1: "1 row"}
     return "; ".join(
-        f"{rows.get(count, f'{count} rows')}: {reason}"
+        f"{counted(count, 'row', 'rows')}: {reason}"
         for reason, count in Counter(reasons).most_common()
     )
 
 
-_Measured = Mapping[str, tuple[float, Interval | None]]
+@dataclass(frozen=True, slots=True)
+class _MeasuredMean:
+    mean: float
+    interval: Interval | None
 
 
-def _measured(system: System, store: ResultStore, plan: Plan, metric: str) -> _Measured:
-    """Return mean and interval by task, and by group where all of its tasks are there."""
+_Measured = Mapping[str, _MeasuredMean]
+
+
+def _measured(
+    system: System, store: ResultStore, settings: ComparisonSettings, metric: str
+) -> _Measured:
+    """Return mean and interval by task, and by each group all of whose tasks were measured."""
     values = {
         task: np.array(list(store.values(entry, metric).values()))
         for task, entry in system.entries.items()
         if metric in entry.metrics
     }
-    found = {task: _one(own, None, plan, f"means, {task}") for task, own in values.items()}
+    means = {
+        task: _mean(of_task, None, settings, f"means, {task}") for task, of_task in values.items()
+    }
     for group, members in GROUPS.items():
         if all(task in values for task in members):
             strata = [task for task in members for _ in values[task]]
             pooled = np.concatenate([values[task] for task in members])
-            found[f"{group}:"] = _one(pooled, strata, plan, "means, ")
-    return found
+            means[f"{group}:"] = _mean(pooled, strata, settings, "means, ")
+    return means
 
 
-def _one(
-    values: np.ndarray, tasks: list[str] | None, plan: Plan, scope: str
-) -> tuple[float, Interval | None]:
+def _mean(
+    values: np.ndarray, tasks: list[str] | None, settings: ComparisonSettings, scope: str
+) -> _MeasuredMean:
     """Return the (macro-)mean of values and its interval, as a comparison shows them."""
     interval = mean_interval(
-        values, plan.rng(scope), tasks=tasks, resamples=plan.resamples, level=plan.level
+        values, settings.rng(scope), tasks=tasks, resamples=settings.resamples, level=settings.level
     )
-    return means(values[None], tasks)[0], interval
+    return _MeasuredMean(row_means(values[None], tasks)[0], interval)
 
 
 def _reason(row: PublishedRow, system: System, metric: str) -> str:
-    """Return why a row is not held against the system, empty where it is."""
+    """Return why a row is not compared with the system, empty if it is."""
     if row.gold not in CURRENT_GOLD:
         return f"gold version {row.gold}"
     if row.query_set != system.query_set:
@@ -158,16 +169,15 @@ def _reason(row: PublishedRow, system: System, metric: str) -> str:
 
 
 def _lines(row: PublishedRow, measured: _Measured) -> tuple[Line, ...]:
-    """Return the lines of the tasks that both have, then the mean where both have all."""
+    """Return the lines of the tasks that both have, then the mean if both have all."""
     pairs = [(task, task, value) for task, value in row.values.items()]
     if row.overall is not None:
         pairs.append(("", f"{row.group}:", row.overall))
     return tuple(_line(name, value, measured[key]) for name, key, value in pairs if key in measured)
 
 
-def _line(task: str, published: float, measured: tuple[float, Interval | None]) -> Line:
-    """Return one line."""
-    mean, interval = measured
+def _line(task: str, published: float, measured: _MeasuredMean) -> Line:
+    mean, interval = measured.mean, measured.interval
     return Line(
         task=task,
         measured=mean,

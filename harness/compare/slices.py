@@ -7,9 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.compare.changes import Columns
-from harness.compare.contrast import Difference, Mean, Plan, contrast, means
-from harness.compare.insight import DEEPEST, Known
+from harness.compare.differences import (
+    ComparisonSettings,
+    Difference,
+    QueryColumns,
+    SystemMean,
+    row_means,
+    untested_differences,
+)
+from harness.compare.task_context import DEEPEST, TaskContext
 from harness.stats.bootstrap import mean_intervals
 from harness.stats.samples import Values
 
@@ -46,17 +52,17 @@ class Slice:
     name: str
     queries: int
     tasks: int
-    means: tuple[Mean, ...]
+    means: tuple[SystemMean, ...]
     differences: tuple[Difference, ...]
     words: float | None = None
 
 
 def slices(
     rows: Values,
-    columns: Columns,
+    columns: QueryColumns,
     labels: Sequence[str],
-    known: Mapping[str, Known],
-    plan: Plan,
+    contexts: Mapping[str, TaskContext],
+    settings: ComparisonSettings,
 ) -> tuple[Slice, ...]:
     """Return the slices that can be made; a kind with a single part is left out.
 
@@ -65,11 +71,11 @@ def slices(
     found = []
     for parts in (
         list(_domains(columns)),
-        list(_lengths(columns, known)),
-        list(_intensities(columns, known)),
+        list(_lengths(columns, contexts)),
+        list(_intensities(columns, contexts)),
     ):
         if len(parts) > 1:
-            found += [_slice(part, rows, columns, labels, plan) for part in parts]
+            found += [_slice(part, rows, columns, labels, settings) for part in parts]
     return tuple(found)
 
 
@@ -83,14 +89,20 @@ class _Part:
     words: float | None = None
 
 
-def _slice(part: _Part, rows: Values, columns: Columns, labels: Sequence[str], plan: Plan) -> Slice:
+def _slice(
+    part: _Part,
+    rows: Values,
+    columns: QueryColumns,
+    labels: Sequence[str],
+    settings: ComparisonSettings,
+) -> Slice:
     """Compute one slice."""
     own = np.ascontiguousarray(rows[:, list(part.places)])
     names = [columns.tasks[at] for at in part.places]
     tasks = names if part.kind == "domain" else None
     scope = f"{part.kind}: {part.name}"
     intervals = mean_intervals(
-        own, plan.rng(scope), tasks=tasks, resamples=plan.resamples, level=plan.level
+        own, settings.rng(scope), tasks=tasks, resamples=settings.resamples, level=settings.level
     )
     return Slice(
         kind=part.kind,
@@ -98,15 +110,15 @@ def _slice(part: _Part, rows: Values, columns: Columns, labels: Sequence[str], p
         queries=len(part.places),
         tasks=len(set(names)),
         means=tuple(
-            Mean(label, scope, mean, interval)
-            for label, mean, interval in zip(labels, means(own, tasks), intervals, strict=True)
+            SystemMean(label, scope, mean, interval)
+            for label, mean, interval in zip(labels, row_means(own, tasks), intervals, strict=True)
         ),
-        differences=contrast(own, labels, plan, scope, tasks),
+        differences=untested_differences(own, labels, settings, scope, tasks),
         words=part.words,
     )
 
 
-def _domains(columns: Columns) -> Iterator[_Part]:
+def _domains(columns: QueryColumns) -> Iterator[_Part]:
     """Yield BRIGHT's domains that the columns hold queries of."""
     for name, members in DOMAINS.items():
         places = [at for at, t in enumerate(columns.tasks) if t.removesuffix("-long") in members]
@@ -114,7 +126,7 @@ def _domains(columns: Columns) -> Iterator[_Part]:
             yield _Part("domain", name, tuple(places))
 
 
-def _lengths(columns: Columns, known: Mapping[str, Known]) -> Iterator[_Part]:
+def _lengths(columns: QueryColumns, contexts: Mapping[str, TaskContext]) -> Iterator[_Part]:
     """Yield thirds by words of the original query, cut within each task.
 
     So each third holds every task alike, and a difference between tasks is none between thirds.
@@ -122,7 +134,7 @@ def _lengths(columns: Columns, known: Mapping[str, Known]) -> Iterator[_Part]:
     thirds: list[list[int]] = [[], [], []]
     words = {}
     for task in dict.fromkeys(columns.tasks):
-        texts = known[task].texts if task in known else None
+        texts = contexts[task].texts if task in contexts else None
         if texts is None:
             continue
         places = [at for at, name in enumerate(columns.tasks) if name == task]
@@ -136,16 +148,24 @@ def _lengths(columns: Columns, known: Mapping[str, Known]) -> Iterator[_Part]:
             yield _Part("length", name, tuple(sorted(third)), median)
 
 
-def _intensities(columns: Columns, known: Mapping[str, Known]) -> Iterator[_Part]:
-    """Yield the bins of BM25's rank of the best gold document."""
+def _intensities(columns: QueryColumns, contexts: Mapping[str, TaskContext]) -> Iterator[_Part]:
+    for name, places in intensity_bins(columns, contexts).items():
+        yield _Part("intensity", name, places)
+
+
+def intensity_bins(
+    columns: QueryColumns, contexts: Mapping[str, TaskContext]
+) -> dict[str, tuple[int, ...]]:
+    """Return the columns of each bin of BM25's rank of the best gold document.
+
+    Empty bins, and tasks whose ranks are not known, are left out.
+    """
     bins: dict[str, list[int]] = {name: [] for name in (*(name for name, _, _ in BINS), BEYOND)}
     for at, (task, query) in enumerate(zip(columns.tasks, columns.queries, strict=True)):
-        ranks = known[task].ranks if task in known else None
+        ranks = contexts[task].ranks if task in contexts else None
         if ranks is not None:
             bins[bin_of(ranks[query])].append(at)
-    for name, places in bins.items():
-        if places:
-            yield _Part("intensity", name, tuple(places))
+    return {name: tuple(places) for name, places in bins.items() if places}
 
 
 def bin_of(rank: int | None) -> str:

@@ -12,7 +12,7 @@ from harness.leaderboard.rows import NO_FACTS, Board, ModelFacts, Row
 from harness.metrics.score import overall
 from harness.render.numbers import short_points
 from results.imported import ImportedRow
-from results.published import PublishedRow
+from results.published import CURRENT_GOLD, PublishedRow
 from results.schema import Entry
 from results.systems import configuration_hash, oldest_first
 
@@ -24,10 +24,6 @@ class Key(NamedTuple):
     query_set: str
     metric: str
     gold: str
-
-
-CURRENT_GOLD = ("current", "r2med")
-"""Gold versions that today's judgements are; others cannot be ranked with them."""
 
 
 @dataclass(frozen=True, slots=True)

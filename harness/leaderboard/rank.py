@@ -8,20 +8,8 @@ from typing import Protocol
 
 from harness.core.errors import StoreError
 from harness.leaderboard.rows import Board, Row, Standing, Statistics
+from harness.stats.conventions import ALPHA, LEVEL, RESAMPLES, SEED, permutations_for
 from results.schema import Entry
-
-SEED = 20_240_716
-"""Where the random numbers of every board start, so that the same entries give the same table."""
-
-ALPHA = 0.05
-LEVEL = 0.95
-RESAMPLES = 10_000
-LEAST_PERMUTATIONS = 10_000
-MOST_PERMUTATIONS = 200_000
-PERMUTATIONS_PER_PAIR = 40
-"""The smallest p of N permutations is 1 / (N + 1), which Holm multiplies by the number of pairs
-P: with fewer than P / alpha = 20 P permutations no difference could ever count. Twice that leaves
-room for one permutation that reaches the observed value."""
 
 
 class ReadValues(Protocol):
@@ -110,8 +98,7 @@ def _standings(
 
     rows = np.asarray(matrix, dtype=np.float64)
     pairs = len(rows) * (len(rows) - 1) // 2
-    permutations = max(LEAST_PERMUTATIONS, PERMUTATIONS_PER_PAIR * pairs)
-    permutations = min(MOST_PERMUTATIONS, permutations)
+    permutations = permutations_for(pairs)
     flips, resampling = (np.random.default_rng(each) for each in (seed, seed + 1))
     p = stratified_sign_flip_pairs(rows, tasks, flips, permutations=permutations)
     # Equal means differ in the last bits by the order of summing: then rows keep their order.

@@ -8,8 +8,7 @@ from pathlib import Path
 from harness.core.errors import RebenchError
 from harness.core.hashing import task_fingerprint
 from harness.core.types import Task
-from harness.data.bright_tasks import ORIGINAL, TASKS
-from harness.data.registry import STDLIB, TaskOptions, load_task
+from harness.data.local_tasks import DataLocations, local_task
 from harness.leaderboard.rows import Board
 
 LONGEST = 500
@@ -20,31 +19,27 @@ def query_texts(boards: Iterable[Board], bright: Path | None) -> Mapping[str, Ma
     """Return task -> query id -> original wording, for the measured tasks of boards.
 
     Nothing is fetched: the embedded task is read, and BRIGHT's from a local folder. A task that
-    is not there, or there with other judgements than the entries', has no texts.
+    is not on this machine, or has other judgements here than in the entries, has no texts.
     """
-    grounds: dict[str, set[str]] = {}
+    fingerprints: dict[str, set[str]] = {}
     for board in boards:
         for row in board.rows:
             for entry in row.entries:
-                grounds.setdefault(entry.task.name, set()).add(entry.task.fingerprint)
-    found = {}
-    for name, fingerprints in grounds.items():
-        task = _local(name, bright)
-        if task is not None and fingerprints == {task_fingerprint(task)}:
-            found[name] = {query.id: _cut(query.text) for query in task.queries}
-    return found
+                fingerprints.setdefault(entry.task.name, set()).add(entry.task.fingerprint)
+    texts = {}
+    for name, stored in fingerprints.items():
+        task = _readable(name, bright)
+        if task is not None and stored == {task_fingerprint(task)}:
+            texts[name] = {query.id: _cut(query.text) for query in task.queries}
+    return texts
 
 
-def _local(name: str, bright: Path | None) -> Task | None:
-    """Return a task that can be read here, or `None`."""
-    if name != STDLIB and (name not in TASKS or bright is None):
-        return None
+def _readable(name: str, bright: Path | None) -> Task | None:
     try:
-        return load_task(name, TaskOptions(bright, ORIGINAL, with_corpus=False))
+        return local_task(name, DataLocations(bright), with_corpus=False)
     except RebenchError:
         return None
 
 
 def _cut(text: str) -> str:
-    """Return a text, cut with a mark where it is long."""
     return text if len(text) <= LONGEST else text[: LONGEST - 1].rstrip() + "…"

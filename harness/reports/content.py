@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from harness.compare.build import Comparison
+from harness.compare.as_json import comparison_json, reproduction_json
 from harness.compare.changes import TOP
-from harness.compare.machine import comparison_json, reproduction_json
+from harness.compare.comparison import Comparison
 from harness.compare.reproduce import Reproduction
 from harness.leaderboard.measures import documents_per_second, hardware, truncation_rate
 from harness.leaderboard.rows import NO_FACTS, ModelFacts, Row

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.compare.build import Comparison
-from harness.compare.contrast import Difference
+from harness.compare.comparison import Comparison
+from harness.compare.differences import Difference
 from harness.leaderboard.wording import task_heads
 from harness.metrics.names import label, parse_metric
 from harness.render.bins import BinAxes, BinSeries, BinValue, bins_figure
@@ -17,7 +17,7 @@ MOST_PANELS = 3
 
 def differences_figure(comparison: Comparison) -> dict[str, bytes]:
     """Return the forest plot's files by suffix."""
-    plan = comparison.plan
+    plan = comparison.settings
     labels = ForestLabels(_metric(comparison), plan.level, plan.alpha)
     return forest(_panels(comparison), labels)
 
@@ -51,7 +51,7 @@ def intensity_figure(comparison: Comparison) -> dict[str, bytes] | None:
     axes = BinAxes(
         queries={each.name: each.queries for each in bins},
         x="BM25 rank of the best gold document → more reasoning needed",
-        y=f"{_metric(comparison)} × 100 ({percent(comparison.plan.level)} intervals)",
+        y=f"{_metric(comparison)} × 100 ({percent(comparison.settings.level)} intervals)",
     )
     return bins_figure(series, axes)
 
@@ -91,5 +91,5 @@ def _panel(title: str, lines: list[ForestLine], pair: Difference | None) -> Fore
 
 def _line(comparison: Comparison, name: str, each: Difference, *, total: bool) -> ForestLine:
     p = each.p_corrected
-    separable = p is not None and p <= comparison.plan.alpha
+    separable = p is not None and p <= comparison.settings.alpha
     return ForestLine(name, each.delta, each.interval, separable, total)

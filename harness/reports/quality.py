@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from harness.compare.build import Comparison
+from harness.compare.comparison import Comparison
 from harness.metrics.names import label, parse_metric
 from harness.render.figures import colour, drawing, faint_grid, marker, rendered
 from harness.reports.content import SystemFacts

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.compare.build import Comparison
 from harness.compare.changes import Change
-from harness.compare.contrast import Difference
+from harness.compare.comparison import Comparison
+from harness.compare.differences import Difference
 from harness.render import numbers
 from harness.render.markdown import escape, table
 
@@ -32,8 +32,8 @@ def difference_tables(found: Comparison) -> list[list[str]]:
         blocks.append([f"**{escape(f'{head.a} {numbers.MINUS} {head.b}')}**"])
         heads = (
             "task", "queries", head.a, head.b, "difference",
-            f"{numbers.percent(found.plan.level)} interval", "p", "corrected p", "won/tied/lost",
-            "effect", "detectable",
+            f"{numbers.percent(found.settings.level)} interval", "p", "corrected p",
+            "won/tied/lost", "effect", "detectable",
         )  # fmt: skip
         blocks.append(table(heads, (_tested(name, each) for name, each in lines)))
     return blocks
@@ -76,7 +76,7 @@ def slice_tables(found: Comparison) -> Iterator[list[str]]:
             ]
             heads = (
                 head, "queries", pair.a, pair.b, "difference",
-                f"{numbers.percent(found.plan.level)} interval", "won/tied/lost",
+                f"{numbers.percent(found.settings.level)} interval", "won/tied/lost",
             )  # fmt: skip
             yield table(heads, rows)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Collection
 
-from harness.compare.build import Comparison
 from harness.compare.changes import TOP
-from harness.compare.verdict import verdict
+from harness.compare.comparison import Comparison
+from harness.compare.differences import verdict
 from harness.metrics.names import label, parse_metric
 from harness.render import numbers
 from harness.render.markdown import bullets, escape, fenced, figure, section, table
@@ -74,7 +74,7 @@ def _subtitle(found: Comparison) -> str:
 
 def _verdicts(found: Comparison) -> list[str]:
     """Return one sentence per pair."""
-    return [f"**{escape(verdict(each, found.plan))}**" for each in found.headline]
+    return [f"**{escape(verdict(each, found.settings))}**" for each in found.headline]
 
 
 def _systems(report: Report) -> list[str]:
@@ -99,7 +99,7 @@ def _systems(report: Report) -> list[str]:
             )
         )
     heads = (
-        "system", "mean", f"{numbers.percent(found.plan.level)} interval", "parameters",
+        "system", "mean", f"{numbers.percent(found.settings.level)} interval", "parameters",
         "documents/s", "hardware", "trained on BRIGHT",
     )  # fmt: skip
     return table(heads, rows)
@@ -140,7 +140,7 @@ def _no_cost(found: Comparison) -> str:
 
 def _how(report: Report) -> list[list[str]]:
     """Return versions, seeds and commands: all that is needed to make the report again."""
-    found, plan = report.comparison, report.comparison.plan
+    found, plan = report.comparison, report.comparison.settings
     facts = [f"rebench {report.version}; seed {plan.seed}"]
     facts.append(
         f"{numbers.percent(plan.level)} intervals: BCa bootstrap over queries within tasks, "
@@ -165,7 +165,7 @@ def _how(report: Report) -> list[list[str]]:
 
 def _tested(found: Comparison) -> list[str]:
     """Return how differences were tested."""
-    plan = found.plan
+    plan = found.settings
     drawn = f" with {found.permutations:,} permutations" if found.permutations else ""
     correction = "Tukey's, then Bonferroni's over tasks" if plan.test == "tukey" else "Holm's"
     tests = "test" if found.tests == 1 else "tests"

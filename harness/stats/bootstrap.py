@@ -18,6 +18,7 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from harness.core.errors import BadInput
+from harness.stats.conventions import RESAMPLES
 from harness.stats.samples import (
     CHUNK_CELLS,
     Values,
@@ -26,8 +27,6 @@ from harness.stats.samples import (
     check_count,
     macro_weights,
 )
-
-RESAMPLES = 10_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,8 @@ from numpy.typing import ArrayLike
 
 from harness.core.errors import BadInput
 from harness.stats.bootstrap import Interval
-from harness.stats.paired import PERMUTATIONS, sign_flip_rows
+from harness.stats.conventions import PERMUTATIONS
+from harness.stats.paired import sign_flip_rows
 from harness.stats.power import detectable_difference
 from harness.stats.samples import Values, as_rows, macro_weights
 

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
+from harness.stats.conventions import PERMUTATIONS
 from harness.stats.samples import CHUNK_CELLS, Values, as_pair, as_rows, check_count
 
-PERMUTATIONS = 10_000
 _ENUMERATED = 1 << 16
 _ROUNDING = 64 * float(np.finfo(np.float64).eps)
 

@@ -9,7 +9,8 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike
 
 from harness.core.errors import BadInput
-from harness.stats.bootstrap import RESAMPLES, resamplable, resampled_means
+from harness.stats.bootstrap import resamplable, resampled_means
+from harness.stats.conventions import RESAMPLES
 from harness.stats.samples import Values, as_rows
 
 

@@ -14,7 +14,8 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike
 
 from harness.core.errors import BadInput
-from harness.stats.paired import PERMUTATIONS, sign_flip_pairs, sign_flip_rows
+from harness.stats.conventions import PERMUTATIONS
+from harness.stats.paired import sign_flip_pairs, sign_flip_rows
 from harness.stats.samples import Values, as_pair, as_rows, macro_weights
 
 

@@ -70,7 +70,7 @@ def test_guard_gives_no_number(rebench, tides: Path, tmp_path: Path) -> None:
     assert rebench("eval", "--model", "bm25-bow", "--tasks", other).code == 0
     done = rebench("compare", "bm25", "bm25-bow")
     assert (done.code, done.out) == (2, "")
-    assert "different ground" in done.err
+    assert "evaluated on different data" in done.err
     assert "gold: 1 documents the first has and the second lacks, such as 'bread 2'" in done.err
     assert "revision:" in done.err
 
@@ -170,4 +170,4 @@ def test_reproduce_what_was_never_published(rebench, tides: Path) -> None:
     assert "unknown published model 'theirs'" in done.err
     done = rebench("reproduce", "bm25")
     assert done.code == 2
-    assert "no published number stands on the ground" in done.err
+    assert "no published number is on the same data" in done.err

@@ -11,12 +11,13 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
-from harness.compare.build import Comparison, compare
-from harness.compare.contrast import Plan
-from harness.compare.insight import Library, Places
+from harness.compare.comparison import Comparison, compare
+from harness.compare.differences import ComparisonSettings
 from harness.compare.selection import EntryFilter, select_named
+from harness.compare.task_context import TaskContextLoader
 from harness.core.errors import BadInput, UnknownName
 from harness.core.progress import SilentReporter
+from harness.data.local_tasks import DataLocations
 from harness.data.registry import group_members
 from results.store import ResultStore
 from tests.helpers.measured_store import gains, make_task, measure, some_ranks, store_at
@@ -41,13 +42,16 @@ def fill(store: ResultStore, models: str = "ab", sizes: dict[str, int] = SIZES) 
 
 
 def compared(
-    store: ResultStore, names: str = "ab", plan: Plan | None = None, tasks: tuple[str, ...] = ()
+    store: ResultStore,
+    names: str = "ab",
+    plan: ComparisonSettings | None = None,
+    tasks: tuple[str, ...] = (),
 ) -> Comparison:
     """Compare models named by single letters."""
     entries = store.entries().entries
     selection = select_named(entries, list(names), EntryFilter(GROUPS, tasks))
-    library = Library(store, entries, Places(), SilentReporter())
-    return compare(selection, "", plan or Plan(), library)
+    library = TaskContextLoader(store, entries, DataLocations(), SilentReporter())
+    return compare(selection, "", plan or ComparisonSettings(), library)
 
 
 def values(model: str, task: str) -> np.ndarray:
@@ -108,7 +112,7 @@ def test_permutation_p_are_scipys_and_stratified_overall(tmp_path: Path) -> None
 def test_holm_covers_everything_shown(tmp_path: Path, test: str) -> None:
     store = store_at(tmp_path)
     fill(store, "abc")
-    found = compared(store, "abc", Plan(test=test))
+    found = compared(store, "abc", ComparisonSettings(test=test))
     shown = [each for task in found.tasks for each in found.by_task[task]] + list(found.overall)
     assert len(shown) == found.tests == 9
     theirs = multipletests([each.p for each in shown], method="holm")[1]
@@ -118,7 +122,7 @@ def test_holm_covers_everything_shown(tmp_path: Path, test: str) -> None:
 def test_student_is_scipys_by_task_and_stratified_overall(tmp_path: Path) -> None:
     store = store_at(tmp_path)
     fill(store)
-    found = compared(store, plan=Plan(test="student"))
+    found = compared(store, plan=ComparisonSettings(test="student"))
     for task in SIZES:
         theirs = stats.ttest_rel(values("a", task), values("b", task)).pvalue
         assert found.by_task[task][0].p == pytest.approx(theirs, rel=1e-9)
@@ -131,7 +135,7 @@ def test_student_is_scipys_by_task_and_stratified_overall(tmp_path: Path) -> Non
 def test_tukey_is_corrected_over_tasks_and_has_no_overall_p(tmp_path: Path) -> None:
     store = store_at(tmp_path)
     fill(store, "abc")
-    found = compared(store, "abc", Plan(test="tukey"))
+    found = compared(store, "abc", ComparisonSettings(test="tukey"))
     for task in SIZES:
         theirs = stats.tukey_hsd(*(values(m, task) for m in "abc")).pvalue
         for each, pair in zip(found.by_task[task], ((0, 1), (0, 2), (1, 2)), strict=True):
@@ -185,7 +189,7 @@ def test_equal_systems_have_p_one_and_divide_by_nothing(tmp_path: Path, test: st
     for model in "ab":
         for task, size in SIZES.items():
             measure(store, model, make_task(task, size), [1, 2, 3, 4, None, 6, 7][:size])
-    found = compared(store, plan=Plan(test=test))
+    found = compared(store, plan=ComparisonSettings(test=test))
     for each in (*found.by_task["biology"], *found.overall):
         assert each.p in (1.0, None)
         assert (each.delta, each.effect, each.detectable) == (0.0, 0.0, 0.0)
@@ -199,7 +203,7 @@ def test_a_single_query_says_nothing_of_its_spread(tmp_path: Path, test: str) ->
     store = store_at(tmp_path)
     measure(store, "a", make_task(queries=1), [1])
     measure(store, "b", make_task(queries=1), [None])
-    (each,) = compared(store, plan=Plan(test=test)).headline
+    (each,) = compared(store, plan=ComparisonSettings(test=test)).headline
     assert (each.delta, each.p) == (1.0, 1.0)
     assert (each.interval, each.effect, each.detectable) == (None, None, None)
 
@@ -215,7 +219,7 @@ def test_one_system_has_means_and_nothing_else(tmp_path: Path) -> None:
 def test_pairs_against_the_first_only(tmp_path: Path) -> None:
     store = store_at(tmp_path)
     fill(store, "abc")
-    found = compared(store, "cab", Plan(pairs="first"))
+    found = compared(store, "cab", ComparisonSettings(pairs="first"))
     assert [(each.a, each.b) for each in found.overall] == [("c", "a"), ("c", "b")]
     assert found.tests == 6
 
@@ -223,20 +227,23 @@ def test_pairs_against_the_first_only(tmp_path: Path) -> None:
 def test_too_few_permutations_are_said(tmp_path: Path) -> None:
     store = store_at(tmp_path)
     fill(store, sizes={"biology": 40, "pony": 40})
-    assert any("--permutations" in n for n in compared(store, plan=Plan(permutations=19)).notes)
+    assert any(
+        "--permutations" in n
+        for n in compared(store, plan=ComparisonSettings(permutations=19)).notes
+    )
     assert not any("--permutations" in n for n in compared(store).notes)
     assert compared(store).permutations == 10_000
 
 
 def test_bad_plans_and_metrics_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="permutaton"):
-        Plan(test="permutaton")
+        ComparisonSettings(test="permutaton")
     with pytest.raises(BadInput, match="-3"):
-        Plan(permutations=-3)
+        ComparisonSettings(permutations=-3)
     store = store_at(tmp_path)
     fill(store)
     entries = store.entries().entries
     selection = select_named(entries, ["a", "b"], EntryFilter(GROUPS))
-    library = Library(store, entries, Places(), SilentReporter())
+    library = TaskContextLoader(store, entries, DataLocations(), SilentReporter())
     with pytest.raises(BadInput, match="ndcg@7"):
-        compare(selection, "ndcg@7", Plan(), library)
+        compare(selection, "ndcg@7", ComparisonSettings(), library)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.compare.contrast import Plan
+from harness.compare.differences import ComparisonSettings
 from harness.compare.reproduce import published_as, reproduce
 from harness.compare.selection import EntryFilter, select_named
 from harness.core.errors import NotComparable, UnknownName
@@ -66,7 +66,7 @@ def test_rows_on_the_same_ground_and_reasons_for_the_others(tmp_path: Path) -> N
     measure(store, "m", make_task("biology"), ranks)
     measure(store, "m", make_task("pony"), ranks)
     (system,) = select_named(store.entries().entries, ["m"], WANTED).systems
-    found = reproduce(system, rows(tmp_path), store, Plan(), "ndcg@10")
+    found = reproduce(system, rows(tmp_path), store, ComparisonSettings(), "ndcg@10")
     (source,) = found.sources
     assert (source.source, source.gold, source.file, source.row) == (
         "a paper", "current", "some.toml", 1,
@@ -89,7 +89,7 @@ def test_the_mean_is_held_against_where_all_tasks_are_there(tmp_path: Path) -> N
         measure(store, "bm25", make_task(name, len(ranks[name])), ranks[name])
     (system,) = select_named(store.entries().entries, ["bm25"], WANTED).systems
     published = published_as("bm25", load_published())
-    found = reproduce(system, published, store, Plan(), "ndcg@10")
+    found = reproduce(system, published, store, ComparisonSettings(), "ndcg@10")
     means = [line for source in found.sources for line in source.lines if not line.task]
     expected = np.mean([gains(each).mean() for each in ranks.values()])
     assert means
@@ -102,6 +102,6 @@ def test_nothing_published_on_the_ground(tmp_path: Path) -> None:
     measure(store, "m", make_task("economics"), [1] * 8)
     (system,) = select_named(store.entries().entries, ["m"], WANTED).systems
     with pytest.raises(NotComparable, match="no task shared"):
-        reproduce(system, rows(tmp_path), store, Plan(), "ndcg@10")
+        reproduce(system, rows(tmp_path), store, ComparisonSettings(), "ndcg@10")
     with pytest.raises(UnknownName, match="reasonir-8b"):
         published_as("reasonir-8c", load_published())

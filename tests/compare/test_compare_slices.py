@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.compare.changes import Columns
-from harness.compare.contrast import Plan
-from harness.compare.insight import Known, Library, Places
+from harness.compare.differences import ComparisonSettings, QueryColumns
 from harness.compare.slices import DOMAINS, slices
+from harness.compare.task_context import TaskContext, TaskContextLoader
 from harness.core.progress import SilentReporter
 from harness.core.types import Corpus
 from harness.data.beir import load_beir
+from harness.data.local_tasks import DataLocations
 from harness.data.registry import group_members
 from harness.evaluate import EvalConfig, describe_task, evaluate
 from harness.search.bm25 import bm25
@@ -22,19 +22,19 @@ from results.judgements import save_judgements
 from tests.helpers.measured_store import gains, make_task, measure, store_at
 from tests.helpers.small_task import write_beir
 
-PLAN = Plan(resamples=200)
+PLAN = ComparisonSettings(resamples=200)
 
 
-def columns(**sizes: int) -> Columns:
+def columns(**sizes: int) -> QueryColumns:
     """Return columns of tasks with so many queries."""
     tasks = tuple(task for task, size in sizes.items() for _ in range(size))
     queries = tuple(f"q{at}" for size in sizes.values() for at in range(size))
-    return Columns(tasks, queries)
+    return QueryColumns(tasks, queries)
 
 
-def known(**parts: object) -> Known:
+def known(**parts: object) -> TaskContext:
     """Return what is known of a task."""
-    return Known(gold={}, **parts)  # type: ignore[arg-type]
+    return TaskContext(gold={}, **parts)  # type: ignore[arg-type]
 
 
 def test_domains_cover_brights_tasks_once() -> None:
@@ -93,24 +93,26 @@ def tides(tmp_path: Path) -> Path:
     return write_beir(tmp_path / "tides")
 
 
-def library(tmp_path: Path, places: Places, *, measured: bool, folder: Path) -> Library:
+def library(
+    tmp_path: Path, places: DataLocations, *, measured: bool, folder: Path
+) -> TaskContextLoader:
     """Return a library, with a stored BM25 entry if `measured`."""
     store = store_at(tmp_path)
     task = load_beir(folder, with_corpus=True, reporter=SilentReporter())
     save_judgements(store.root, task)
     if measured:
         evaluate(bm25(), task, store, EvalConfig(), SilentReporter())
-    return Library(store, store.entries().entries, places, SilentReporter())
+    return TaskContextLoader(store, store.entries().entries, places, SilentReporter())
 
 
 @pytest.mark.parametrize("measured", [True, False])
 def test_intensity_from_a_stored_run_or_the_documents(
     tmp_path: Path, tides: Path, measured: bool
 ) -> None:
-    places = Places() if measured else Places(folders={"tides": tides})
+    places = DataLocations() if measured else DataLocations(folders={"tides": tides})
     found = library(tmp_path, places, measured=measured, folder=tides)
     task = load_beir(tides, with_corpus=True, reporter=SilentReporter())
-    told = found.know(describe_task(task), ["engine"], ["q1"])
+    told = found.load(describe_task(task), ["engine"], ["q1"])
     # q1 shares no term with its gold ("moon.txt"); q2 shares "make" with both of its own.
     assert told.ranks == {"q1": None, "q2": 1}
     assert told.gold == {"q1": ("moon.txt",), "q2": ("bread 1", "bread 2")}
@@ -119,25 +121,25 @@ def test_intensity_from_a_stored_run_or_the_documents(
 
 
 def test_without_documents_and_run_it_says_so(tmp_path: Path, tides: Path) -> None:
-    found = library(tmp_path, Places(), measured=False, folder=tides)
+    found = library(tmp_path, DataLocations(), measured=False, folder=tides)
     task = load_beir(tides, with_corpus=True, reporter=SilentReporter())
-    told = found.know(describe_task(task), [], [])
+    told = found.load(describe_task(task), [], [])
     assert (told.ranks, told.texts) == (None, None)
     assert any("no reasoning intensity" in note for note in told.notes)
 
 
 def test_local_data_of_another_version_are_not_used(tmp_path: Path, tides: Path) -> None:
-    found = library(tmp_path, Places(folders={"tides": tides}), measured=False, folder=tides)
+    found = library(tmp_path, DataLocations(folders={"tides": tides}), measured=False, folder=tides)
     task = load_beir(tides, with_corpus=True, reporter=SilentReporter())
     facts = describe_task(task)
     with (tides / "corpus.jsonl").open("a", encoding="utf-8") as handle:
         handle.write(json.dumps({"_id": "new", "text": "a new one"}) + "\n")
-    told = found.know(facts, [], [])
+    told = found.load(facts, [], [])
     assert told.ranks is None
     assert told.texts is not None
     assert any("local documents are others" in note for note in told.notes)
     (tides / "qrels" / "test.tsv").write_text("q1\tmoon.txt\t1\n", encoding="utf-8")
-    told = found.know(facts, [], [])
+    told = found.load(facts, [], [])
     assert told.texts is None
     assert any("another version of the judgements" in note for note in told.notes)
 
@@ -148,12 +150,12 @@ def test_a_shallow_or_other_bm25_run_is_not_taken(tmp_path: Path) -> None:
     identity = bm25().identity(task)
     measure(store, "shallow", task, [1] * 8, identity=identity, k=100)
     measure(store, "bow", task, [1] * 8, identity={**identity, "query_weighting": "bag-of-words"})
-    places = Places()
+    places = DataLocations()
     reporter = SilentReporter()
-    first = Library(store, store.entries().entries, places, reporter)
-    assert first.know(describe_task(task), [], []).ranks is None
+    first = TaskContextLoader(store, store.entries().entries, places, reporter)
+    assert first.load(describe_task(task), [], []).ranks is None
     ranks = [1, 2, 3, None, 5, 6, 7, 12]
     measure(store, "bm25", task, ranks, identity=identity)
-    second = Library(store, store.entries().entries, places, reporter)
-    assert list((second.know(describe_task(task), [], []).ranks or {}).values()) == ranks
+    second = TaskContextLoader(store, store.entries().entries, places, reporter)
+    assert list((second.load(describe_task(task), [], []).ranks or {}).values()) == ranks
     assert gains(ranks)[3] == 0

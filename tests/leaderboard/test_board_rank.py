@@ -10,13 +10,9 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 
 from harness.leaderboard.build import Sources, build_boards
-from harness.leaderboard.rank import (
-    LEAST_PERMUTATIONS,
-    MOST_PERMUTATIONS,
-    rank_board,
-    read_values,
-)
+from harness.leaderboard.rank import rank_board, read_values
 from harness.leaderboard.rows import Board, Statistics
+from harness.stats.conventions import MOST_PERMUTATIONS, PERMUTATIONS
 from results.store import ResultStore
 from tests.helpers.sample_board import MEMBERS, PUBLISHED
 from tests.helpers.stored_boards import store_entry, stored
@@ -140,7 +136,7 @@ def test_the_same_seed_gives_the_same_board(tmp_path: Path):
     assert ranked(store, seed=5) != ranked(store, seed=6)
 
 
-@pytest.mark.parametrize(("pairs", "expected"), [(0, LEAST_PERMUTATIONS), (435, 17_400)])
+@pytest.mark.parametrize(("pairs", "expected"), [(0, PERMUTATIONS), (435, 17_400)])
 def test_permutations_grow_with_the_pairs(tmp_path: Path, pairs: int, expected: int):
     models = 30 if pairs else 1
     scores = {f"m{at:02d}": {t: [0.5, 0.6, at / 40] for t in BOTH} for at in range(models)}

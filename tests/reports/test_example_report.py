@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.compare.build import compare
-from harness.compare.contrast import Plan
-from harness.compare.insight import Library, Places
-from harness.compare.machine import comparison_json
+from harness.compare.as_json import comparison_json
+from harness.compare.comparison import compare
+from harness.compare.differences import ComparisonSettings
 from harness.compare.selection import EntryFilter, select_named
+from harness.compare.task_context import TaskContextLoader
 from harness.core.hashing import task_fingerprint
 from harness.core.progress import SilentReporter
+from harness.data.local_tasks import DataLocations
 from harness.data.registry import TaskOptions, load_task
 from harness.data.stdlib.task import read_rows
 from harness.evaluate import EvalConfig, evaluate, score_external
@@ -73,8 +74,10 @@ def test_the_runs_give_the_examples_numbers(shared_data: Path, tmp_path: Path, t
         score_external(run, name, ground, store, EvalConfig(), SilentReporter())
     entries = store.entries().entries
     chosen = select_named(entries, list(SYSTEMS), EntryFilter({}, (task,)))
-    plan = Plan(pairs="first")
-    found = compare(chosen, "", plan, Library(store, entries, Places(), SilentReporter()))
+    plan = ComparisonSettings(pairs="first")
+    found = compare(
+        chosen, "", plan, TaskContextLoader(store, entries, DataLocations(), SilentReporter())
+    )
     (fresh,) = comparison_json(found)["by_task"][task]
     data = json.loads((EXAMPLE / "report.json").read_text(encoding="utf-8"))
     (committed,) = data["comparison"]["by_task"][task]

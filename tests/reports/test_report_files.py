@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.compare.build import compare
-from harness.compare.contrast import Plan
-from harness.compare.insight import Library, Places
+from harness.compare.comparison import compare
+from harness.compare.differences import ComparisonSettings
 from harness.compare.reproduce import reproduce
 from harness.compare.selection import EntryFilter, select_named
+from harness.compare.task_context import TaskContextLoader
 from harness.core.errors import StoreError
 from harness.core.progress import SilentReporter
+from harness.data.local_tasks import DataLocations
 from harness.data.registry import group_members
 from harness.leaderboard.rows import ModelFacts
 from harness.reports.content import Report, facts_of
@@ -63,8 +64,10 @@ def make_report(
         measure(store, "bm25", task, some_ranks(size, 5), identity=bm25().identity(task))
     entries = store.entries().entries
     selection = select_named(entries, names, WANTED)
-    plan = Plan(pairs="first", resamples=500, changes=2)
-    found = compare(selection, "", plan, Library(store, entries, Places(), SilentReporter()))
+    plan = ComparisonSettings(pairs="first", resamples=500, changes=2)
+    found = compare(
+        selection, "", plan, TaskContextLoader(store, entries, DataLocations(), SilentReporter())
+    )
     path = folder / "published.toml"
     path.write_text(PUBLISHED, encoding="utf-8")
     known = {name: ModelFacts(parameters=33_000_000 * (at + 1)) for at, name in enumerate(names)}

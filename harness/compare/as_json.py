@@ -6,35 +6,38 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from harness.compare.build import Comparison
+from harness.compare.comparison import Comparison
 from harness.compare.reproduce import Reproduction
 from results.systems import System
 
 
-def comparison_json(found: Comparison) -> dict[str, Any]:
+def comparison_json(comparison: Comparison) -> dict[str, Any]:
     """Return a comparison's JSON object; fractions are not rounded."""
     return {
-        "metric": found.metric,
-        "query_set": found.query_set,
-        "tasks": list(found.tasks),
-        "systems": [system_json(system) for system in found.systems],
-        "plan": asdict(found.plan),
-        "tests": found.tests,
-        "permutations": found.permutations,
-        "means": [asdict(each) for each in found.means],
-        "overall": [asdict(each) for each in found.overall],
-        "by_task": {task: [asdict(each) for each in own] for task, own in found.by_task.items()},
-        "slices": [asdict(each) for each in found.slices],
+        "metric": comparison.metric,
+        "query_set": comparison.query_set,
+        "tasks": list(comparison.tasks),
+        "systems": [system_json(system) for system in comparison.systems],
+        "plan": asdict(comparison.settings),
+        "tests": comparison.tests,
+        "permutations": comparison.permutations,
+        "means": [asdict(each) for each in comparison.means],
+        "overall": [asdict(each) for each in comparison.overall],
+        "by_task": {
+            task: [asdict(each) for each in differences]
+            for task, differences in comparison.by_task.items()
+        },
+        "slices": [asdict(each) for each in comparison.slices],
         "changes": [
             {**asdict(each), "delta": each.delta, "snippets": dict(each.snippets or {})}
-            for each in found.changes
+            for each in comparison.changes
         ],
-        "notes": list(found.notes),
+        "notes": list(comparison.notes),
     }
 
 
 def system_json(system: System) -> dict[str, Any]:
-    """Return what a system is and which entries it stands for."""
+    """Return what a system is and which entries it consists of."""
     return {
         "label": system.label,
         "model": system.model,
@@ -56,15 +59,15 @@ def system_json(system: System) -> dict[str, Any]:
     }
 
 
-def reproduction_json(found: Reproduction) -> dict[str, Any]:
+def reproduction_json(reproduction: Reproduction) -> dict[str, Any]:
     """Return a reproduction's JSON object."""
     return {
-        "system": system_json(found.system),
-        "metric": found.metric,
-        "query_set": found.query_set,
-        "level": found.level,
-        "sources": [_plain(asdict(each)) for each in found.sources],
-        "left_out": list(found.left_out),
+        "system": system_json(reproduction.system),
+        "metric": reproduction.metric,
+        "query_set": reproduction.query_set,
+        "level": reproduction.level,
+        "sources": [_plain(asdict(each)) for each in reproduction.sources],
+        "left_out": list(reproduction.left_out),
     }
 
 

@@ -1,7 +1,7 @@
-"""The comparability guard: what sets the grounds of two entries apart, in words.
+"""Whether two entries were evaluated on the same data, and what differs if they were not.
 
-Two entries compare on a task when judgements, query set and, where both are known, query texts and
-documents are the same. Where they are not, a number would be about the ground, not the systems.
+Two entries compare on a task if judgements, query set and, as far as both are known, query texts
+and documents are the same. If they are not, a difference would be about the data, not the systems.
 """
 
 from __future__ import annotations
@@ -21,54 +21,54 @@ NO_TEXTS = queries_fingerprint(())
 """The fingerprint of queries whose texts are not known: a run that came without them."""
 
 
-def check_ground(systems: Sequence[System], tasks: Sequence[str], root: Path) -> None:
-    """Raise `NotComparable` saying what differs unless all systems stand on the same ground.
+def check_comparable(systems: Sequence[System], tasks: Sequence[str], root: Path) -> None:
+    """Raise `NotComparable`, saying what differs, if systems were evaluated on different data.
 
-    `root` is the results folder, whose stored judgements tell which gold was added or dropped.
+    `root` is the results folder, whose stored judgements say which gold was added or dropped.
     """
     first = systems[0]
     for other in systems[1:]:
         by_difference: dict[str, list[str]] = {}
         for task in tasks:
-            for what in ground_differences(first.entries[task], other.entries[task], root):
+            for what in data_differences(first.entries[task], other.entries[task], root):
                 by_difference.setdefault(what, []).append(task)
         if by_difference:
-            told = "\n".join(f"  {few(on)}: {what}" for what, on in by_difference.items())
+            reasons = "\n".join(f"  {few(on)}: {what}" for what, on in by_difference.items())
             raise NotComparable(
-                f"{first.label} and {other.label} stand on different ground, "
-                f"so there is no number:\n{told}",
+                f"{first.label} and {other.label} were evaluated on different data, "
+                f"so there is no number:\n{reasons}",
                 fix="Measure both on the same version, or name tasks they share with --tasks.",
             )
 
 
-def ground_differences(a: Entry, b: Entry, root: Path) -> tuple[str, ...]:
-    """Return what makes two entries on one task incomparable; empty where they compare.
+def data_differences(a: Entry, b: Entry, root: Path) -> tuple[str, ...]:
+    """Return what makes two entries on one task incomparable; empty if they compare.
 
-    What does not forbid a comparison by itself (the revision's name, the instruction) is told
-    where something else does, since it is the likely cause.
+    What does not forbid a comparison by itself (the revision's name, the instruction) is named
+    if something else does, since it is the likely cause.
     """
     one, other = a.task, b.task
-    found = []
+    differences = []
     if one.query_set != other.query_set:
-        found.append(f"query set: {one.query_set} against {other.query_set}")
+        differences.append(f"query set: {one.query_set} against {other.query_set}")
     elif _differ(one.queries_fingerprint, other.queries_fingerprint, unknown=NO_TEXTS):
-        found.append("the texts of the queries differ")
+        differences.append("the texts of the queries differ")
     if one.fingerprint != other.fingerprint:
-        found.extend(_judgement_differences(one.fingerprint, other.fingerprint, root))
+        differences.extend(_judgement_differences(one.fingerprint, other.fingerprint, root))
     if _differ(one.corpus_fingerprint, other.corpus_fingerprint, unknown=None):
-        found.append(
+        differences.append(
             f"the documents differ ({one.n_documents:,} against {other.n_documents:,})"
             if one.n_documents != other.n_documents
             else "the documents differ"
         )
-    if not found:
+    if not differences:
         return ()
     if one.revision != other.revision:
-        found.append(f"revision: {one.revision} against {other.revision}")
+        differences.append(f"revision: {one.revision} against {other.revision}")
     instructions = _instruction(a), _instruction(b)
     if None not in instructions and instructions[0] != instructions[1]:
-        found.append(f"instruction: {instructions[0]!r:.80} against {instructions[1]!r:.80}")
-    return tuple(found)
+        differences.append(f"instruction: {instructions[0]!r:.80} against {instructions[1]!r:.80}")
+    return tuple(differences)
 
 
 def _differ(one: str | None, other: str | None, *, unknown: str | None) -> bool:
@@ -82,32 +82,39 @@ def _judgement_differences(one: str, other: str, root: Path) -> list[str]:
         first, second = load_judgements(root, one), load_judgements(root, other)
     except StoreError as error:
         return [f"the judgements differ ({error.message})"]
-    found = [*_query_differences(first.qrels, second.qrels), *_gold_differences(first, second)]
+    differences = [
+        *_query_differences(first.qrels, second.qrels),
+        *_gold_differences(first, second),
+    ]
     excluded = [
         qid
         for qid in first.qrels.keys() & second.qrels.keys()
         if first.excluded.get(qid, frozenset()) != second.excluded.get(qid, frozenset())
     ]
     if excluded:
-        found.append(f"exclusions differ for {len(excluded)} queries, such as {min(excluded)!r}")
+        differences.append(
+            f"exclusions differ for {len(excluded)} queries, such as {min(excluded)!r}"
+        )
     if first.head_metric != second.head_metric:
-        found.append(f"head metric: {first.head_metric} against {second.head_metric}")
+        differences.append(f"head metric: {first.head_metric} against {second.head_metric}")
     if first.corpus_key != second.corpus_key:
-        found.append(f"corpus: {first.corpus_key} against {second.corpus_key}")
-    return found or ["the judgements differ"]
+        differences.append(f"corpus: {first.corpus_key} against {second.corpus_key}")
+    return differences or ["the judgements differ"]
 
 
 def _query_differences(first: Qrels, second: Qrels) -> list[str]:
     """Return which queries only one version judges."""
-    found = []
+    differences = []
     for which, odd in (
         ("first", first.keys() - second.keys()),
         ("second", second.keys() - first.keys()),
     ):
         if odd:
             noun = "query is" if len(odd) == 1 else "queries are"
-            found.append(f"{len(odd)} {noun} judged for the {which} only, such as {min(odd)!r}")
-    return found
+            differences.append(
+                f"{len(odd)} {noun} judged for the {which} only, such as {min(odd)!r}"
+            )
+    return differences
 
 
 def _gold_differences(first: Task, second: Task) -> list[str]:

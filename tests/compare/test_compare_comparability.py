@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.compare.guard import check_ground, ground_differences
+from harness.compare.comparability import check_comparable, data_differences
 from harness.core.errors import NotComparable
 from harness.core.types import Corpus, Task
 from results.judgements import judgements_path
@@ -21,7 +21,7 @@ def told(store: ResultStore, one: Task, other: Task) -> str:
     """Return what is said to differ between entries on two tasks."""
     a = measure(store, "a", one, [1] * len(one.qrels))
     b = measure(store, "b", other, [1] * len(other.qrels))
-    return "; ".join(ground_differences(a, b, store.root))
+    return "; ".join(data_differences(a, b, store.root))
 
 
 def test_same_ground_compares(tmp_path: Path) -> None:
@@ -72,8 +72,8 @@ def test_instructions_are_told_beside_another_difference(tmp_path: Path) -> None
     a = measure(store, "a", make_task(), [1] * 8, identity=spaces[0])
     same = measure(store, "b", make_task(), [1] * 8, identity=spaces[1])
     other = measure(store, "b", make_task(query_set="gpt4"), [1] * 8, identity=spaces[1])
-    assert ground_differences(a, same, store.root) == ()
-    assert "instruction: 'find:' against 'search:'" in ground_differences(a, other, store.root)
+    assert data_differences(a, same, store.root) == ()
+    assert "instruction: 'find:' against 'search:'" in data_differences(a, other, store.root)
 
 
 def test_judgements_that_are_not_stored_are_said_to_differ(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_judgements_that_are_not_stored_are_said_to_differ(tmp_path: Path) -> No
     a = measure(store, "a", make_task(), [1] * 8)
     b = measure(store, "b", make_task(queries=7), [1] * 7)
     judgements_path(store.root, b.task.fingerprint).unlink()
-    assert any("the judgements differ" in what for what in ground_differences(a, b, store.root))
+    assert any("the judgements differ" in what for what in data_differences(a, b, store.root))
 
 
 def test_refusal_folds_equal_differences_over_tasks(tmp_path: Path) -> None:
@@ -97,5 +97,5 @@ def test_refusal_folds_equal_differences_over_tasks(tmp_path: Path) -> None:
         for label in ("original", "gpt4")
     ]
     with pytest.raises(NotComparable, match="biology, pony and 3 more: query set") as caught:
-        check_ground(systems, names, store.root)
+        check_comparable(systems, names, store.root)
     assert "no number" in caught.value.message

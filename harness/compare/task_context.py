@@ -1,23 +1,22 @@
-"""What is known of a task's queries without a download: texts, lengths, reasoning intensity.
+"""Query texts, gold, lengths and reasoning intensity of a task, from data on this machine only.
 
 The reasoning intensity of a query is how little of its gold a lexical match explains: the rank
 that BM25, by BRIGHT's recipe, gives the best of its gold documents. It is taken from a stored BM25
-run where there is one, else searched where the documents are at hand. Texts, lengths and BM25 go by
-the original wording of the query, whatever wording the systems searched with.
+run if there is one, else searched if the documents are on this machine. Texts, lengths and BM25
+use the original wording of the query, whatever wording the systems searched with.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
-from harness.core.errors import DataUnavailable, RebenchError
+from harness.core.errors import RebenchError
 from harness.core.hashing import corpus_fingerprint, task_fingerprint
 from harness.core.protocols import Reporter
 from harness.core.types import Qrels, Run, Task
 from harness.data.bright_tasks import ORIGINAL, TASKS
-from harness.data.registry import STDLIB, TaskOptions, load_task
+from harness.data.local_tasks import DataLocations, local_task
 from harness.data.trec import read_run
 from harness.search.bm25 import bm25
 from results.judgements import load_judgements
@@ -29,16 +28,8 @@ DEEPEST = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """Where data lies on this machine: BRIGHT's folder, and folders in BEIR layout by task name."""
-
-    bright: Path | None = None
-    folders: Mapping[str, Path] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is known of one task; `None` stands for what could not be read here.
+class TaskContext:
+    """What this machine holds on one task; `None` stands for what could not be read.
 
     `texts` maps query to text, `snippets` the documents asked for to their texts. `ranks` maps
     each judged query to BM25's rank of its best gold document, from 1 (`None`: not among the
@@ -53,28 +44,30 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Library:
-    """The store and the folders that `know` looks in."""
+class TaskContextLoader:
+    """The store and the folders that task contexts are read from."""
 
     store: ResultStore
     entries: Sequence[Entry]
-    places: Places
+    locations: DataLocations
     reporter: Reporter
 
-    def know(self, facts: TaskFacts, documents: Sequence[str], queries: Sequence[str]) -> Known:
-        """Return what is known of a task, with the texts of these documents and queries' gold.
+    def load(
+        self, facts: TaskFacts, documents: Sequence[str], queries: Sequence[str]
+    ) -> TaskContext:
+        """Return a task's context, with the texts of these documents and of the queries' gold.
 
-        Loads the task only where that needs no download. Raises `StoreError` when the task's
+        Loads the task only if that needs no download. Raises `StoreError` if the task's
         stored judgements cannot be read.
         """
         qrels = load_judgements(self.store.root, facts.fingerprint).qrels
-        known = Known(gold={qid: _gold(qrels, qid) for qid in qrels})
+        context = TaskContext(gold={qid: _gold(qrels, qid) for qid in qrels})
         task, note = self._local(facts)
         notes = [note] if note else []
         if task is not None:
-            gold = (doc for qid in queries for doc in known.gold[qid])
-            known = replace(
-                known,
+            gold = (doc for qid in queries for doc in context.gold[qid])
+            context = replace(
+                context,
                 texts={query.id: query.text for query in task.queries},
                 snippets=_snippets(task, {*documents, *gold}),
             )
@@ -87,19 +80,20 @@ class Library:
                 f"documents are here"
             )
         else:
-            known = replace(known, ranks={q: _rank(run, q, known.gold[q]) for q in known.gold})
-        return replace(known, notes=tuple(notes))
+            context = replace(
+                context, ranks={q: _rank(run, q, context.gold[q]) for q in context.gold}
+            )
+        return replace(context, notes=tuple(notes))
 
     def _local(self, facts: TaskFacts) -> tuple[Task | None, str]:
         """Return the task from this machine, in the entry's version, or say why not."""
-        load = self._loader(facts.name)
-        if load is None:
-            how = "BRIGHT's folder: --data" if facts.name in TASKS else "its folder: --tasks DIR"
-            return None, f"{facts.name}: no texts, since the task's data are not given ({how})"
         try:
-            task = _with_or_without_documents(load)
+            task = local_task(facts.name, self.locations, self.reporter)
         except RebenchError as error:
             return None, f"{facts.name}: not read here ({error.message})"
+        if task is None:
+            how = "BRIGHT's folder: --data" if facts.name in TASKS else "its folder: --tasks DIR"
+            return None, f"{facts.name}: no texts, since the task's data are not given ({how})"
         if task_fingerprint(task) != facts.fingerprint:
             return None, f"{facts.name}: the local copy holds another version of the judgements"
         if (
@@ -109,16 +103,6 @@ class Library:
         ):
             return replace(task, corpus=None), f"{facts.name}: the local documents are others"
         return task, ""
-
-    def _loader(self, name: str) -> Callable[[bool], Task] | None:
-        """Return what loads a task from this machine, given whether documents are wanted."""
-        where = str(self.places.folders.get(name, name))
-        local = name in self.places.folders or name == STDLIB
-        if not local and (name not in TASKS or self.places.bright is None):
-            return None
-        return lambda documents: load_task(
-            where, TaskOptions(self.places.bright, ORIGINAL, documents), self.reporter
-        )
 
     def _stored_bm25(self, facts: TaskFacts) -> Run | None:
         """Return the stored run of BM25 by BRIGHT's recipe on the original queries, if any."""
@@ -141,14 +125,6 @@ def stored_run(store: ResultStore, entry: Entry) -> Run:
     """Return an entry's run once its hash is checked; raises `StoreError`, `BadInput`."""
     store.run_text(entry)
     return read_run(store.run_path(entry))
-
-
-def _with_or_without_documents(load: Callable[[bool], Task]) -> Task:
-    """Return a task with its documents, or without where they are not there."""
-    try:
-        return load(True)
-    except DataUnavailable:
-        return load(False)
 
 
 def _gold(qrels: Qrels, qid: str) -> tuple[str, ...]:
