@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.compare.guard import NO_TEXTS, check_ground
+from harness.compare.comparability import NO_TEXTS, check_comparable
 from harness.compare.selection import EntryFilter, select_named
 from harness.core.errors import BadInput
 from harness.core.hashing import sha256_text
@@ -145,7 +145,7 @@ def find_parts(names: Sequence[str], only: EntryFilter, source: PartSource) -> P
         Part(stored[name]) if name in stored else _from_files(name, grounds, source, judged)
         for name in names
     )
-    check_ground([part.system for part in parts], tasks, source.reader.store.root)
+    check_comparable([part.system for part in parts], tasks, source.reader.store.root)
     return Parts(parts, tasks, notes)
 
 
