@@ -167,7 +167,7 @@ def test_runs_on_other_ground_are_refused_with_the_difference(fuse, store: Resul
     measure(store, "three", other, [1] * QUERIES)
     done = fuse("one", "three", "--tasks", "biology")
     assert done.code == 2
-    assert "different ground" in done.err
+    assert "evaluated on different data" in done.err
     assert "gold" in done.err
 
 
