@@ -26,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.cache.batches import EncodingInput
 from harness.cache.encode import encode_texts
 from harness.cache.keys import text_keys
 from harness.cache.store import EmbeddingStore
@@ -165,7 +166,11 @@ def load_once(cache: Path, dimension: int) -> dict[str, float]:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.perf_counter()
     encoded = encode_texts(
-        Stored(dimension), texts, "document", "", EmbeddingStore(cache), SilentReporter()
+        Stored(dimension),
+        texts,
+        EncodingInput.of(Stored(dimension), "document", ""),
+        EmbeddingStore(cache),
+        SilentReporter(),
     )
     seconds = time.perf_counter() - start
     above = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.cache.batches import EncodingInput
 from harness.cache.encode import encode_texts
 from harness.core.progress import SilentReporter
 from harness.core.types import Task
@@ -77,7 +78,8 @@ def ours(dtype: str) -> Encode:
     card = resolve_model(MODEL, options, {})
     embedder = EMBEDDERS.get(card.backend)(card, options)
     reporter = SilentReporter()
-    return lambda texts: encode_texts(embedder, texts, "document", "", None, reporter).vectors
+    source = EncodingInput.of(embedder, "document", "")
+    return lambda texts: encode_texts(embedder, texts, source, None, reporter).vectors
 
 
 def ndcg(way: Way, documents: np.ndarray, task: Task) -> float:

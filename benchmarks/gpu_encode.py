@@ -30,7 +30,7 @@ import numpy as np
 import torch
 from gpu_shapes import SHAPES, Shape
 
-from harness.cache.batches import plan_batches
+from harness.cache.batches import EncodingInput, plan_batches
 from harness.cache.encode import encode_texts
 from harness.cache.keys import distinct_texts
 from harness.cli.progress import reporter_for_stderr
@@ -165,7 +165,8 @@ def measure(shape: Shape, options: argparse.Namespace) -> Measured:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     reach = product_rate(options.device, dtype)
-    found = encode_texts(embedder, texts, "document", instruction, None, reporter_for_stderr())
+    source = EncodingInput.of(embedder, "document", instruction)
+    found = encode_texts(embedder, texts, source, None, reporter_for_stderr())
     synchronize(options.device)
     counts = embedder.token_counts(texts, "document", instruction)
     batches = plan_batches(distinct_texts(texts), counts, options.longest, embedder.batch_tokens)

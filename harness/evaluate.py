@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from harness.core.errors import BadInput
 from harness.core.hashing import (
@@ -15,7 +16,7 @@ from harness.core.hashing import (
     sha256_text,
     task_fingerprint,
 )
-from harness.core.protocols import Reporter, Retriever
+from harness.core.protocols import Closing, Reporter, Retriever
 from harness.core.types import Json, RetrievalResult, Run, Task
 from harness.data.trec import check_run, read_run, write_run
 from harness.metrics.names import parse_metric
@@ -29,6 +30,9 @@ from results.verify import Verdict, verify_entry
 
 DEFAULT_K = 1000
 """Depth of a run: BRIGHT's scripts keep the first 1,000 documents of each query."""
+
+KEPT_CHARACTERS = 2_000_000_000
+"""Text that is kept in memory between two models: all of BRIGHT's twelve tasks together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +66,85 @@ def evaluate(
     store: ResultStore,
     config: EvalConfig,
     reporter: Reporter,
+    facts: TaskFacts | None = None,
 ) -> Outcome:
     """Measure a retriever on a task, or return what is stored under the same identity.
 
-    The store is checked for writing before the work starts. Raises `StoreError` if it is not
-    writable, `BadInput` for a task without documents, and what the retriever raises.
+    `facts` are `describe_task(task)`, for callers that have them: they hash the whole corpus. The
+    store is checked for writing before the work starts. Raises `StoreError` if it is not writable,
+    `BadInput` for a task without documents, and what the retriever raises.
     """
     _check_task(task)
-    facts = describe_task(task)
+    facts = facts or describe_task(task)
     identity = retriever.identity(task)
     found = store.find(retriever.name, task.name, identity_hash(identity, facts, config.k))
     if found is not None and not config.force:
         return Outcome(entry=found, reused=True)
     store.check_writable()
     retrieved = retriever.search(task, config.k, reporter)
-    scored = scored_run(retriever.name, identity, task, retrieved, config)
+    scored = scored_run(retriever.name, identity, task, retrieved, config, facts)
     return Outcome(entry=scored.stored_in(store), reused=False)
+
+
+def evaluate_models(
+    retrievers: Iterable[Retriever],
+    tasks: TaskLoader,
+    store: ResultStore,
+    config: EvalConfig,
+    reporter: Reporter,
+) -> Iterator[Outcome]:
+    """Yield the outcome of each model on each task, all tasks of a model before the next model.
+
+    One model is in memory at a time, and closed before the next is used: two may not fit. Raises
+    what `evaluate` raises.
+    """
+    waiting = list(retrievers)
+    while waiting:
+        retriever = waiting.pop(0)
+        for name in tasks.names:
+            task, facts = tasks.load(name, keep=bool(waiting))
+            yield evaluate(retriever, task, store, config, reporter, facts)
+            del task
+        if isinstance(retriever, Closing):
+            retriever.close()
+
+
+class LoadedTask(NamedTuple):
+    """A task and what an entry says of it."""
+
+    task: Task
+    facts: TaskFacts
+
+
+class TaskLoader:
+    """Loads the tasks `names` when they are asked for, each once if their texts fit into memory.
+
+    `load_one` makes a task of a name. Tasks are kept for the next model while the texts of all
+    that are kept have at most `limit` characters; a task beyond that is loaded again. What an
+    entry says of a task is worked out once in any case.
+    """
+
+    def __init__(
+        self, names: Sequence[str], load_one: Callable[[str], Task], limit: int = KEPT_CHARACTERS
+    ) -> None:
+        self.names = tuple(names)
+        self._load_one = load_one
+        self._room = limit
+        self._kept: dict[str, Task] = {}
+        self._facts: dict[str, TaskFacts] = {}
+
+    def load(self, name: str, *, keep: bool) -> LoadedTask:
+        """Return a task; `keep` says that it will be asked for again."""
+        task = self._kept.get(name) if keep else self._kept.pop(name, None)
+        if task is None:
+            task = self._load_one(name)
+            size = sum(map(len, task.corpus.texts)) if task.corpus is not None else 0
+            if keep and size <= self._room:
+                self._room -= size
+                self._kept[name] = task
+        if name not in self._facts:
+            self._facts[name] = describe_task(task)
+        return LoadedTask(task, self._facts[name])
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,24 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Protocol, runtime_checkable
 
+from harness.cache.batches import EncodingInput
 from harness.cache.encode import Encoded, encode_texts
 from harness.cache.store import EmbeddingStore
 from harness.cache.workers import Workers
 from harness.core.errors import BadInput
-from harness.core.protocols import BilledEmbedder, Embedder, Reporter
-from harness.core.types import Json, RetrievalResult, Role, Task, Usage
+from harness.core.protocols import BilledEmbedder, Closing, Embedder, Reporter
+from harness.core.types import Json, PromptFields, RetrievalResult, Role, Task, Usage
 from harness.search.approximate import recall_of, search_approximate
 from harness.search.dense import search_dense
-
-
-@runtime_checkable
-class Closing(Protocol):
-    """An embedder that holds a model, an engine or connections until it is told to let go."""
-
-    def close(self) -> None:
-        """Let go of them; encoding again may load them again."""
 
 
 class DenseRetriever:
@@ -45,6 +37,7 @@ class DenseRetriever:
         self.embedder = embedder
         self.store = store
         self.workers = workers
+        self._inputs: dict[tuple[Role, PromptFields], EncodingInput] = {}
 
     @property
     def name(self) -> str:
@@ -54,10 +47,7 @@ class DenseRetriever:
     def identity(self, task: Task) -> Mapping[str, Json]:
         """Return the model's identity and the two vector spaces it uses on this task."""
         roles: tuple[Role, Role] = ("query", "document")
-        spaces: dict[str, Json] = {}
-        for role in roles:
-            instruction = self.embedder.instruction(role, task.prompt_fields)
-            spaces[role] = asdict(self.embedder.space(role, instruction))
+        spaces: dict[str, Json] = {role: asdict(self._input(role, task).space) for role in roles}
         return {"model": self.embedder.identity, "spaces": spaces, "search": self.index or "exact"}
 
     def search(self, task: Task, k: int, reporter: Reporter) -> RetrievalResult:
@@ -108,16 +98,22 @@ class DenseRetriever:
         """Return what a server was asked and billed so far; `None` for a model that runs here."""
         return self.embedder.usage if isinstance(self.embedder, BilledEmbedder) else None
 
+    def _input(self, role: Role, task: Task) -> EncodingInput:
+        """Return a role's instruction and space on a task, worked out once for tasks alike."""
+        key = (role, task.prompt_fields)
+        if key not in self._inputs:
+            instruction = self.embedder.instruction(role, task.prompt_fields)
+            self._inputs[key] = EncodingInput.of(self.embedder, role, instruction)
+        return self._inputs[key]
+
     def _encode(
         self, role: Role, texts: tuple[str, ...], task: Task, reporter: Reporter
     ) -> Encoded:
         """Return the vectors of texts of one role under the task's instruction."""
-        instruction = self.embedder.instruction(role, task.prompt_fields)
-        encoded = encode_texts(
-            self.embedder, texts, role, instruction, self.store, reporter, self.workers
-        )
+        source = self._input(role, task)
+        encoded = encode_texts(self.embedder, texts, source, self.store, reporter, self.workers)
         if self.store is not None:
-            folder = self.store.space(self.embedder.space(role, instruction))
+            folder = self.store.space(source.space)
             folder.record_use(task.name, self.embedder.name, len(texts))
         return encoded
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from harness.cache.batches import EncodingInput
 from harness.cache.encode import encode_texts
 from harness.core.errors import ModelError
 from harness.core.protocols import Embedder, Reporter
@@ -99,7 +100,9 @@ class EmbeddingScorer:
     ) -> FloatMatrix:
         """Return float32 `[n, d]` for texts of one role."""
         text = self.embedder.instruction(role, task.prompt_fields)
-        vectors = encode_texts(self.embedder, texts, role, text, self.store, reporter).vectors
+        vectors = encode_texts(
+            self.embedder, texts, EncodingInput.of(self.embedder, role, text), self.store, reporter
+        ).vectors
         return vectors
 
 

@@ -190,6 +190,11 @@ class EncodingInput:
     instruction: str
     space: VectorSpace
 
+    @classmethod
+    def of(cls, embedder: Embedder, role: Role, instruction: str) -> EncodingInput:
+        """Return the input of a role under an instruction, its space worked out once."""
+        return cls(role, instruction, embedder.space(role, instruction))
+
 
 @dataclass(frozen=True, slots=True)
 class EncodingCallbacks:

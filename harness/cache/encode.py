@@ -26,7 +26,6 @@ from harness.cache.store import EmbeddingStore, ShardWriter, SpaceFolder
 from harness.cache.workers import Workers
 from harness.core.errors import BadInput, ModelError, StoreError
 from harness.core.protocols import Embedder, Reporter
-from harness.core.types import Role
 
 if TYPE_CHECKING:
     from harness.cache.keys import Distinct
@@ -109,13 +108,14 @@ class Encoded:
 def encode_texts(
     embedder: Embedder,
     texts: Sequence[str],
-    role: Role,
-    instruction: str,
+    source: EncodingInput,
     store: EmbeddingStore | None,
     reporter: Reporter,
     workers: Workers | None = None,
 ) -> Encoded:
     """Return the vectors of texts; each distinct text that is not stored is encoded once.
+
+    `source` says in which role, under which instruction and in which space: `EncodingInput.of`.
 
     Where all are stored neither model nor tokenizer is touched. With `workers` the encoding is
     done by one process a device, which needs a store to hand vectors over. Raises `ModelError`
@@ -125,7 +125,6 @@ def encode_texts(
     start = time.perf_counter()
     if not texts:
         raise ModelError("there is no text to encode", fix="Check that the task is not empty.")
-    source = EncodingInput(role, instruction, embedder.space(role, instruction))
     work = _Work(embedder, source, distinct_texts(texts), reporter)
     if store is None and workers is not None:
         raise BadInput(

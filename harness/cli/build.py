@@ -73,14 +73,6 @@ def retriever(name: str, settings: Settings, options: RunOptions | None = None) 
     )
 
 
-def close(used: Retriever) -> None:
-    """Let go of what a retriever holds besides memory."""
-    from harness.retrieval import DenseRetriever
-
-    if isinstance(used, DenseRetriever):
-        used.close()
-
-
 def _bm25(card: ModelCard) -> Retriever:
     """Return the BM25 that a card's options describe."""
     from harness.search.bm25 import Bm25Retriever, Bm25Settings

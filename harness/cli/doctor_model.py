@@ -104,7 +104,7 @@ def _checked(
 ) -> tuple[Checked, FloatMatrix | None]:
     """Run one backend and return its row and its vectors `[texts, d]` (`None`: it failed)."""
     from harness.cli.build import CardFactory
-    from harness.retrieval import Closing
+    from harness.core.protocols import Closing
 
     start = time.perf_counter()
     try:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from harness.cli.build import RunOptions
     from harness.core.protocols import Reporter
     from harness.core.settings import Settings
+    from harness.data.registry import TaskOptions
     from harness.evaluate import EvalConfig, Outcome
 
 
@@ -53,6 +54,7 @@ def run(
     """
     from harness.cli.build import RunOptions
     from harness.cli.console import print_outcomes
+    from harness.data.registry import TaskOptions
     from harness.evaluate import EvalConfig
     from models.registry import LoadOptions
 
@@ -73,40 +75,35 @@ def run(
     settings = opt.settings_from(results=results, data=data, cache=cache)
     config = EvalConfig(k=k, force=force, command=opt.command_line())
     how = RunOptions(load=load, devices=devices, index=index, cached=not no_cache)
-    outcomes = _evaluate_all((model, tasks, queries), settings, config, how)
+    options = TaskOptions(data_dir=settings.data_dir, query_set=queries, with_corpus=True)
+    outcomes = _evaluate_all(model, tasks, options, settings, config, how)
     print_outcomes(outcomes, as_json=as_json)
 
 
 def _evaluate_all(
-    named: tuple[str, str, str], settings: Settings, config: EvalConfig, how: RunOptions
+    models: str,
+    tasks: str,
+    options: TaskOptions,
+    settings: Settings,
+    config: EvalConfig,
+    how: RunOptions,
 ) -> list[Outcome]:
-    """Evaluate each model on each task; every name is checked before any work starts.
-
-    `named` is what the user typed for models, tasks and queries.
-    """
-    from harness.cli.build import close, retriever, split_names
+    """Evaluate each model on each task; every name is checked before any work starts."""
+    from harness.cli.build import retriever, split_names
     from harness.cli.progress import reporter_for_stderr
-    from harness.data.registry import TaskOptions, load_task, resolve_tasks
-    from harness.evaluate import evaluate
+    from harness.data.registry import load_task, resolve_tasks
+    from harness.evaluate import TaskLoader, evaluate_models
     from results.store import ResultStore
 
-    models, tasks, queries = named
     reporter = reporter_for_stderr()
     store = ResultStore(settings.results_dir)
     retrievers = [retriever(name, settings, how) for name in split_names(models)]
-    task_names = resolve_tasks(tasks)
-    options = TaskOptions(data_dir=settings.data_dir, query_set=queries, with_corpus=True)
+    loader = TaskLoader(resolve_tasks(tasks), lambda name: load_task(name, options, reporter))
     store.check_writable()
     outcomes: list[Outcome] = []
-    while retrievers:
-        # One model at a time, and gone before the next is loaded: two may not fit.
-        each = retrievers.pop(0)
-        for task_name in task_names:
-            task = load_task(task_name, options, reporter)
-            outcome = evaluate(each, task, store, config, reporter)
-            _say(outcome, reporter)
-            outcomes.append(outcome)
-        close(each)
+    for outcome in evaluate_models(retrievers, loader, store, config, reporter):
+        _say(outcome, reporter)
+        outcomes.append(outcome)
     return outcomes
 
 

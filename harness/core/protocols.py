@@ -69,6 +69,14 @@ class BilledEmbedder(Protocol):
         """Return what was asked and billed since this object was made."""
 
 
+@runtime_checkable
+class Closing(Protocol):
+    """A retriever or embedder that holds a model, an engine or connections until it is closed."""
+
+    def close(self) -> None:
+        """Free them; later use may load them again."""
+
+
 class Retriever(Protocol):
     """Ranks a task's documents for its queries."""
 

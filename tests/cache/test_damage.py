@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 from harness.cache import store as writer_module
-from harness.cache.encode import encode_texts
 from harness.cache.shard import read_head
 from harness.cache.store import EmbeddingStore
 from harness.core.errors import StoreError
-from tests.helpers.cache_embedders import Asleep, Bent, Recorder, Watched, some_texts
+from tests.helpers.cache_embedders import Asleep, Bent, Recorder, Watched, encode_texts, some_texts
 from tests.helpers.shard_versions import as_version
 
 TEXTS = some_texts(60)

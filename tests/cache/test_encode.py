@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from harness.cache import store as writer_module
-from harness.cache.encode import encode_texts
 from harness.cache.keys import text_keys
 from harness.cache.store import EmbeddingStore
 from harness.core.errors import ModelError
@@ -18,6 +17,7 @@ from tests.helpers.cache_embedders import (
     Limited,
     Recorder,
     Watched,
+    encode_texts,
     some_texts,
 )
 

@@ -12,12 +12,11 @@ from pathlib import Path
 import pytest
 
 from harness.cache import store as writer_module
-from harness.cache.encode import encode_texts
 from harness.cache.keys import text_keys
 from harness.cache.lookup import Lookup
 from harness.cache.store import EmbeddingStore
 from harness.core.errors import StoreError
-from tests.helpers.cache_embedders import Asleep, Recorder, Watched, some_texts
+from tests.helpers.cache_embedders import Asleep, Recorder, Watched, encode_texts, some_texts
 
 TEXTS = some_texts(300, longest=20)
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,7 +68,7 @@ import resource, sys
 from pathlib import Path
 from tests.helpers.cache_embedders import Recorder, Watched, some_texts
 from harness.cache import store as writer
-from harness.cache.encode import encode_texts
+from tests.helpers.cache_embedders import encode_texts
 from harness.cache.store import EmbeddingStore
 from harness.core.errors import StoreError
 

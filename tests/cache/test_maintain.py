@@ -13,13 +13,12 @@ import pytest
 from typer.testing import CliRunner
 
 from harness.cache import store as writer_module
-from harness.cache.encode import encode_texts
 from harness.cache.maintain import GcRule, collect_garbage, space_infos, verify_store
 from harness.cache.shard import read_head
 from harness.cache.store import SPACE_FILE, EmbeddingStore
 from harness.cli.cache import app
 from harness.core.errors import BadInput
-from tests.helpers.cache_embedders import Asleep, Recorder, Watched, some_texts
+from tests.helpers.cache_embedders import Asleep, Recorder, Watched, encode_texts, some_texts
 from tests.helpers.shard_versions import as_version
 
 DAY = 86_400.0

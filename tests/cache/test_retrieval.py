@@ -7,12 +7,18 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from harness.cache.encode import encode_texts
 from harness.cache.store import EmbeddingStore
 from harness.core.errors import BadInput
 from harness.core.types import Corpus, PromptFields, Query, Task
 from harness.retrieval import DenseRetriever
-from tests.helpers.cache_embedders import Asleep, Limited, Recorder, Watched, some_texts
+from tests.helpers.cache_embedders import (
+    Asleep,
+    Limited,
+    Recorder,
+    Watched,
+    encode_texts,
+    some_texts,
+)
 
 WORDING = PromptFields("tides", "Tides", "Tides post", "post", "passages")
 

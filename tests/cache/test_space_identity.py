@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.cache.encode import encode_texts
 from harness.cache.store import SPACE_FILE, EmbeddingStore
 from harness.core.errors import StoreError
 from harness.core.hashing import space_fingerprint
 from harness.core.types import VectorSpace
-from tests.helpers.cache_embedders import Asleep, Recorder, Watched, some_texts
+from tests.helpers.cache_embedders import Asleep, Recorder, Watched, encode_texts, some_texts
 
 BASE = VectorSpace(
     model="hub/model",

@@ -11,11 +11,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.cache.encode import encode_texts
 from harness.cache.store import EmbeddingStore
 from harness.cache.workers import Workers
 from harness.core.errors import BadInput, ModelError, StoreError
-from tests.helpers.cache_embedders import Asleep, MakeWatched, Recorder, Watched, some_texts
+from tests.helpers.cache_embedders import (
+    Asleep,
+    MakeWatched,
+    Recorder,
+    Watched,
+    encode_texts,
+    some_texts,
+)
 
 TEXTS = [*some_texts(150, longest=20), "", *some_texts(30, longest=20)]
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from harness.cache import encode
+from harness.cache.batches import EncodingInput
 from harness.core.errors import OutOfMemory
 from harness.core.progress import SilentReporter
 from models.card import ModelCard
@@ -20,6 +22,10 @@ from models.static_backend import StaticEmbedder
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from harness.cache.encode import Encoded
+    from harness.cache.store import EmbeddingStore
+    from harness.cache.workers import Workers
+    from harness.core.protocols import Embedder, Reporter
     from harness.core.types import FloatMatrix, IntVector, Role, VectorSpace
 
 WORDS = [
@@ -178,3 +184,17 @@ class _Logged(Watched):
     def _say(self, what: str, count: int) -> None:
         with self.make.log.open("a", encoding="utf-8") as handle:
             handle.write(f"{what} {self.device} {os.getpid()} {count}\n")
+
+
+def encode_texts(
+    embedder: Embedder,
+    texts: Sequence[str],
+    role: Role,
+    instruction: str,
+    store: EmbeddingStore | None,
+    reporter: Reporter,
+    workers: Workers | None = None,
+) -> Encoded:
+    """Encode texts of one role under an instruction."""
+    source = EncodingInput.of(embedder, role, instruction)
+    return encode.encode_texts(embedder, texts, source, store, reporter, workers)

@@ -24,12 +24,12 @@ from typing import Any
 import numpy as np
 
 from harness.cache import store as writer
-from harness.cache.encode import encode_texts
 from harness.cache.keys import text_keys
 from harness.cache.shard import read_head
 from harness.cache.store import EmbeddingStore
 from harness.core.progress import SilentReporter
 from models.registry import EMBEDDERS, LoadOptions, find_card
+from tests.helpers.cache_embedders import encode_texts
 
 KILLS = 20
 SLEEP = 0.01
