@@ -34,10 +34,10 @@ from harness.core.types import PromptFields
 from models.chat.dispatch import Dispatcher
 from models.chat.http import ChatServerOptions, HttpChat
 from models.chat.journal import Journal
-from remixer.generate import generate_queries
-from remixer.kinds import load_kind
-from remixer.requests import Asking
+from remixer.prompt_builder import PromptBuilder
 from remixer.rows import SourceRow
+from remixer.stages.generate import generate_queries
+from remixer.task_profiles import load_profile
 
 RESULTS = Path(__file__).parent / "results" / "remix_generate.md"
 DELAY = 0.05
@@ -151,7 +151,7 @@ def stage(port: int, calls: int, concurrency: int) -> Measured:
     text_of = {f"d{n}": f"Document {n}. " + "A sentence about locks and queues. " * 30
                for n in range(calls)}  # fmt: skip
     sources = [SourceRow(key, "200 to 300 words", "college") for key in text_of]
-    asking = Asking(load_kind("general", WORDING), "m", "m")
+    prompts = PromptBuilder(load_profile("general", WORDING), "m", "m")
     chat = HttpChat(
         f"http://127.0.0.1:{port}/v1", "m", "", ChatServerOptions(concurrency=concurrency)
     )
@@ -159,7 +159,7 @@ def stage(port: int, calls: int, concurrency: int) -> Measured:
     with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / "j.jsonl") as journal:
         dispatcher = Dispatcher(chat, journal, reporter)
         start, used = time.perf_counter(), time.process_time()
-        rows, _ = generate_queries(dispatcher, asking, sources, text_of)
+        rows, _ = generate_queries(dispatcher, prompts, sources, text_of)
         wall, processor = time.perf_counter() - start, time.process_time() - used
     if len(rows) != calls:
         raise SystemExit(f"{len(rows)} queries of {calls}")

@@ -10,22 +10,24 @@ from harness.core.files import write_jsonl
 from harness.core.hashing import corpus_fingerprint
 from harness.core.types import Corpus, Json, Task
 from models.chat.journal import Journal
-from remixer import stages
-from remixer.annotator_data import Balance, annotator_rows
-from remixer.folder import RunFolder, StageRecord
-from remixer.kinds import Kind
-from remixer.requests import Asking
+from remixer.config import RemixConfig
+from remixer.context import RemixRun, RemixTools, StagePlan
+from remixer.prompt_builder import PromptBuilder
 from remixer.rows import LabelRow, QueryRow, rows_by_id
-from remixer.stages import Job, Plan, RemixConfig, Tools
+from remixer.run_folder import RemixFolder, StageRecord
+from remixer.stages import annotate, format, generate, mine, reason, select
+from remixer.stages.annotator_data import Balance, annotator_rows
+from remixer.task_profiles import TaskProfile
 
-_PLANS: Mapping[str, Callable[[Job], Plan]] = {
-    "select": stages.select,
-    "generate": stages.generate,
-    "reason": stages.reason,
-    "mine": stages.mine,
-    "annotate": stages.annotate,
-    "format": stages.formatted,
+_PLANS: Mapping[str, Callable[[RemixRun], StagePlan]] = {
+    "select": select.plan,
+    "generate": generate.plan,
+    "reason": reason.plan,
+    "mine": mine.plan,
+    "annotate": annotate.plan,
+    "format": format.plan,
 }
+"""Stage -> its plan, in order; a stage, its command and its module share one name."""
 
 STAGES = tuple(_PLANS)
 
@@ -33,10 +35,10 @@ STAGES = tuple(_PLANS)
 def run_stages(
     names: Sequence[str],
     task: Task,
-    kind: Kind,
+    profile: TaskProfile,
     folder: Path,
     config: RemixConfig,
-    tools: Tools,
+    tools: RemixTools,
 ) -> dict[str, StageRecord]:
     """Do the named stages in order and return their records.
 
@@ -47,18 +49,18 @@ def run_stages(
     stages raise.
     """
     with Journal(_claim(task, folder).journal) as journal:
-        job = Job(task, kind, RunFolder(folder), config, tools, journal)
+        run = RemixRun(task, profile, RemixFolder(folder), config, tools, journal)
         for name in names:
-            _do(name, job)
-    return {name: record for name, record in job.folder.records().items() if name in names}
+            _do(name, run)
+    return {name: record for name, record in run.folder.records().items() if name in names}
 
 
 def write_annotator_data(
-    output: Path, task: Task, asking: Asking, folder: Path, balance: Balance
+    output: Path, task: Task, prompts: PromptBuilder, folder: Path, balance: Balance
 ) -> int:
     """Write a run's annotations as conversations (JSONL, `.gz` by name); return how many.
 
-    `asking` names the annotator, whose replies are looked up in the run's journal. Raises
+    `prompts` names the annotator, whose replies are looked up in the run's journal. Raises
     `BadInput` when there are none.
     """
     own = _claim(task, folder)
@@ -67,39 +69,39 @@ def write_annotator_data(
     queries = rows_by_id(own.rows("generate", QueryRow))
     labels = own.rows("annotate", LabelRow)
     with Journal(own.journal) as journal:
-        rows = annotator_rows(journal, asking, queries, labels, text_of, balance)
+        rows = annotator_rows(journal, prompts, queries, labels, text_of, balance)
         count = write_jsonl(output, rows)
     if not count:
         raise BadInput(
-            f"the journal of {folder} has no annotation by {asking.annotator!r}",
+            f"the journal of {folder} has no annotation by {prompts.annotator!r}",
             fix="Name the model that annotated with --llm-model, and the --seed of the run.",
         )
     return count
 
 
-def _claim(task: Task, folder: Path) -> RunFolder:
+def _claim(task: Task, folder: Path) -> RemixFolder:
     """Return the folder, marked as this corpus's; raises `BadInput` for an empty corpus."""
     if task.corpus is None or len(task.corpus) == 0:
         raise BadInput(
             f"task {task.name!r} has no documents", fix="Give a task or folder that has some."
         )
-    own = RunFolder(folder)
+    own = RemixFolder(folder)
     identity: dict[str, Json] = {"task": task.name, "corpus": corpus_fingerprint(task.corpus)}
     own.claim(identity)
     return own
 
 
-def _do(name: str, job: Job) -> None:
+def _do(name: str, run: RemixRun) -> None:
     """Do one stage unless it is done."""
-    plan = _PLANS[name](job)
-    reporter = job.tools.reporter
-    record = job.folder.record(name)
+    plan = _PLANS[name](run)
+    reporter = run.tools.reporter
+    record = run.folder.record(name)
     complete = record is not None and not record.counts.get("unanswered")
-    if complete and job.folder.done(name, plan.settings, plan.inputs):
+    if complete and run.folder.done(name, plan.settings, plan.inputs):
         reporter.note(f"{name}: done before")
         return
     counts = plan.work()
-    job.folder.finish(name, plan.settings, plan.inputs, counts)
+    run.folder.finish(name, plan.settings, plan.inputs, counts)
     reporter.note(f"{name}: " + ", ".join(f"{key} {value:,}" for key, value in counts.items()))
     if counts.get("unanswered"):
         reporter.warn(

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from harness.core.types import Task
     from models.chat.protocol import ChatModel
     from redapter.config import RunConfig
-    from remixer.folder import StageRecord
-    from remixer.kinds import Kind
-    from remixer.scorers import Scorer
-    from remixer.stages import RemixConfig
+    from remixer.config import RemixConfig
+    from remixer.run_folder import StageRecord
+    from remixer.stages.scorers import CandidateScorer
+    from remixer.task_profiles import TaskProfile
 
 EXAMPLE = "example:"
 REPLAY = "replay:"
@@ -80,7 +80,7 @@ class RemixModels(Protocol):
     def retriever(self, name: str) -> Retriever:
         """Return the retriever for mining; raises `UnknownName`."""
 
-    def scorer(self, annotator: str, embedder: str) -> Scorer | None:
+    def scorer(self, annotator: str, embedder: str) -> CandidateScorer | None:
         """Return the cheap annotator (`None`: the language model judges); raises `BadInput`."""
 
 
@@ -95,7 +95,7 @@ class RemixData:
         self.data_dir = data_dir
         self.models = models
         self._made: dict[DataOptions, TrainingData] = {}
-        self._tasks: dict[tuple[str, str], tuple[Task, Kind]] = {}
+        self._tasks: dict[tuple[str, str], tuple[Task, TaskProfile]] = {}
 
     def check(self, options: Mapping[str, Any], where: str) -> None:
         """Raise `BadInput` for options that cannot be followed."""
@@ -147,12 +147,12 @@ class RemixData:
                 values[name] = sha256_file(path)
         return self.root / "data" / sha256_json(values)[:DIGITS]
 
-    def _task(self, options: DataOptions) -> tuple[Task, Kind]:
+    def _task(self, options: DataOptions) -> tuple[Task, TaskProfile]:
         """Return the task whose documents are used, and its kind; read once."""
         from harness.core.progress import SilentReporter
         from harness.data.registry import TaskOptions, load_task, resolve_tasks
         from remixer.corpus import only_documents
-        from remixer.kinds import kind_name, load_kind
+        from remixer.task_profiles import load_profile, profile_name
 
         key = options.task, options.documents
         if key not in self._tasks:
@@ -162,7 +162,7 @@ class RemixData:
             task = load_task(names[0], TaskOptions(self.data_dir), SilentReporter())
             if options.documents:
                 task = only_documents(task, Path(resolve_path(options.documents)))
-            self._tasks[key] = task, load_kind(kind_name(task.name), task.prompt_fields, "")
+            self._tasks[key] = task, load_profile(profile_name(task.name), task.prompt_fields, "")
         return self._tasks[key]
 
     def _rated(self, rows: Path, recipe: RunConfig) -> Path:
@@ -184,14 +184,14 @@ class RemixData:
     def _remix(self, options: DataOptions, reporter: Reporter) -> TrainingData:
         """Run ReMixer's stages into the options' folder."""
         from models.chat.dispatch import FailureLimits
+        from remixer.context import RemixTools
         from remixer.pipeline import STAGES, run_stages
-        from remixer.stages import Tools
 
         task, kind = self._task(options)
         llm = options.llm
         if llm.startswith(REPLAY):
             llm = f"{REPLAY}{resolve_path(llm.removeprefix(REPLAY))}"
-        tools = Tools(
+        tools = RemixTools(
             reporter=reporter,
             chat=self.models.chat(llm, options.llm_model, tolerant=options.replay_tolerant),
             retriever=self.models.retriever(options.embedder),
@@ -240,10 +240,8 @@ def _options(values: Mapping[str, Any], where: str) -> DataOptions:
 
 
 def _config(options: DataOptions) -> RemixConfig:
-    from remixer.conditions import SelectConfig
+    from remixer.config import MineOptions, RemixConfig, SelectConfig
     from remixer.corpus import named_documents
-    from remixer.mine import MineOptions
-    from remixer.stages import RemixConfig
 
     select = replace(SelectConfig(), limit=options.limit, seed=options.seed)
     only = named_documents(Path(resolve_path(options.sources))) if options.sources else None

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from harness.core.settings import Settings
     from harness.core.types import Task
     from models.chat.protocol import ChatModel
-    from remixer.scorers import Scorer
+    from remixer.stages.scorers import CandidateScorer
 
 SetOption = Annotated[
     list[str] | None,
@@ -118,7 +118,7 @@ class _RemixModels:
 
         return retriever_for(name, self.settings)
 
-    def scorer(self, annotator: str, embedder: str) -> Scorer | None:
+    def scorer(self, annotator: str, embedder: str) -> CandidateScorer | None:
         from harness.cli.remix_tools import scorer_for
 
         return scorer_for(annotator, embedder, self.settings)

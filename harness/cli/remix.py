@@ -14,9 +14,8 @@ from harness.cli.options import DataOption, JsonOption, settings_from
 if TYPE_CHECKING:
     from harness.cli.remix_tools import ModelFlags, SourceFlags
     from models.chat.dispatch import Budget, FailureLimits
-    from remixer.conditions import SelectConfig
-    from remixer.folder import StageRecord
-    from remixer.stages import RemixConfig
+    from remixer.config import RemixConfig, SelectConfig
+    from remixer.run_folder import StageRecord
 
 app = typer.Typer(
     name="remix",
@@ -167,8 +166,7 @@ def command(
     """Do one stage, or all; every stage takes the same options."""
     from harness.cli.remix_tools import ModelFlags, SourceFlags
     from models.chat.dispatch import Budget, FailureLimits
-    from remixer.mine import MineOptions
-    from remixer.stages import RemixConfig
+    from remixer.config import MineOptions, RemixConfig
 
     source = SourceFlags(task, corpus, documents, kind, domain, data)
     model = ModelFlags(llm, llm_model, concurrency, llm_dialect, replay_tolerant)
@@ -190,7 +188,7 @@ def _selection(
     min_chars: int, max_chars: int, limit: int, seed: int, sources: Path | None
 ) -> tuple[SelectConfig, frozenset[str] | None]:
     """Return how documents are chosen, and the only ones to write from where a file names them."""
-    from remixer.conditions import SelectConfig
+    from remixer.config import SelectConfig
     from remixer.corpus import named_documents
 
     only = None if sources is None else named_documents(sources)
@@ -212,14 +210,14 @@ class _Job:
 def _do(name: str, out: Path, job: _Job) -> dict[str, StageRecord]:
     """Do a command's stages and return their records."""
     from harness.cli.progress import reporter_for_stderr
-    from harness.cli.remix_tools import chat_model, retriever_for, scorer_for, task_and_kind
+    from harness.cli.remix_tools import chat_model, retriever_for, scorer_for, task_and_profile
+    from remixer.context import RemixTools
     from remixer.pipeline import STAGES, run_stages
-    from remixer.stages import Tools
 
     settings = settings_from(data=job.source.data)
     reporter = reporter_for_stderr()
     embedder, annotator = job.search
-    tools = Tools(
+    tools = RemixTools(
         reporter=reporter,
         chat=chat_model(job.model),
         retriever=retriever_for(embedder, settings),
@@ -227,7 +225,7 @@ def _do(name: str, out: Path, job: _Job) -> dict[str, StageRecord]:
         budget=job.budget,
         limits=job.limits,
     )
-    task, kind = task_and_kind(job.source, settings, reporter)
+    task, kind = task_and_profile(job.source, settings, reporter)
     left_out = () if job.config.reason else ("reason",)
     every = tuple(stage for stage in STAGES if stage not in left_out)
     return run_stages(_STAGES.get(name, every), task, kind, out, job.config, tools)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.core.settings import Settings
     from harness.core.types import Task
     from remixer.audit.run import Audit
-    from remixer.scorers import Scorer
+    from remixer.stages.scorers import CandidateScorer
 
 _AT_ONCE = 6
 """Task columns in one table of the terminal."""
@@ -121,7 +121,7 @@ def _task_loader(name: str, settings: Settings, reporter: Reporter) -> Callable[
     return load
 
 
-def _scorer(embedder: str, settings: Settings) -> Scorer | None:
+def _scorer(embedder: str, settings: Settings) -> CandidateScorer | None:
     """Return a scorer for an embedder's name (`None` without one)."""
     from harness.cli.remix_tools import scorer_for
 

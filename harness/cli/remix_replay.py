@@ -26,8 +26,8 @@ from harness.cli.remix import (
 
 if TYPE_CHECKING:
     from harness.core.types import Task
-    from remixer.kinds import Kind
-    from remixer.requests import Asking
+    from remixer.prompt_builder import PromptBuilder
+    from remixer.task_profiles import TaskProfile
 
 __all__ = ["app"]
 
@@ -62,17 +62,17 @@ def requests(
     For a model that is reached by other means, or for people: answer them, and `pack` the answers.
     """
     from harness.cli.progress import reporter_for_stderr
-    from harness.cli.remix_tools import SourceFlags, task_and_kind
+    from harness.cli.remix_tools import SourceFlags, task_and_profile
     from harness.core.files import write_jsonl
-    from remixer.conditions import SelectConfig
-    from remixer.replay_tools import Listing, list_requests
+    from remixer.config import SelectConfig
+    from remixer.written_replies import Listing, list_requests
 
     reporter = reporter_for_stderr()
     flags = SourceFlags(task, corpus, documents, kind, domain, data)
-    loaded, words = task_and_kind(flags, settings_from(data=data), reporter)
+    loaded, words = task_and_profile(flags, settings_from(data=data), reporter)
     select = SelectConfig(min_chars, max_chars, limit, seed)
     listing = Listing(stage, run, select, depth)
-    count = write_jsonl(output, list_requests(loaded, _asking(words, llm_model, seed), listing))
+    count = write_jsonl(output, list_requests(loaded, _prompts(words, llm_model, seed), listing))
     reporter.note(f"{count:,} requests in {output}")
 
 
@@ -91,14 +91,14 @@ def pack(
 ) -> None:
     """Pack written answers into a file for `--llm replay:FILE`; exit 2 if any would be refused."""
     from harness.cli.progress import reporter_for_stderr
-    from harness.cli.remix_tools import SourceFlags, task_and_kind
-    from remixer.replay_tools import pack_answers, read_written, write_packed
+    from harness.cli.remix_tools import SourceFlags, task_and_profile
+    from remixer.written_replies import pack_answers, read_written, write_packed
 
     reporter = reporter_for_stderr()
     flags = SourceFlags(task, corpus, documents, kind, domain, data)
-    loaded, words = task_and_kind(flags, settings_from(data=data), reporter)
-    asking = _asking(words, llm_model, seed)
-    packed = pack_answers(asking, _texts(loaded), read_written(answers))
+    loaded, words = task_and_profile(flags, settings_from(data=data), reporter)
+    prompts = _prompts(words, llm_model, seed)
+    packed = pack_answers(prompts, _texts(loaded), read_written(answers))
     write_packed(output, packed)
     for problem in packed.problems:
         reporter.warn(problem)
@@ -126,26 +126,26 @@ def annotator_data(
 ) -> None:
     """Turn a run's annotations into conversations for distilling a small annotator."""
     from harness.cli.progress import reporter_for_stderr
-    from harness.cli.remix_tools import SourceFlags, task_and_kind
-    from remixer.annotator_data import Balance
+    from harness.cli.remix_tools import SourceFlags, task_and_profile
     from remixer.pipeline import write_annotator_data
+    from remixer.stages.annotator_data import Balance
 
     reporter = reporter_for_stderr()
     flags = SourceFlags(task, corpus, documents, kind, domain, data)
-    loaded, words = task_and_kind(flags, settings_from(data=data), reporter)
-    asking = _asking(words, llm_model, seed)
-    count = write_annotator_data(output, loaded, asking, out, Balance(per_label))
+    loaded, words = task_and_profile(flags, settings_from(data=data), reporter)
+    prompts = _prompts(words, llm_model, seed)
+    count = write_annotator_data(output, loaded, prompts, out, Balance(per_label))
     reporter.note(f"{count:,} conversations in {output}")
 
 
-def _asking(kind: Kind, model: str, seed: int) -> Asking:
+def _prompts(kind: TaskProfile, model: str, seed: int) -> PromptBuilder:
     """Return how requests are worded; raises `BadInput` without a model's name."""
     from harness.core.errors import BadInput
-    from remixer.requests import Asking
+    from remixer.prompt_builder import PromptBuilder
 
     if not model:
         raise BadInput("no model is named", fix="Give --llm-model: the name is part of each key.")
-    return Asking(kind, model, model, seed)
+    return PromptBuilder(kind, model, model, seed)
 
 
 def _texts(task: Task) -> Mapping[str, str]:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from harness.core.settings import Settings
     from harness.core.types import Task
     from models.chat.protocol import ChatModel
-    from remixer.kinds import Kind
-    from remixer.scorers import Scorer
+    from remixer.stages.scorers import CandidateScorer
+    from remixer.task_profiles import TaskProfile
 
 KEY_VARIABLES = ("REBENCH_LLM_KEY", "OPENAI_API_KEY")
 """Where the key of an HTTP server is looked for; it is put into its header and nowhere else."""
@@ -47,14 +47,16 @@ class ModelFlags:
     tolerant: bool
 
 
-def task_and_kind(flags: SourceFlags, settings: Settings, reporter: Reporter) -> tuple[Task, Kind]:
-    """Return the task with its documents, and its kind filled in.
+def task_and_profile(
+    flags: SourceFlags, settings: Settings, reporter: Reporter
+) -> tuple[Task, TaskProfile]:
+    """Return the task with its documents, and its profile.
 
     Raises `BadInput` unless exactly one of a task and a folder is named, and what reading raises.
     """
     from harness.data.registry import TaskOptions, load_task, resolve_tasks
     from remixer.corpus import folder_task, only_documents
-    from remixer.kinds import kind_name, load_kind
+    from remixer.task_profiles import load_profile, profile_name
 
     if (flags.task is None) == (flags.corpus is None):
         raise BadInput(
@@ -72,7 +74,7 @@ def task_and_kind(flags: SourceFlags, settings: Settings, reporter: Reporter) ->
         task = load_task(names[0], TaskOptions(data_dir=settings.data_dir), reporter)
     if flags.documents is not None:
         task = only_documents(task, flags.documents)
-    kind = load_kind(flags.kind or kind_name(task.name), task.prompt_fields, flags.domain)
+    kind = load_profile(flags.kind or profile_name(task.name), task.prompt_fields, flags.domain)
     return task, kind
 
 
@@ -113,24 +115,28 @@ def retriever_for(name: str, settings: Settings) -> Retriever:
     return retriever(name, settings)
 
 
-def scorer_for(annotator: str, embedder: str, settings: Settings) -> Scorer | None:
+def scorer_for(annotator: str, embedder: str, settings: Settings) -> CandidateScorer | None:
     """Return the cheap scorer that `--annotator` names (`None`: the language model judges).
 
     Raises `BadInput` for an unknown name, or for `embedding` with a retriever that embeds nothing.
     """
-    from remixer.cross_encoder import PREFIX, CrossEncoderScorer
-    from remixer.scorers import EmbeddingScorer, LexicalScorer
+    from remixer.stages.scorers import (
+        CROSS_ENCODER,
+        CrossEncoderScorer,
+        EmbeddingScorer,
+        LexicalScorer,
+    )
 
     if annotator == "llm":
         return None
     if annotator == "lexical":
         return LexicalScorer()
-    if annotator.startswith(PREFIX):
-        return CrossEncoderScorer(annotator.removeprefix(PREFIX))
+    if annotator.startswith(CROSS_ENCODER):
+        return CrossEncoderScorer(annotator.removeprefix(CROSS_ENCODER))
     if annotator != "embedding":
         raise BadInput(
             f"--annotator {annotator!r}",
-            fix=f"Give llm, lexical, embedding or {PREFIX}MODEL.",
+            fix=f"Give llm, lexical, embedding or {CROSS_ENCODER}MODEL.",
         )
     from harness.retrieval import DenseRetriever
 

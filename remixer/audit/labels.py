@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from remixer.audit.measures import Tally
 from remixer.audit.reader import AuditRow
-from remixer.format import POSITIVE_FROM
+from remixer.config import POSITIVE_FROM
 
 SPREADS = (
     ("positives", "positives a row"),

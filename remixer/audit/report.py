@@ -9,7 +9,7 @@ from remixer.audit.contamination import EXCLUDED, GOLD, QUERY
 from remixer.audit.labels import SPREADS
 from remixer.audit.measures import ALL, SECTIONS, Count, LimitViolation, Measure
 from remixer.audit.run import Audit
-from remixer.card import markdown_table
+from remixer.data_card import markdown_table
 
 _QUANTILES = (("least", 0.0), ("median", 0.5), ("95 %", 0.95), ("most", 1.0))
 _SCORES = (("positive_score", "positive"), ("negative_score", "negative"))

@@ -12,10 +12,11 @@ from harness.core.types import Corpus, PromptFields, Query, Task
 from harness.search.bm25 import bm25
 from models.chat.dispatch import FailureLimits
 from models.chat.protocol import ChatModel
-from remixer.conditions import SelectConfig
-from remixer.kinds import Kind, load_kind
-from remixer.mine import MineOptions
-from remixer.stages import RemixConfig, Tools
+from remixer.config import RemixConfig
+from remixer.context import RemixTools
+from remixer.stages.mine import MineOptions
+from remixer.stages.select import SelectConfig
+from remixer.task_profiles import TaskProfile, load_profile
 
 _WORDS = """lock queue thread night job machine wait deadlock order buffer signal socket timer
 event process signal memory page cache disk index tree graph table column row key value text"""
@@ -41,22 +42,26 @@ def make_task(documents: int = 24, seed: int = 5, words: int = 60) -> Task:
     )
 
 
-def make_kind(task: Task | None = None) -> Kind:
+def make_kind(task: Task | None = None) -> TaskProfile:
     """Return the general kind for a task."""
-    return load_kind("general", (task or make_task()).prompt_fields, "computing")
+    return load_profile("general", (task or make_task()).prompt_fields, "computing")
 
 
 def make_config(**changes: object) -> RemixConfig:
-    """Return a configuration of a small run: no cleaning, five candidates."""
+    """Return a configuration of a small run: no domain filter, five candidates."""
     config = RemixConfig(
-        select=SelectConfig(min_characters=20, limit=8), clean=False, mine=MineOptions(depth=5)
+        select=SelectConfig(min_characters=20, limit=8),
+        domain_filter=False,
+        mine=MineOptions(depth=5),
     )
     return replace(config, **changes)
 
 
-def make_tools(chat: ChatModel | None, **changes: object) -> Tools:
+def make_tools(chat: ChatModel | None, **changes: object) -> RemixTools:
     """Return tools with BM25 mining and impatient tests."""
-    tools = Tools(reporter=SilentReporter(), chat=chat, retriever=bm25(), limits=FailureLimits())
+    tools = RemixTools(
+        reporter=SilentReporter(), chat=chat, retriever=bm25(), limits=FailureLimits()
+    )
     return replace(tools, **changes)
 
 

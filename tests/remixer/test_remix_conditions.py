@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import chi2_contingency, chisquare
 
 from harness.core.types import Corpus
-from remixer.conditions import (
+from remixer.stages.select import (
     EDUCATION_LEVELS,
     LENGTH_CLASSES,
     SelectConfig,
@@ -48,7 +48,7 @@ def test_ten_thousand_draws_match_the_weights(seed: int):
 
 def test_another_process_draws_the_same():
     code = (
-        "from remixer.conditions import draw_conditions\n"
+        "from remixer.stages.select import draw_conditions\n"
         "print([draw_conditions(f'doc-{n}', 42) for n in range(300)])"
     )
     done = subprocess.run(

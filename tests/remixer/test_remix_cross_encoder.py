@@ -8,7 +8,7 @@ import pytest
 
 from harness.core.errors import BadInput, DataUnavailable, ModelError
 from harness.core.progress import SilentReporter
-from remixer.cross_encoder import CrossEncoderScorer
+from remixer.stages.scorers import CrossEncoderScorer
 from tests.helpers.remix_corpus import WORDS, make_task
 
 TASK = make_task(12, words=20)

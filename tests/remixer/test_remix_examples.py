@@ -16,11 +16,11 @@ from harness.core.progress import SilentReporter
 from harness.core.types import Task
 from harness.data.registry import TaskOptions, load_task
 from harness.data.stdlib.task import read_rows
-from remixer.conditions import draw_conditions, source_row
 from remixer.corpus import named_documents, only_documents
-from remixer.kinds import load_kind
 from remixer.near_duplicates.index import NearDuplicates
-from remixer.requests import Asking
+from remixer.prompt_builder import PromptBuilder
+from remixer.stages.select import draw_conditions, source_row
+from remixer.task_profiles import load_profile
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "remixer" / "examples"
@@ -106,13 +106,13 @@ def test_enough_sources_have_both_sides(written):
 
 def test_the_keys_are_those_of_the_requests(records, written, task: Task):
     """On the interpreter that they were written for; another documents some objects otherwise."""
-    asking = Asking(load_kind("stdlib", task.prompt_fields), "written", "written", SEED)
+    prompts = PromptBuilder(load_profile("stdlib", task.prompt_fields), "written", "written", SEED)
     keys = {record["key"] for record in records}
     text_of = dict(zip(task.corpus.ids, task.corpus.texts, strict=True))
     here = [source for source in written["generate"] if source in text_of]
-    met = sum(asking.generate(source_row(s, SEED), text_of[s]).key in keys for s in here)
+    met = sum(prompts.generate(source_row(s, SEED), text_of[s]).key in keys for s in here)
     assert met > 0.8 * len(written["generate"])
-    assert all(asking.reason(query.strip()).key in keys for query in written["generate"].values())
+    assert all(prompts.reason(query.strip()).key in keys for query in written["generate"].values())
 
 
 def test_no_document_is_gold_or_nearly_gold(task: Task):

@@ -18,17 +18,22 @@ from harness.data.bright_tasks import TASKS
 from harness.data.stdlib.task import WORDING
 from models.chat.dispatch import Budget
 from models.chat.journal import TokenTotals
-from remixer.card import CardFacts, RowStatistics, render_card
-from remixer.conditions import EDUCATION_LEVELS, LENGTH_CLASSES
-from remixer.export import write_parquet, write_training
-from remixer.folder import StageRecord
-from remixer.format import FormatOptions, format_counts, instruction, judged_queries, training_rows
+from remixer.data_card import CardFacts, RowStatistics, render_card
 from remixer.rows import LabelRow, QueryRow
+from remixer.run_folder import StageRecord
+from remixer.stages.export import write_parquet, write_training
+from remixer.stages.format import (
+    FormatOptions,
+    format_counts,
+    instruction,
+    judged_queries,
+    training_rows,
+)
+from remixer.stages.select import EDUCATION_LEVELS, LENGTH_CLASSES
 from tests.helpers.remix_corpus import make_task
 
 TASK = make_task()
 TEXT_OF = dict(zip(TASK.corpus.ids, TASK.corpus.texts, strict=True))
-NAMED = (TASK.name, TASK.prompt_fields)
 
 
 def query(at: int) -> QueryRow:
@@ -47,7 +52,7 @@ def rows_of(*label_rows: LabelRow, **options: object) -> list[TrainingRow]:
     queries = [query(TASK.corpus.ids.index(row.doc_id)) for row in label_rows]
     by_id = {row.doc_id: row for row in label_rows}
     own = judged_queries(queries, by_id, TEXT_OF, FormatOptions("general", **options))
-    return list(training_rows(own, TEXT_OF, NAMED, "general"))
+    return list(training_rows(own, TASK, TEXT_OF, "general"))
 
 
 def test_three_and_above_is_positive_and_no_label_is_neither():
@@ -92,7 +97,7 @@ def test_queries_without_both_are_dropped(values):
 def test_group_sizes_go_by_kind(kind: str, sizes: tuple[int, int]):
     own = labels(0, 5, 1)
     judged = judged_queries([query(0)], {own.doc_id: own}, TEXT_OF, FormatOptions(kind))
-    (row,) = training_rows(judged, TEXT_OF, NAMED, kind)
+    (row,) = training_rows(judged, TASK, TEXT_OF, kind)
     assert (row.train_group_size, row.batch_size) == sizes
 
 

@@ -12,8 +12,8 @@ from harness.core.errors import BadInput, ModelError
 from harness.core.progress import SilentReporter
 from harness.core.types import Corpus, Ranking, RetrievalResult, Run, Task
 from harness.search.bm25 import bm25
-from remixer.mine import MineOptions, mine_candidates
 from remixer.rows import QueryRow
+from remixer.stages.mine import MineOptions, mine_candidates
 from tests.helpers.remix_corpus import make_task
 
 QUIET = SilentReporter()

@@ -17,10 +17,10 @@ from harness.search.bm25 import bm25, bm25_bow
 from models.chat.dispatch import Budget, FailureLimits
 from models.chat.journal import Journal
 from models.chat.replay import ReplayModel
-from remixer.conditions import SelectConfig
-from remixer.mine import MineOptions
 from remixer.pipeline import STAGES, run_stages
-from remixer.scorers import LexicalScorer
+from remixer.stages.mine import MineOptions
+from remixer.stages.scorers import LexicalScorer
+from remixer.stages.select import SelectConfig
 from tests.helpers.chat_server import ChatServer, Fault, http_chat, number_of, rule
 from tests.helpers.remix_corpus import contents, make_config, make_kind, make_task, make_tools
 
@@ -129,7 +129,7 @@ def test_a_budget_stops_cleanly_and_the_run_goes_on(server: ChatServer, tmp_path
 
 
 def test_without_reasoning_and_with_cleaning(server: ChatServer, tmp_path: Path):
-    config = replace(make_config(), clean=True, reason=False)
+    config = replace(make_config(), domain_filter=True, reason=False)
     stages = tuple(stage for stage in STAGES if stage != "reason")
     records = run(tmp_path / "run", http_chat(server.url), stages=stages, config=config)
     assert records["select"].counts["fitting"] == 8

@@ -13,19 +13,19 @@ from models.chat.dispatch import FailureLimits
 from models.chat.journal import record_line
 from models.chat.protocol import ChatReply, Sampling, user_request
 from models.chat.replay import ReplayModel
-from remixer.annotator_data import Balance
-from remixer.conditions import SelectConfig
-from remixer.folder import RunFolder
 from remixer.pipeline import STAGES, run_stages, write_annotator_data
-from remixer.replay_tools import Listing, list_requests, pack_answers, read_written, write_packed
-from remixer.requests import Asking
+from remixer.prompt_builder import PromptBuilder
 from remixer.rows import LabelRow, QueryRow, rows_by_id
+from remixer.run_folder import RemixFolder
+from remixer.stages.annotator_data import Balance
+from remixer.stages.select import SelectConfig
+from remixer.written_replies import Listing, list_requests, pack_answers, read_written, write_packed
 from tests.helpers.chat_server import rule
 from tests.helpers.remix_corpus import contents, make_config, make_kind, make_task, make_tools
 
 TASK = make_task()
 TEXT_OF = dict(zip(TASK.corpus.ids, TASK.corpus.texts, strict=True))
-ASKING = Asking(make_kind(TASK), "written", "written", 42)
+PROMPTS = PromptBuilder(make_kind(TASK), "written", "written", 42)
 SELECT = SelectConfig(min_characters=20, limit=8)
 REQUEST = user_request("m", "hello", Sampling(0, 1, 5), 1)
 
@@ -97,7 +97,7 @@ def _check_only_own_words(lines: tuple[bytes, ...], asked: dict) -> None:
 
 def test_written_answers_become_a_run(tmp_path: Path):
     """The whole way that a replay file is made: list, write, pack, run, list, judge, pack, run."""
-    listed = list(list_requests(TASK, ASKING, Listing("generate", None, SELECT, 5)))
+    listed = list(list_requests(TASK, PROMPTS, Listing("generate", None, SELECT, 5)))
     assert len(listed) == 8
     texts = []
     for row in listed:
@@ -105,19 +105,19 @@ def test_written_answers_become_a_run(tmp_path: Path):
         assert TEXT_OF[row["doc_id"]] in prompt
         assert row["length"] in prompt
         query = rule(prompt)
-        reasoning = rule(ASKING.reason(query).messages[0].content)
+        reasoning = rule(PROMPTS.reason(query).messages[0].content)
         texts.append({"doc_id": row["doc_id"], "query": query, "reasoning_query": reasoning})
     first = write_answers(tmp_path / "texts.jsonl", texts)
-    packed = pack_answers(ASKING, TEXT_OF, read_written([first]))
+    packed = pack_answers(PROMPTS, TEXT_OF, read_written([first]))
     assert (packed.counts, packed.problems) == ({"queries": 8, "reasonings": 8}, ())
     write_packed(tmp_path / "replay.jsonl.gz", packed)
     run(tmp_path / "run", tmp_path / "replay.jsonl.gz", STAGES[:4])
 
-    asked = list(list_requests(TASK, ASKING, Listing("annotate", tmp_path / "run", SELECT, 5)))
+    asked = list(list_requests(TASK, PROMPTS, Listing("annotate", tmp_path / "run", SELECT, 5)))
     assert len(asked) == 40
     assert [row["rank"] for row in asked[:5]] == [1, 2, 3, 4, 5]
     assert (
-        len(list(list_requests(TASK, ASKING, Listing("reason", tmp_path / "run", SELECT, 5)))) == 8
+        len(list(list_requests(TASK, PROMPTS, Listing("reason", tmp_path / "run", SELECT, 5)))) == 8
     )
     judged = [
         {"doc_id": row["doc_id"], "candidate": row["candidate"], "score": at % 5 + 1,
@@ -132,7 +132,7 @@ def test_written_answers_become_a_run(tmp_path: Path):
         tmp_path / "grouped.jsonl",
         [{"doc_id": key, "judgements": rows} for key, rows in grouped.items()],
     )
-    packed = pack_answers(ASKING, TEXT_OF, read_written([second, first, third]))
+    packed = pack_answers(PROMPTS, TEXT_OF, read_written([second, first, third]))
     assert packed.counts == {"queries": 8, "reasonings": 8, "judgements": 40}
     _check_only_own_words(packed.lines, asked[6])
     write_packed(tmp_path / "replay.jsonl.gz", packed)
@@ -142,7 +142,7 @@ def test_written_answers_become_a_run(tmp_path: Path):
     assert {row.source_id: row.query for row in rows} == {
         row["doc_id"]: row["query"] for row in texts
     }
-    labels = rows_by_id(RunFolder(tmp_path / "run").rows("annotate", LabelRow))
+    labels = rows_by_id(RemixFolder(tmp_path / "run").rows("annotate", LabelRow))
     assert labels[asked[6]["doc_id"]].labels[asked[6]["rank"] - 1] == 2
     run(tmp_path / "fresh", tmp_path / "replay.jsonl.gz")
     other = ("journal.jsonl",)
@@ -154,7 +154,7 @@ def _check_annotator_data(tmp_path: Path, asked: list[dict], labels: dict) -> No
     """The run's annotations as conversations: prompt and reply of every pair, or a balanced few."""
     output = tmp_path / "distil.jsonl"
     folder = tmp_path / "run"
-    assert write_annotator_data(output, TASK, ASKING, folder, Balance()) == 40
+    assert write_annotator_data(output, TASK, PROMPTS, folder, Balance()) == 40
     rows = [json.loads(line) for line in output.read_text().splitlines()]
     for row, own in zip(rows, asked, strict=True):
         question, answer = row["messages"]
@@ -163,25 +163,25 @@ def _check_annotator_data(tmp_path: Path, asked: list[dict], labels: dict) -> No
         assert answer["role"] == "assistant"
         assert answer["content"].endswith(f"<score>{row['score']}</score>")
         assert row["score"] == labels[own["doc_id"]].labels[own["rank"] - 1]
-    assert write_annotator_data(output, TASK, ASKING, folder, Balance(per_label=3)) == 15
+    assert write_annotator_data(output, TASK, PROMPTS, folder, Balance(per_label=3)) == 15
     scores = [json.loads(line)["score"] for line in output.read_text().splitlines()]
     assert sorted(scores) == sorted([1, 2, 3, 4, 5] * 3)
-    stranger = Asking(ASKING.kind, "nobody", "nobody", 42)
+    stranger = PromptBuilder(PROMPTS.profile, "nobody", "nobody", 42)
     with pytest.raises(BadInput, match="has no annotation by 'nobody'"):
         write_annotator_data(output, TASK, stranger, folder, Balance())
 
 
 def test_a_tolerant_run_counts_what_is_missing(tmp_path: Path):
-    listed = list(list_requests(TASK, ASKING, Listing("generate", None, SELECT, 5)))
+    listed = list(list_requests(TASK, PROMPTS, Listing("generate", None, SELECT, 5)))
     rows = [
         {"doc_id": row["doc_id"], "query": rule(row["request"]["messages"][0]["content"])}
         for row in listed[:5]
     ]
     path = write_answers(tmp_path / "texts.jsonl", rows)
-    write_packed(tmp_path / "r", pack_answers(ASKING, TEXT_OF, read_written([path])))
+    write_packed(tmp_path / "r", pack_answers(PROMPTS, TEXT_OF, read_written([path])))
     records = run(tmp_path / "run", tmp_path / "r", STAGES[:2], tolerant=True)
     assert records["generate"].counts["unanswered"] == 3
-    assert len(RunFolder(tmp_path / "run").rows("generate", QueryRow)) == 5
+    assert len(RemixFolder(tmp_path / "run").rows("generate", QueryRow)) == 5
     with pytest.raises(ModelError, match="has no reply to request"):
         run(tmp_path / "strict", tmp_path / "r", STAGES[:2])
 
@@ -199,7 +199,7 @@ def test_answers_that_would_be_refused_are_named_and_left_out(tmp_path: Path):
          "justification": "<think> x"},
     ]  # fmt: skip
     path = write_answers(tmp_path / "a.jsonl", rows)
-    packed = pack_answers(ASKING, TEXT_OF, read_written([path]))
+    packed = pack_answers(PROMPTS, TEXT_OF, read_written([path]))
     assert packed.counts == {"queries": 1, "reasonings": 1, "judgements": 1}
     assert [problem.split(" ", 3)[:3] for problem in packed.problems] == [
         ["the", "query", "of"], ["nowhere:", "the", "corpus"], ["the", "reasoning", "of"],
@@ -231,4 +231,4 @@ def test_two_answers_to_one_question_are_refused(tmp_path: Path):
 def test_a_listing_needs_its_run(tmp_path: Path):
     for listing in (Listing("reason", None, SELECT, 5), Listing("mine", tmp_path, SELECT, 5)):
         with pytest.raises(BadInput, match="cannot list the requests"):
-            list(list_requests(TASK, ASKING, listing))
+            list(list_requests(TASK, PROMPTS, listing))

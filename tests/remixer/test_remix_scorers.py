@@ -13,9 +13,9 @@ from harness.cache.store import EmbeddingStore
 from harness.core.errors import ModelError
 from harness.core.progress import SilentReporter
 from harness.search.bm25 import bm25
-from remixer.mine import MineOptions, mine_candidates
 from remixer.rows import QueryRow, rows_by_id
-from remixer.scorers import (
+from remixer.stages.mine import MineOptions, mine_candidates
+from remixer.stages.scorers import (
     EmbeddingScorer,
     LexicalScorer,
     label_by_rank,

@@ -13,16 +13,16 @@ from harness.core.progress import SilentReporter
 from models.chat.dispatch import Dispatcher, FailureLimits
 from models.chat.journal import Journal
 from models.chat.protocol import LENGTH, ChatReply, Replies
-from remixer.annotate import MAX_CHARACTERS, annotate_candidates
-from remixer.clean import fitting_rows
-from remixer.generate import generate_queries
-from remixer.reason import reason_queries
-from remixer.requests import Asking
+from remixer.prompt_builder import PromptBuilder
 from remixer.rows import LabelRow, MinedRow, QueryRow, SourceRow
+from remixer.stages.annotate import MAX_CHARACTERS, annotate_candidates
+from remixer.stages.domain_filter import fitting_rows
+from remixer.stages.generate import generate_queries
+from remixer.stages.reason import reason_queries
 from tests.helpers.chat_server import number_of, rule
 from tests.helpers.remix_corpus import make_kind, make_task
 
-ASKING = Asking(make_kind(), "m", "judge", 42)
+PROMPTS = PromptBuilder(make_kind(), "m", "judge", 42)
 TASK = make_task()
 TEXT_OF = dict(zip(TASK.corpus.ids, TASK.corpus.texts, strict=True))
 SOURCES = tuple(SourceRow(key, "100 to 200 words", "PhD") for key in TASK.corpus.ids[2:12])
@@ -64,15 +64,15 @@ def ask(tmp_path: Path) -> Iterator[Callable[..., Dispatcher]]:
 def test_cleaning_asks_only_until_enough_fit(ask):
     texts = TASK.corpus.texts
     answer = lambda prompt, seed: rule(prompt)  # noqa: E731
-    fits = [rule(ASKING.clean(text).messages[0].content) == "Yes" for text in texts]
+    fits = [rule(PROMPTS.domain_filter(text).messages[0].content) == "Yes" for text in texts]
     rows = tuple(reversed(range(len(texts))))
     dispatcher = ask(answer)
-    kept, counts = fitting_rows(dispatcher, ASKING, rows, texts, 6)
+    kept, counts = fitting_rows(dispatcher, PROMPTS, rows, texts, 6)
     everything = [row for row in rows if fits[row]]
     assert list(kept) == everything[:6]
     last = rows.index(kept[-1])
     assert sum(dispatcher.model.asked.values()) == counts["asked"] == last + 1
-    kept, counts = fitting_rows(ask(answer), ASKING, rows, texts, 1000)
+    kept, counts = fitting_rows(ask(answer), PROMPTS, rows, texts, 1000)
     assert list(kept) == everything
     assert counts["asked"] == len(rows)
 
@@ -80,22 +80,24 @@ def test_cleaning_asks_only_until_enough_fit(ask):
 def test_cleaning_takes_an_exact_yes_alone(ask):
     answers = {"a": "Yes", "b": "Yes.", "c": "<think>x</think>\nYes", "d": "yes", "e": "No",
                "f": "Yes, it does", "g": "", "h": "No."}  # fmt: skip
-    by_prompt = {ASKING.clean(key).messages[0].content: text for key, text in answers.items()}
+    by_prompt = {
+        PROMPTS.domain_filter(key).messages[0].content: text for key, text in answers.items()
+    }
     dispatcher = ask(lambda prompt, seed: by_prompt[prompt])
-    kept, counts = fitting_rows(dispatcher, ASKING, range(8), list(answers), 8)
+    kept, counts = fitting_rows(dispatcher, PROMPTS, range(8), list(answers), 8)
     assert kept == (0, 1, 2)
     assert counts["left_unusable"] == 3
     assert counts["neither_yes_nor_no"] == 9
 
 
 def test_queries_come_in_order_with_their_conditions(ask):
-    rows, counts = generate_queries(ask(lambda p, s: f'"{rule(p)}"'), ASKING, SOURCES, TEXT_OF)
+    rows, counts = generate_queries(ask(lambda p, s: f'"{rule(p)}"'), PROMPTS, SOURCES, TEXT_OF)
     assert [row.doc_id for row in rows] == [source.doc_id for source in SOURCES]
     for row in rows:
-        prompt = ASKING.generate(SourceRow(row.doc_id, row.length, row.education),
+        prompt = PROMPTS.generate(SourceRow(row.doc_id, row.length, row.education),
                                  TEXT_OF[row.doc_id]).messages[0].content  # fmt: skip
         assert row.query == rule(prompt)
-        assert (row.model, row.prompt) == ("m", ASKING.versions()["generate"])
+        assert (row.model, row.prompt) == ("m", PROMPTS.versions()["generate"])
     assert counts == {"replies": 10, "sources": 10, "queries": 10, "duplicates": 0}
 
 
@@ -112,7 +114,7 @@ def test_junk_is_asked_again_then_left_out_and_counted(ask):
             return bad.get(number, good)
         return document if number == 0 else good
 
-    rows, counts = generate_queries(ask(reply), ASKING, SOURCES, TEXT_OF)
+    rows, counts = generate_queries(ask(reply), PROMPTS, SOURCES, TEXT_OF)
     assert [row.doc_id for row in rows] == [each.doc_id for each in SOURCES if each.doc_id != first]
     assert counts == {
         "replies": 10 + 5 + 1, "retried": 6, "copied": 3, "language": 1, "empty": 2, "cut_off": 1,
@@ -123,7 +125,7 @@ def test_junk_is_asked_again_then_left_out_and_counted(ask):
 def test_equal_queries_stand_once(ask):
     rows, counts = generate_queries(
         ask(lambda p, s: "Why does  it wait?" if number_of(p) % 2 else "why does it WAIT?"),
-        ASKING, SOURCES, TEXT_OF,
+        PROMPTS, SOURCES, TEXT_OF,
     )  # fmt: skip
     assert [row.doc_id for row in rows] == [SOURCES[0].doc_id]
     assert counts["duplicates"] == 9
@@ -131,22 +133,22 @@ def test_equal_queries_stand_once(ask):
 
 def test_a_source_from_another_corpus_is_refused(ask):
     with pytest.raises(BadInput, match="1 of 1 source documents are not in the corpus"):
-        generate_queries(ask(lambda p, s: "x"), ASKING, [SourceRow("no", "", "")], TEXT_OF)
+        generate_queries(ask(lambda p, s: "x"), PROMPTS, [SourceRow("no", "", "")], TEXT_OF)
 
 
 def make_queries(ask) -> tuple[QueryRow, ...]:
-    return generate_queries(ask(lambda p, s: rule(p)), ASKING, SOURCES, TEXT_OF)[0]
+    return generate_queries(ask(lambda p, s: rule(p)), PROMPTS, SOURCES, TEXT_OF)[0]
 
 
 def test_reasoning_sees_the_query_and_not_its_source(ask):
     queries = make_queries(ask)
     dispatcher = ask(lambda p, s: rule(p))
-    rows, counts = reason_queries(dispatcher, ASKING, queries)
+    rows, counts = reason_queries(dispatcher, PROMPTS, queries)
     assert counts == {"replies": 10, "queries": 10, "reasoned": 10}
     for row, query in zip(rows, queries, strict=True):
         assert row.reasoning_query.startswith("The asker wants to know")
         assert (row.doc_id, row.query, row.model) == (query.doc_id, query.query, query.model)
-        assert (row.reasoning_model, row.reasoning_prompt) == ("m", ASKING.versions()["reason"])
+        assert (row.reasoning_model, row.reasoning_prompt) == ("m", PROMPTS.versions()["reason"])
     for prompt, _ in dispatcher.model.asked:
         assert not any(text[:30] in prompt for text in TEXT_OF.values())
 
@@ -155,7 +157,7 @@ def test_a_reasoning_that_repeats_the_query_is_none(ask):
     queries = make_queries(ask)
     with pytest.raises(ModelError, match=r"reasoning: for 10 of 10 questions .* copied 30"):
         reason_queries(
-            ask(lambda p, s: next(q.query for q in queries if q.query in p)), ASKING, queries
+            ask(lambda p, s: next(q.query for q in queries if q.query in p)), PROMPTS, queries
         )
 
 
@@ -167,20 +169,24 @@ def mined_rows(queries: tuple[QueryRow, ...]) -> list[MinedRow]:
     ]
 
 
+def judged(query: str, document: str) -> str:
+    """Return the prompt that asks about a pair."""
+    return PROMPTS.annotate(query, document).messages[0].content
+
+
 def test_labels_belong_to_their_pairs(ask):
     queries = make_queries(ask)
     mined = mined_rows(queries)
     query_of = {row.doc_id: row for row in queries}
-    rows, counts = annotate_candidates(ask(lambda p, s: rule(p)), ASKING, query_of, mined, TEXT_OF)
+    rows, counts = annotate_candidates(ask(lambda p, s: rule(p)), PROMPTS, query_of, mined, TEXT_OF)
     every = []
     for row, own in zip(rows, mined, strict=True):
         expected = tuple(
-            number_of(ASKING.annotate(query_of[own.doc_id].query, TEXT_OF[key]).messages[0].content)
-            % 5 + 1
+            number_of(judged(query_of[own.doc_id].query, TEXT_OF[key])) % 5 + 1
             for key in own.candidates
         )  # fmt: skip
         assert row == LabelRow(
-            own.doc_id, own.candidates, expected, "judge", ASKING.versions()["annotate"]
+            own.doc_id, own.candidates, expected, "judge", PROMPTS.versions()["annotate"]
         )
         every += expected
     assert {key: counts[key] for key in counts if key.startswith("label_")} == {
@@ -198,13 +204,13 @@ def test_unparsable_scores_are_asked_again_and_counted(ask):
     def reply(prompt: str, seed: int) -> str:
         return rule(prompt) if number_of(prompt) % 3 or seed == 44 else "I would say 4"
 
-    rows, counts = annotate_candidates(ask(reply), ASKING, query_of, mined, TEXT_OF)
+    rows, counts = annotate_candidates(ask(reply), PROMPTS, query_of, mined, TEXT_OF)
     assert counts["label_none"] == 0
     bad = counts["retried"] // 2
     assert 0 < bad < pairs
     assert counts["unparsable"] == 2 * bad
     assert counts["replies"] == pairs + 2 * bad
-    best, _ = annotate_candidates(ask(lambda p, s: rule(p)), ASKING, query_of, mined, TEXT_OF)
+    best, _ = annotate_candidates(ask(lambda p, s: rule(p)), PROMPTS, query_of, mined, TEXT_OF)
     assert rows == best
 
 
@@ -213,7 +219,7 @@ def test_a_judge_that_never_scores_stops_with_counts(ask):
     dispatcher = ask(lambda p, s: "I cannot judge this.")
     with pytest.raises(ModelError, match=r"annotating: for (\d+) of \1 questions.*unparsable"):
         annotate_candidates(
-            dispatcher, ASKING, {row.doc_id: row for row in queries}, mined_rows(queries), TEXT_OF
+            dispatcher, PROMPTS, {row.doc_id: row for row in queries}, mined_rows(queries), TEXT_OF
         )
     assert len(dispatcher.journal) > 0  # nothing is lost
 
@@ -223,7 +229,7 @@ def test_texts_that_are_too_long_are_counted_and_not_asked(ask):
     texts = {**TEXT_OF, "long": "x" * (MAX_CHARACTERS + 1), "fits": "y" * MAX_CHARACTERS}
     mined = [MinedRow(query.doc_id, ("long", "fits"), (2.0, 1.0), "bm25")]
     dispatcher = ask(lambda p, s: rule(p))
-    rows, counts = annotate_candidates(dispatcher, ASKING, {query.doc_id: query}, mined, texts)
+    rows, counts = annotate_candidates(dispatcher, PROMPTS, {query.doc_id: query}, mined, texts)
     assert counts["too_long"] == 1
     assert sum(dispatcher.model.asked.values()) == 1
     assert rows[0].labels[0] == 0 < rows[0].labels[1]
@@ -234,5 +240,5 @@ def test_candidates_of_another_corpus_are_refused(ask):
     for mined in (MinedRow(query.doc_id, ("no",), (1.0,), "x"), MinedRow("no", (), (), "x")):
         with pytest.raises(BadInput, match="do not belong to these queries and this corpus"):
             annotate_candidates(
-                ask(lambda p, s: rule(p)), ASKING, {query.doc_id: query}, [mined], TEXT_OF
+                ask(lambda p, s: rule(p)), PROMPTS, {query.doc_id: query}, [mined], TEXT_OF
             )

@@ -10,16 +10,16 @@ from harness.core.errors import BadInput, UnknownName
 from harness.core.types import PromptFields
 from harness.data.bright_tasks import TASKS
 from harness.data.stdlib.task import WORDING
-from remixer import prompt_texts
-from remixer.annotate import parse_score
-from remixer.kinds import GENERAL, KINDS, POST, group_size, kind_name, load_kind
-from remixer.prompt_texts import fill, prompt_text, version
-from remixer.reply_text import clean_reply, why_unusable
-from remixer.requests import Asking
+from remixer import prompt_files
+from remixer.prompt_builder import PromptBuilder
+from remixer.prompt_files import fill, prompt_text, version
 from remixer.rows import SourceRow
+from remixer.stages.annotate import parse_score
+from remixer.stages.reply_text import clean_reply, why_unusable
+from remixer.task_profiles import GENERAL, KINDS, POST, group_size, load_profile, profile_name
 from tests.helpers.remix_corpus import make_kind
 
-ASKING = Asking(make_kind(), "writer", "judge", 42)
+PROMPTS = PromptBuilder(make_kind(), "writer", "judge", 42)
 SOURCE = SourceRow("d", "100 to 200 words", "college")
 
 
@@ -44,31 +44,31 @@ def test_an_unknown_prompt_is_refused():
 
 
 def test_versions_tell_wordings_apart(monkeypatch: pytest.MonkeyPatch):
-    before = ASKING.versions()
-    assert set(before) == {"clean", "generate", "reason", "annotate"}
+    before = PROMPTS.versions()
+    assert set(before) == {"domain_filter", "generate", "reason", "annotate"}
     assert len(set(before.values())) == 4
     assert version("a", "bc") != version("ab", "c")
-    real = prompt_texts.prompt_text
+    real = prompt_files.prompt_text
     monkeypatch.setattr(
-        "remixer.requests.prompt_text",
+        "remixer.prompt_builder.prompt_text",
         lambda name: real(name) + (" More." if name == "reason" else ""),
     )
-    after = ASKING.versions()
+    after = PROMPTS.versions()
     assert {stage for stage in before if before[stage] != after[stage]} == {"reason"}
 
 
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize(
-    "wording", [WORDING, TASKS["biology"].prompt_fields], ids=["stdlib", "biology"]
+    "prompt_fields", [WORDING, TASKS["biology"].prompt_fields], ids=["stdlib", "biology"]
 )
-def test_every_kind_makes_whole_requests(name: str, wording: PromptFields):
-    asking = Asking(load_kind(name, wording), "writer", "judge", 42)
+def test_every_kind_makes_whole_requests(name: str, prompt_fields: PromptFields):
+    prompts = PromptBuilder(load_profile(name, prompt_fields), "writer", "judge", 42)
     document, query = "THE DOCUMENT {{x}}", "THE QUERY"
     texts = {
-        "clean": asking.clean(document),
-        "generate": asking.generate(SOURCE, document),
-        "reason": asking.reason(query),
-        "annotate": asking.annotate(query, document),
+        "domain_filter": prompts.domain_filter(document),
+        "generate": prompts.generate(SOURCE, document),
+        "reason": prompts.reason(query),
+        "annotate": prompts.annotate(query, document),
     }
     for stage, request in texts.items():
         text = request.messages[0].content
@@ -82,37 +82,38 @@ def test_every_kind_makes_whole_requests(name: str, wording: PromptFields):
 
 
 def test_sampling_is_the_released_one():
-    generate = ASKING.generate(SOURCE, "d").sampling
+    generate = PROMPTS.generate(SOURCE, "d").sampling
     assert (generate.temperature, generate.top_p, generate.max_tokens) == (1.0, 0.6, 8192)
-    judge = ASKING.annotate("q", "d").sampling
+    judge = PROMPTS.annotate("q", "d").sampling
     assert (judge.temperature, judge.top_p, judge.top_k, judge.max_tokens) == (0.7, 0.95, 40, 2048)
-    assert ASKING.clean("d").sampling.choices == ("Yes", "No")
-    assert {ASKING.clean("d", n).seed for n in range(3)} == {42, 43, 44}
+    assert PROMPTS.domain_filter("d").sampling.choices == ("Yes", "No")
+    assert {PROMPTS.domain_filter("d", n).seed for n in range(3)} == {42, 43, 44}
 
 
 def test_a_lower_limit_on_replies_holds_everywhere():
-    small = Asking(make_kind(), "m", "m", 42, max_reply_tokens=100)
-    requests = [small.clean("d"), small.generate(SOURCE, "d"), small.reason("q")]
+    small = PromptBuilder(make_kind(), "m", "m", 42, max_reply_tokens=100)
+    requests = [small.domain_filter("d"), small.generate(SOURCE, "d"), small.reason("q")]
     assert [request.sampling.max_tokens for request in requests] == [8, 100, 100]
 
 
 def test_kinds_follow_the_released_tasks():
-    posts = {name for name, task in TASKS.items() if kind_name(name) == POST}
+    posts = {name for name, task in TASKS.items() if profile_name(name) == POST}
     short = {name.removesuffix("-long") for name in posts}
     assert len(short) == 7
-    others = {kind_name(name) for name in TASKS} - {POST}
+    others = {profile_name(name) for name in TASKS} - {POST}
     assert others == {
         "leetcode", "pony", "aops", "theoremqa_questions", "theoremqa_theorems",
     }  # fmt: skip
-    assert kind_name("stdlib") == "stdlib"
-    assert kind_name("my-folder") == GENERAL
+    assert profile_name("stdlib") == "stdlib"
+    assert profile_name("my-folder") == GENERAL
     with pytest.raises(UnknownName, match="Did you mean pony"):
-        load_kind("ponny", WORDING)
+        load_profile("ponny", WORDING)
 
 
 def test_domains_and_group_sizes_are_the_released_ones():
     domains = {
-        name: load_kind(kind_name(name), task.prompt_fields).domain for name, task in TASKS.items()
+        name: load_profile(profile_name(name), task.prompt_fields).domain
+        for name, task in TASKS.items()
     }
     assert {domains[name] for name in ("stackoverflow", "leetcode", "pony")} == {"Coding"}
     assert {domains[name] for name in ("aops", "theoremqa_questions", "theoremqa_theorems")} == {

@@ -11,7 +11,7 @@ import pytest
 from harness.core.errors import MissingExtra
 from models.chat.protocol import CONTEXT_OVERFLOW, LENGTH, STOP, ChatReply, Sampling, user_request
 from models.chat.vllm import VllmChat
-from remixer.annotate import parse_score
+from remixer.stages.annotate import parse_score
 from tests.helpers.remix_tiny import make_chatter
 
 FREE = Sampling(temperature=1.0, top_p=0.9, max_tokens=24)
@@ -71,7 +71,7 @@ def test_choices_and_patterns_hold(chat: VllmChat):
 
 @pytest.mark.vllm
 def test_the_annotation_pattern_is_one_the_engine_knows(chat: VllmChat):
-    from remixer.requests import ANNOTATE
+    from remixer.prompt_builder import ANNOTATE
 
     sampling = Sampling(0.7, 0.95, 40, top_k=40, pattern=ANNOTATE.pattern)
     for reply in ask(chat, ["a", "b"], sampling):

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from harness.core.training_row import TrainingRow
 from models.chat.dispatch import Budget
 from models.chat.journal import TokenTotals
-from remixer.conditions import EDUCATION_LEVELS, LENGTH_CLASSES
-from remixer.folder import StageRecord
+from remixer.run_folder import StageRecord
+from remixer.stages.select import EDUCATION_LEVELS, LENGTH_CLASSES
 
 _WIDTH = 100
 _LAST = 600

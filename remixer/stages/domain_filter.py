@@ -1,4 +1,4 @@
-"""Does a passage belong to the domain? Asked only of as many as are needed."""
+"""The domain filter of stage `select`: does a passage belong to the domain?"""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ from collections.abc import Sequence
 
 from models.chat.dispatch import Dispatcher, StageReplies, UnusableReply
 from models.chat.protocol import ChatReply, ChatRequest
-from remixer.reply_text import clean_reply
-from remixer.requests import Asking
+from remixer.prompt_builder import PromptBuilder
+from remixer.stages.reply_text import clean_reply
 
 
 def fitting_rows(
-    dispatcher: Dispatcher, asking: Asking, rows: Sequence[int], texts: Sequence[str], limit: int
+    dispatcher: Dispatcher,
+    prompts: PromptBuilder,
+    rows: Sequence[int],
+    texts: Sequence[str],
+    limit: int,
 ) -> tuple[tuple[int, ...], dict[str, int]]:
     """Return the first `limit` of `rows` whose text fits the domain, in order, and counts.
 
     `rows` are places in `texts`, in drawn order. The released code asks about every document and
     samples from those that fit; since the order drawn here does not depend on which documents
-    fit, asking in that order until enough do gives the same sample for fewer calls. Only an exact
+    fit, prompts in that order until enough do gives the same sample for fewer calls. Only an exact
     `Yes` keeps a document, as released; anything but yes or no is asked again, then left out.
     Raises what `Dispatcher.answers` raises.
     """
@@ -28,7 +32,7 @@ def fitting_rows(
     while len(kept) < limit and begun < len(rows):
         batch = rows[begun : begun + limit - len(kept)]
         begun += len(batch)
-        values, more = _fits(dispatcher, asking, [texts[row] for row in batch])
+        values, more = _fits(dispatcher, prompts, [texts[row] for row in batch])
         counts.update(more)
         kept.extend(row for row, fits in zip(batch, values, strict=True) if fits)
     counts.update(asked=begun, fitting=len(kept))
@@ -36,12 +40,11 @@ def fitting_rows(
 
 
 def _fits(
-    dispatcher: Dispatcher, asking: Asking, texts: Sequence[str]
+    dispatcher: Dispatcher, prompts: PromptBuilder, texts: Sequence[str]
 ) -> tuple[list[bool | None], dict[str, int]]:
-    """Return for each text whether it fits (`None`: no usable answer), and counts."""
 
     def build(number: int, attempt: int) -> ChatRequest:
-        return asking.clean(texts[number], attempt)
+        return prompts.domain_filter(texts[number], attempt)
 
     def read(number: int, reply: ChatReply) -> bool | UnusableReply:
         answer = clean_reply(reply.text).rstrip(".")

@@ -1,4 +1,4 @@
-"""One query per document, written under its conditions, made usable and free of duplicates."""
+"""Stage `generate`: one query per document, written under its conditions; duplicates removed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from collections.abc import Mapping, Sequence
 from harness.core.errors import BadInput
 from models.chat.dispatch import Dispatcher, StageReplies, UnusableReply
 from models.chat.protocol import LENGTH, ChatReply, ChatRequest
-from remixer.reply_text import clean_reply, why_unusable
-from remixer.requests import Asking
+from remixer.context import RemixRun, StagePlan, require_rows
+from remixer.prompt_builder import GENERATE, PromptBuilder
 from remixer.rows import QueryRow, SourceRow
+from remixer.stages.reply_text import clean_reply, why_unusable
 
 
 def generate_queries(
-    dispatcher: Dispatcher, asking: Asking, sources: Sequence[SourceRow], text_of: Mapping[str, str]
+    dispatcher: Dispatcher,
+    prompts: PromptBuilder,
+    sources: Sequence[SourceRow],
+    text_of: Mapping[str, str],
 ) -> tuple[tuple[QueryRow, ...], dict[str, int]]:
     """Return the queries in the order of their sources, and counts.
 
@@ -27,7 +31,7 @@ def generate_queries(
 
     def build(number: int, attempt: int) -> ChatRequest:
         source = sources[number]
-        return asking.generate(source, text_of[source.doc_id], attempt)
+        return prompts.generate(source, text_of[source.doc_id], attempt)
 
     def read(number: int, reply: ChatReply) -> str | UnusableReply:
         text = clean_reply(reply.text)
@@ -39,7 +43,7 @@ def generate_queries(
     answers: StageReplies[str] = dispatcher.stage_replies(
         "writing queries", len(sources), build, read
     )
-    version = asking.versions()["generate"]
+    version = prompts.versions()["generate"]
     rows: list[QueryRow] = []
     seen: set[bytes] = set()
     for source, query in zip(sources, answers.values, strict=True):
@@ -52,7 +56,7 @@ def generate_queries(
                     length=source.length,
                     education=source.education,
                     query=query,
-                    model=asking.model,
+                    model=prompts.model,
                     prompt=version,
                 )
             )
@@ -76,3 +80,18 @@ def check_sources(sources: Sequence[SourceRow], text_of: Mapping[str, str]) -> N
             f"is {missing[0]!r}",
             fix="Give the corpus that they were selected from, or a new --out folder.",
         )
+
+
+def plan(run: RemixRun) -> StagePlan:
+    """Plan the writing of queries."""
+
+    def work() -> Mapping[str, int]:
+        sources = run.folder.rows("select", SourceRow)
+        dispatcher = run.dispatcher(run.tools.chat)
+        rows, counts = generate_queries(dispatcher, run.prompts(), sources, run.text_of)
+        require_rows(rows, "no usable query was written", "Look at the replies in the journal.")
+        run.folder.write("generate", rows)
+        return counts
+
+    settings = run.llm_settings("generate", run.prompts().model, GENERATE)
+    return StagePlan(settings, ("select",), work)

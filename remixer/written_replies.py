@@ -14,13 +14,14 @@ from harness.core.files import read_jsonl, write_atomic
 from harness.core.types import Corpus, Json, Task
 from models.chat.journal import record_line
 from models.chat.protocol import ChatReply, ChatRequest, request_json
-from remixer.annotate import parse_score
-from remixer.conditions import SelectConfig, select_documents, source_row
+from remixer.config import SelectConfig
 from remixer.corpus import reserved_documents
-from remixer.folder import RunFolder
-from remixer.reply_text import clean_reply, why_unusable
-from remixer.requests import Asking
+from remixer.prompt_builder import PromptBuilder
 from remixer.rows import MinedRow, QueryRow
+from remixer.run_folder import RemixFolder
+from remixer.stages.annotate import parse_score
+from remixer.stages.reply_text import clean_reply, why_unusable
+from remixer.stages.select import select_documents, source_row
 
 _WRITTEN = {"query": ("generate", "queries"), "reasoning": ("reason", "reasonings")}
 """What is written for a document -> the stage that asks for it, and what it is counted as."""
@@ -58,7 +59,9 @@ class Listing:
     depth: int
 
 
-def list_requests(task: Task, asking: Asking, listing: Listing) -> Iterator[dict[str, Json]]:
+def list_requests(
+    task: Task, prompts: PromptBuilder, listing: Listing
+) -> Iterator[dict[str, Json]]:
     """Yield what a stage asks: `{"stage", "doc_id", …, "key", "request"}` for each request.
 
     Rows of `generate` carry `length` and `education`, those of `annotate` `candidate` and `rank`.
@@ -69,9 +72,9 @@ def list_requests(task: Task, asking: Asking, listing: Listing) -> Iterator[dict
     if listing.stage == "generate":
         chosen = select_documents(corpus, reserved_documents(task), listing.select)
         for row in chosen.rows:
-            source = source_row(corpus.ids[row], asking.seed)
+            source = source_row(corpus.ids[row], prompts.seed)
             more = {"length": source.length, "education": source.education}
-            request = asking.generate(source, text_of[source.doc_id])
+            request = prompts.generate(source, text_of[source.doc_id])
             yield _listed("generate", source.doc_id, request, more)
         return
     if listing.stage not in ("reason", "annotate") or listing.run is None:
@@ -79,16 +82,16 @@ def list_requests(task: Task, asking: Asking, listing: Listing) -> Iterator[dict
             f"cannot list the requests of {listing.stage!r} for the run {str(listing.run)!r}",
             fix="Stages are generate, and reason or annotate with --run DIR.",
         )
-    folder = RunFolder(listing.run)
+    folder = RemixFolder(listing.run)
     queries = folder.rows("generate", QueryRow)
     if listing.stage == "reason":
         for query in queries:
-            yield _listed("reason", query.doc_id, asking.reason(query.query), {})
+            yield _listed("reason", query.doc_id, prompts.reason(query.query), {})
         return
     query_of = {query.doc_id: query.query for query in queries}
     for mined in folder.rows("mine", MinedRow):
         for rank, candidate in enumerate(mined.candidates[: listing.depth], start=1):
-            request = asking.annotate(query_of[mined.doc_id], text_of[candidate])
+            request = prompts.annotate(query_of[mined.doc_id], text_of[candidate])
             place: dict[str, Json] = {"candidate": candidate, "rank": rank}
             yield _listed("annotate", mined.doc_id, request, place)
 
@@ -122,7 +125,7 @@ def read_written(paths: Iterable[Path]) -> dict[str, Written]:
 
 
 def pack_answers(
-    asking: Asking, text_of: Mapping[str, str], written: Mapping[str, Written]
+    prompts: PromptBuilder, text_of: Mapping[str, str], written: Mapping[str, Written]
 ) -> Packed:
     """Return the journal that answers the stages' requests with what was written.
 
@@ -134,12 +137,12 @@ def pack_answers(
         if doc_id not in text_of:
             packing.problems.append(f"{doc_id}: the corpus has no such document")
             continue
-        source = source_row(doc_id, asking.seed)
+        source = source_row(doc_id, prompts.seed)
         query = clean_reply(own.query)
-        request = asking.generate(source, text_of[doc_id])
+        request = prompts.generate(source, text_of[doc_id])
         packing.add_text("query", doc_id, (request, own.query, text_of[doc_id]))
         if own.reasoning_query:
-            asked = (asking.reason(query), own.reasoning_query, query)
+            asked = (prompts.reason(query), own.reasoning_query, query)
             packing.add_text("reasoning", doc_id, asked)
         for candidate, (score, why) in (own.judgements or {}).items():
             text = f"{why.strip()}\n\n<score>{score}</score>"
@@ -149,7 +152,7 @@ def pack_answers(
                 packing.problems.append(f"{doc_id}, {candidate}: no score can be read in {text!r}")
             else:
                 about = {"stage": "annotate", "doc_id": doc_id, "candidate": candidate}
-                packing.add("judgements", about, asking.annotate(query, text_of[candidate]), text)
+                packing.add("judgements", about, prompts.annotate(query, text_of[candidate]), text)
     return Packed(tuple(packing.lines), dict(packing.counts), tuple(packing.problems))
 
 

@@ -1,4 +1,4 @@
-"""Relevance of each candidate, 1 to 5, by a model that reasons in three steps."""
+"""Stage `annotate`: relevance of each candidate, 1 to 5, by a model that reasons in three steps."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from itertools import accumulate, chain
 from harness.core.errors import BadInput
 from models.chat.dispatch import Dispatcher, StageReplies, UnusableReply
 from models.chat.protocol import ChatReply, ChatRequest
-from remixer.reply_text import clean_reply
-from remixer.requests import Asking
-from remixer.rows import LabelRow, MinedRow, QueryRow
+from remixer.context import RemixRun, StagePlan
+from remixer.prompt_builder import ANNOTATE, PromptBuilder
+from remixer.rows import LabelRow, MinedRow, QueryRow, rows_by_id
+from remixer.stages.reply_text import clean_reply
+from remixer.stages.scorers import CandidateScorer, score_candidates
 
 MAX_CHARACTERS = 49_152
 """Queries and documents longer are not judged: 0.3 of a context of 40,960 tokens at 4 characters
@@ -35,7 +37,7 @@ def parse_score(text: str) -> int:
 
 def annotate_candidates(
     dispatcher: Dispatcher,
-    asking: Asking,
+    prompts: PromptBuilder,
     queries: Mapping[str, QueryRow],
     mined: Sequence[MinedRow],
     text_of: Mapping[str, str],
@@ -58,7 +60,7 @@ def annotate_candidates(
     def build(place: int, attempt: int) -> ChatRequest:
         number = asked[place]
         query = queries[pairs.row(number).doc_id].query
-        return asking.annotate(query, text_of[pairs.candidate(number)], attempt)
+        return prompts.annotate(query, text_of[pairs.candidate(number)], attempt)
 
     answers: StageReplies[int] = dispatcher.stage_replies("annotating", len(asked), build, _read)
     labels = [0] * starts[-1]
@@ -67,13 +69,13 @@ def annotate_candidates(
     counts = {**answers.counts, "pairs": starts[-1]}
     if starts[-1] > len(asked):
         counts["too_long"] = starts[-1] - len(asked)
-    version = asking.versions()["annotate"]
+    version = prompts.versions()["annotate"]
     rows = tuple(
         LabelRow(
             doc_id=row.doc_id,
             candidates=row.candidates,
             labels=tuple(labels[starts[at] : starts[at + 1]]),
-            annotator=asking.annotator,
+            annotator=prompts.annotator,
             prompt=version,
         )
         for at, row in enumerate(mined)
@@ -130,3 +132,32 @@ def _check(
                 + (f": {lost[0]!r} is not in it" if lost else ""),
                 fix="Mine again with the corpus that is given now.",
             )
+
+
+def plan(run: RemixRun) -> StagePlan:
+    """Plan the judging of candidates, by a model or by a cheap scorer."""
+    scorer = run.tools.scorer
+    inputs = (run.queries_from, "mine")
+    if scorer is not None:
+        return StagePlan({"scorer": scorer.name}, inputs, lambda: _score(run, scorer))
+    settings = run.llm_settings("annotate", run.prompts().annotator, ANNOTATE)
+    return StagePlan(settings, inputs, lambda: _ask(run))
+
+
+def _score(run: RemixRun, scorer: CandidateScorer) -> Mapping[str, int]:
+    """Label the candidates by a scorer's ranks, and write the stage's file."""
+    queries = rows_by_id(run.folder.rows(run.queries_from, QueryRow))
+    mined = run.folder.rows("mine", MinedRow)
+    rows = score_candidates(scorer, run.task, queries, mined, run.tools.reporter)
+    run.folder.write("annotate", rows)
+    return {"pairs": sum(len(row.labels) for row in rows), **label_counts(rows)}
+
+
+def _ask(run: RemixRun) -> Mapping[str, int]:
+    """Ask the annotator about every candidate, and write the stage's file."""
+    queries = rows_by_id(run.folder.rows(run.queries_from, QueryRow))
+    mined = run.folder.rows("mine", MinedRow)
+    dispatcher = run.dispatcher(run.tools.annotator or run.tools.chat)
+    rows, counts = annotate_candidates(dispatcher, run.prompts(), queries, mined, run.text_of)
+    run.folder.write("annotate", rows)
+    return counts

@@ -1,16 +1,17 @@
-"""The exact question each stage asks: prompt, sampling and seed, from documents and queries."""
+"""Build the request of each stage: prompt, sampling and seed, from documents and queries."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
 from models.chat.protocol import ChatRequest, Sampling, user_request
-from remixer.kinds import Kind
-from remixer.prompt_texts import fill, prompt_text, version
+from remixer.prompt_files import fill, prompt_text, version
 from remixer.rows import SourceRow
+from remixer.task_profiles import TaskProfile
 
-CLEAN = Sampling(temperature=0.0, top_p=1.0, max_tokens=8, choices=("Yes", "No"))
-"""Ours: the released code asks the same question with settings it does not state."""
+DOMAIN_FILTER = Sampling(temperature=0.0, top_p=1.0, max_tokens=8, choices=("Yes", "No"))
+"""Ours. The released code asks the same question with its client's defaults: temperature 1.0, top-p
+0.6, 8,192 tokens (llm.py)."""
 
 GENERATE = Sampling(temperature=1.0, top_p=0.6, max_tokens=8192)
 """ReasonEmbed's data_synthesis at 1efe855, llm.py."""
@@ -29,31 +30,31 @@ ANNOTATE = Sampling(
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
-    """What all requests of a run share: the kind of task, the models' names, the seed.
+class PromptBuilder:
+    """Builds the requests of a run from what they share: task profile, model names, seed.
 
     The n-th further try of a request that got an unusable reply is asked with seed + n.
     `max_reply_tokens` lowers each stage's limit to what a small context leaves (0: as it is).
     """
 
-    kind: Kind
+    profile: TaskProfile
     model: str
     annotator: str
     seed: int = 42
     max_reply_tokens: int = 0
 
-    def clean(self, document: str, attempt: int = 0) -> ChatRequest:
+    def domain_filter(self, document: str, attempt: int = 0) -> ChatRequest:
         """Return the question whether a document fits the domain."""
-        values = {"domain": self.kind.domain, "document": document}
-        text = fill(prompt_text("clean"), values)
-        return user_request(self.model, text, self.sampling(CLEAN), self.seed + attempt)
+        values = {"domain": self.profile.domain, "document": document}
+        text = fill(prompt_text("domain_filter"), values)
+        return user_request(self.model, text, self.sampling(DOMAIN_FILTER), self.seed + attempt)
 
     def generate(self, source: SourceRow, document: str, attempt: int = 0) -> ChatRequest:
         """Return the request for a query written from a document under its conditions."""
         values = {
-            "write": self.kind.write,
-            "document_kind": self.kind.document,
-            "query_kind": self.kind.query,
+            "write": self.profile.write,
+            "document_kind": self.profile.document,
+            "query_kind": self.profile.query,
             "document": document,
             "length": source.length,
             "education": source.education,
@@ -64,10 +65,10 @@ class Asking:
     def reason(self, query: str, attempt: int = 0) -> ChatRequest:
         """Return the request for a query's reasoning; the source document is not shown."""
         values = {
-            "query_kind": self.kind.query,
+            "query_kind": self.profile.query,
             "query": query,
-            "document_kind": self.kind.document,
-            "documents": self.kind.documents,
+            "document_kind": self.profile.document,
+            "documents": self.profile.documents,
         }
         text = fill(prompt_text("reason"), values)
         return user_request(self.model, text, self.sampling(REASON), self.seed + attempt)
@@ -75,9 +76,9 @@ class Asking:
     def annotate(self, query: str, document: str, attempt: int = 0) -> ChatRequest:
         """Return the request to judge a document for a query."""
         values = {
-            "query_kind": self.kind.query,
-            "document_kind": self.kind.document,
-            "relevance": self.kind.relevance,
+            "query_kind": self.profile.query,
+            "document_kind": self.profile.document,
+            "relevance": self.profile.relevance,
             "query": query,
             "document": document,
         }
@@ -92,6 +93,6 @@ class Asking:
     def versions(self) -> dict[str, str]:
         """Return stage -> hash of all the wording it asks with."""
         return {
-            stage: version(prompt_text(stage), self.kind.version)
-            for stage in ("clean", "generate", "reason", "annotate")
+            stage: version(prompt_text(stage), self.profile.version)
+            for stage in ("domain_filter", "generate", "reason", "annotate")
         }

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from harness.core.types import Json
 from models.chat.journal import Journal
-from remixer.annotate import parse_score
-from remixer.reply_text import clean_reply
-from remixer.requests import Asking
+from remixer.prompt_builder import PromptBuilder
 from remixer.rows import LabelRow, QueryRow
+from remixer.stages.annotate import parse_score
+from remixer.stages.reply_text import clean_reply
 
 ATTEMPTS = 8
 """How many seeds are looked through for the reply a label was read from."""
@@ -26,7 +26,7 @@ class Balance:
 
 def annotator_rows(
     journal: Journal,
-    asking: Asking,
+    prompts: PromptBuilder,
     queries: Mapping[str, QueryRow],
     labels: Sequence[LabelRow],
     text_of: Mapping[str, str],
@@ -38,13 +38,13 @@ def annotator_rows(
     without its thinking. Labels without a reply in the journal (a cheap scorer's) give nothing.
     """
     taken: Counter[int] = Counter()
-    version = asking.versions()["annotate"]
+    version = prompts.versions()["annotate"]
     for row in labels:
         for candidate, label in zip(row.candidates, row.labels, strict=True):
             full = balance.per_label and taken[label] >= balance.per_label
             if label == 0 or full:
                 continue
-            found = _reply(journal, asking, (queries[row.doc_id].query, text_of[candidate]), label)
+            found = _reply(journal, prompts, (queries[row.doc_id].query, text_of[candidate]), label)
             if found is None:
                 continue
             taken[label] += 1
@@ -62,11 +62,11 @@ def annotator_rows(
 
 
 def _reply(
-    journal: Journal, asking: Asking, pair: tuple[str, str], label: int
+    journal: Journal, prompts: PromptBuilder, pair: tuple[str, str], label: int
 ) -> tuple[str, str] | None:
     """Return (prompt, reply) of the reply that gave a pair its label."""
     for attempt in range(ATTEMPTS):
-        request = asking.annotate(*pair, attempt)
+        request = prompts.annotate(*pair, attempt)
         key = request.key
         if key not in journal:
             return None

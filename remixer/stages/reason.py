@@ -1,4 +1,4 @@
-"""The reasoning-augmented query: what an expert would think between question and search.
+"""Stage `reason`: the reasoning-augmented query, what an expert thinks before searching.
 
 How ReasonEmbed's authors made the field is not public; prompt and form are our own design. The
 model sees the query alone, never its source document, as a retriever would.
@@ -6,18 +6,19 @@ model sees the query alone, never its source document, as a retriever would.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from models.chat.dispatch import Dispatcher, StageReplies, UnusableReply
 from models.chat.protocol import LENGTH, ChatReply, ChatRequest
-from remixer.reply_text import clean_reply, why_unusable
-from remixer.requests import Asking
+from remixer.context import RemixRun, StagePlan, require_rows
+from remixer.prompt_builder import REASON, PromptBuilder
 from remixer.rows import QueryRow
+from remixer.stages.reply_text import clean_reply, why_unusable
 
 
 def reason_queries(
-    dispatcher: Dispatcher, asking: Asking, queries: Sequence[QueryRow]
+    dispatcher: Dispatcher, prompts: PromptBuilder, queries: Sequence[QueryRow]
 ) -> tuple[tuple[QueryRow, ...], dict[str, int]]:
     """Return the queries with their reasoning, in order, and counts.
 
@@ -27,7 +28,7 @@ def reason_queries(
     """
 
     def build(number: int, attempt: int) -> ChatRequest:
-        return asking.reason(queries[number].query, attempt)
+        return prompts.reason(queries[number].query, attempt)
 
     def read(number: int, reply: ChatReply) -> str | UnusableReply:
         text = clean_reply(reply.text)
@@ -37,10 +38,26 @@ def reason_queries(
         return UnusableReply(reason) if reason else text
 
     answers: StageReplies[str] = dispatcher.stage_replies("reasoning", len(queries), build, read)
-    version = asking.versions()["reason"]
+    version = prompts.versions()["reason"]
     rows = tuple(
-        replace(query, reasoning_query=text, reasoning_model=asking.model, reasoning_prompt=version)
+        replace(
+            query, reasoning_query=text, reasoning_model=prompts.model, reasoning_prompt=version
+        )
         for query, text in zip(queries, answers.values, strict=True)
         if text is not None
     )
     return rows, {**answers.counts, "queries": len(queries), "reasoned": len(rows)}
+
+
+def plan(run: RemixRun) -> StagePlan:
+    """Plan the writing of reasoning queries."""
+
+    def work() -> Mapping[str, int]:
+        queries = run.folder.rows("generate", QueryRow)
+        rows, counts = reason_queries(run.dispatcher(run.tools.chat), run.prompts(), queries)
+        require_rows(rows, "no usable reasoning was written", "Look at the replies in the journal.")
+        run.folder.write("reason", rows)
+        return counts
+
+    settings = run.llm_settings("reason", run.prompts().model, REASON)
+    return StagePlan(settings, ("generate",), work)

@@ -1,41 +1,25 @@
-"""Candidates for each query from the whole corpus, its source document left out."""
+"""Stage `mine`: candidates for each query from the whole corpus, without its source document."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from harness.core.errors import BadInput, ModelError
 from harness.core.protocols import Reporter, Retriever
 from harness.core.types import Corpus, Json, Query, Ranking, Task
+from remixer.config import MineOptions
+from remixer.context import RemixRun, StagePlan, needed
 from remixer.corpus import reserved_documents
 from remixer.near_duplicates.index import NearDuplicates
 from remixer.rows import MinedRow, QueryRow
 
-DEPTH = 100
-"""Candidates a query (ReasonEmbed, data_synthesis/2-mine_docs_for_bright)."""
-
 _AT_ONCE = 512
-"""Documents that are held against all the benchmark's answers at a time, for memory's sake."""
+"""Documents compared with all the benchmark's answers at a time, to bound memory."""
 
 _SPARE = 28
-"""Places searched beyond the depth, for hits that repeat a text or are the query itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class MineOptions:
-    """How candidates are found: `depth` a query, at most.
-
-    With `include_source` the source document may be a candidate like any other: only for
-    measuring what that does (the triviality ablation). With `without_gold` no candidate is a
-    document that the task's own queries judge or exclude, or is near-equal to one: nothing of the
-    benchmark's answers is trained on (the released data has no such rule).
-    """
-
-    depth: int = DEPTH
-    include_source: bool = False
-    without_gold: bool = False
+"""Ranks searched beyond the depth, in place of hits that repeat a text or are the query itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +65,11 @@ def mine_candidates(
         qrels={},
         excluded=excluded,
     )
-    found = retriever.search(searched, options.depth + _SPARE, reporter)
+    retrieved = retriever.search(searched, options.depth + _SPARE, reporter)
     counts: Counter[str] = Counter(queries=len(queries))
     rows = []
     for query in queries:
-        ranking = found.run.rankings[query.doc_id]
+        ranking = retrieved.run.rankings[query.doc_id]
         rows.append(_row(query, ranking, text_of, options, retriever.name))
         counts["candidates"] += len(rows[-1].candidates)
         counts["short_lists"] += len(rows[-1].candidates) < options.depth
@@ -96,16 +80,16 @@ def mine_candidates(
 
 
 def benchmark_answers(task: Task, text_of: Mapping[str, str]) -> frozenset[str]:
-    """Return the documents that the task's queries judge or exclude, and those near-equal."""
+    """Return the documents that the task's queries judge or exclude, and their near-duplicates."""
     reserved = sorted(key for key in reserved_documents(task) if key in text_of)
-    found = set(reserved)
+    answers = set(reserved)
     if not reserved:
         return frozenset()
     near = NearDuplicates(text_of, text_of)
     keys = list(text_of)
     for start in range(0, len(keys), _AT_ONCE):
-        found |= near.among(keys[start : start + _AT_ONCE], reserved)
-    return frozenset(found)
+        answers |= near.among(keys[start : start + _AT_ONCE], reserved)
+    return frozenset(answers)
 
 
 def _corpus(task: Task) -> Corpus:
@@ -157,3 +141,23 @@ def _row(
         scores=tuple(score for _, score in kept),
         retriever=retriever,
     )
+
+
+def plan(run: RemixRun) -> StagePlan:
+    """Plan the mining of candidates."""
+    flag = "--embedder NAME (a name that `rebench models` lists)"
+    retriever = needed(run.tools.retriever, "a retriever", flag)
+    options = run.config.mine
+
+    def work() -> Mapping[str, int]:
+        queries = run.folder.rows(run.queries_from, QueryRow)
+        mined = mine_candidates(run.task, queries, retriever, options, run.tools.reporter)
+        run.folder.write("mine", mined.rows)
+        return mined.counts
+
+    settings: dict[str, Json] = {
+        "retriever": retriever.name,
+        "identity": retriever.identity(run.task),
+        **asdict(options),
+    }
+    return StagePlan(settings, (run.queries_from,), work)

@@ -39,7 +39,7 @@ class StageRecord:
     counts: Mapping[str, int]
 
 
-class RunFolder:
+class RemixFolder:
     """The folder of one run. A stage is done when its file is what the manifest says."""
 
     def __init__(self, path: Path) -> None:

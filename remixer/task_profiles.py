@@ -1,4 +1,4 @@
-"""Kinds of task: what a document is, what is written from it, and what counts as relevant."""
+"""Task profiles: what a document is, what is written from it, and what counts as relevant."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.core.errors import BadInput, UnknownName
 from harness.core.types import PromptFields
-from remixer.prompt_texts import fill, prompt_text, version
+from remixer.prompt_files import fill, prompt_text, version
 
 GENERAL = "general"
 POST = "post"
@@ -38,7 +38,7 @@ _HEADING = re.compile(r"^## (\w+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class TaskProfile:
     """The words of one kind of task, filled in for one task.
 
     `write` is the instruction to write a query from a document; `query` and `document` say what
@@ -56,7 +56,7 @@ class Kind:
     version: str
 
 
-def kind_name(task: str) -> str:
+def profile_name(task: str) -> str:
     """Return the kind of a named task; any name that is not known is of the general kind."""
     short = task.removesuffix("-long")
     if short in _POSTS:
@@ -64,7 +64,7 @@ def kind_name(task: str) -> str:
     return short if short in KINDS else GENERAL
 
 
-def load_kind(name: str, prompt_fields: PromptFields, domain: str = "") -> Kind:
+def load_profile(name: str, prompt_fields: PromptFields, domain: str = "") -> TaskProfile:
     """Return a kind filled in with a task's words; `domain` replaces the usual one.
 
     Raises `UnknownName` for a kind that does not exist.
@@ -79,7 +79,7 @@ def load_kind(name: str, prompt_fields: PromptFields, domain: str = "") -> Kind:
         key: fill(value, {at: known[at] for at in known if "{{" + at + "}}" in value})
         for key, value in sections.items()
     }
-    return Kind(name=name, domain=field, version=version(text), **words)
+    return TaskProfile(name=name, domain=field, version=version(text), **words)
 
 
 def group_size(kind: str) -> tuple[int, int]:
