@@ -21,7 +21,7 @@ LEVEL_2 = {
 }  # fmt: skip
 LEVEL_3 = {
     "harness.evaluate", "harness.retrieval", "harness.leaderboard", "harness.compare",
-    "harness.exchange", "harness.pipelines",
+    "harness.interop", "harness.pipelines",
 }  # fmt: skip
 ALLOWED: dict[str, set[str]] = {
     "harness.core": set(),
@@ -39,7 +39,7 @@ ALLOWED: dict[str, set[str]] = {
     "harness.evaluate": {"harness.core", *LEVEL_2, "results"},
     "harness.derived": {"harness.core", "harness.data", "harness.metrics", "results"},
     "harness.leaderboard": {"harness.core", *LEVEL_2, "harness.derived", "results"},
-    "harness.exchange": {"harness.core", *LEVEL_2, "results"},
+    "harness.interop": {"harness.core", *LEVEL_2, "results"},
     "harness.compare": {"harness.core", *LEVEL_2, "harness.derived", "results"},
     # A pipeline chooses and checks its parts as a comparison does, and stores what it made as an
     # evaluation does; neither of the two knows of pipelines.

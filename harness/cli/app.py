@@ -10,8 +10,8 @@ from harness.cli import (
     compare,
     doctor,
     evaluate,
-    exchange,
     fuse,
+    interop,
     leaderboard,
     listing,
     remix_audit,
@@ -59,9 +59,9 @@ app.add_typer(
     remix_replay.app, name="remix", short_help="Make training data from a corpus with ReMixer."
 )
 app.command("import", short_help="Read result files of mteb or BRIGHT into the leaderboard.")(
-    exchange.import_results
+    interop.import_results
 )
-app.command("export", short_help="Write entries as files of mteb, BRIGHT or TREC.")(exchange.export)
+app.command("export", short_help="Write entries as files of mteb, BRIGHT or TREC.")(interop.export)
 app.command("models", short_help="List the models, or show one model's card.")(listing.models)
 app.command("tasks", short_help="List the tasks.")(listing.tasks)
 app.command("doctor", short_help="Say what is installed, and what to install for the rest.")(

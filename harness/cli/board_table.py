@@ -21,7 +21,7 @@ LEAST_NAME = 16
 """A model's name is folded to no less than this."""
 
 ALWAYS = 100
-"""A column with this `keep` is never dropped."""
+"""A column with this `priority` is never dropped."""
 
 
 def print_boards(boards: Sequence[Board], columns: Sequence[Column]) -> None:
@@ -47,7 +47,7 @@ def _print_board(console: Console, board: Board, columns: Sequence[Column]) -> l
     from harness.render.terminal import fit, rich_table
     from harness.render.text import one_line
 
-    spare = [each for each in sorted(columns, key=lambda c: c.keep) if each.keep < ALWAYS]
+    spare = [each for each in sorted(columns, key=lambda c: c.priority) if each.priority < ALWAYS]
     fitted = fit(
         _terminal_columns(board, with_any(columns, board)),
         [column.name for column in spare],

@@ -15,8 +15,8 @@ from harness.cli.options import DataOption, ResultsOption, settings_from
 if TYPE_CHECKING:
     from harness.core.errors import StoreError
     from harness.core.settings import Settings
-    from harness.leaderboard.choose import Choice
     from harness.leaderboard.columns import Column
+    from harness.leaderboard.filter import BoardFilter
     from harness.leaderboard.rank import QueryValues
     from harness.leaderboard.rows import Board, Kind, ModelFacts
 
@@ -95,15 +95,15 @@ class _Found:
 
 def _choice(
     measured: bool, published: bool, tasks: str | None, query_set: str | None, family: str | None
-) -> Choice:
+) -> BoardFilter:
     """Return the filters that the flags ask for; without a kind flag all kinds are shown."""
-    from harness.leaderboard.choose import Choice
+    from harness.leaderboard.filter import BoardFilter
     from harness.leaderboard.rows import KINDS
 
     kinds: frozenset[Kind] = frozenset(KINDS)
     if measured != published:
         kinds = frozenset({"measured"}) if measured else kinds - {"measured"}
-    return Choice(kinds, _names(tasks), _names(query_set), _names(family))
+    return BoardFilter(kinds, _names(tasks), _names(query_set), _names(family))
 
 
 def _names(spec: str | None) -> frozenset[str]:
@@ -111,11 +111,11 @@ def _names(spec: str | None) -> frozenset[str]:
     return frozenset(name.strip() for name in (spec or "").split(",") if name.strip())
 
 
-def _ranked(settings: Settings, choice: Choice, metric: str | None) -> _Found:
+def _ranked(settings: Settings, choice: BoardFilter, metric: str | None) -> _Found:
     """Return the chosen boards of all stored, published and imported rows, with standings."""
     from harness.data.registry import group_members, groups, task_rows
     from harness.leaderboard.build import Sources, build_boards
-    from harness.leaderboard.choose import check_names, choose
+    from harness.leaderboard.filter import check_names, filter_boards
     from harness.leaderboard.rank import rank_board, read_values
     from harness.metrics.names import parse_metric
     from results.imported import load_imported
@@ -131,7 +131,7 @@ def _ranked(settings: Settings, choice: Choice, metric: str | None) -> _Found:
     )
     boards = build_boards(sources, str(parse_metric(metric)) if metric else None)
     check_names(boards, choice, (*members, *(row.name for row in task_rows())))
-    chosen = choose(boards, choice)
+    chosen = filter_boards(boards, choice)
     values = tuple(read_values(board, store.values) for board in chosen)
     ranked = tuple(map(rank_board, chosen, values))
     unread = (problem for each in values for problem in each.problems)
@@ -190,8 +190,8 @@ def _rendered(
     import json
 
     from harness.leaderboard.latex import to_latex
-    from harness.leaderboard.machine import to_csv, to_json
     from harness.leaderboard.markdown import to_markdown
+    from harness.leaderboard.serialise import to_csv, to_json
 
     if output_format is Format.CSV:
         return to_csv(found.boards, columns)

@@ -56,7 +56,7 @@ def run(
     from harness.compare.comparison import compare
     from harness.compare.differences import ComparisonSettings
     from harness.compare.selection import select_all, select_named
-    from harness.reports.content import Report, facts_of
+    from harness.reports.report_data import Report, facts_of
     from harness.reports.write import write_report
     from harness.stats.conventions import SEED
 

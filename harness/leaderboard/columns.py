@@ -20,7 +20,7 @@ from harness.render.numbers import short_points
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: `value` for machines, `text` for people, `keep` says which to drop last.
+    """One column: `value` for machines, `text` for people, `priority` says which to drop last.
 
     `scores` stands for one column per task; its cells are the board's values.
     """
@@ -28,7 +28,7 @@ class Column:
     name: str
     head: str
     numeric: bool
-    keep: int
+    priority: int
     help: str
     value: Callable[[Row, Board], Json]
     text: Callable[[Row, Board], str]
@@ -103,32 +103,40 @@ def _covered_text(row: Row, board: Board) -> str:
 
 
 def _rate_text(row: Row, board: Board) -> str:
-    rate = documents_per_second(row)
+    rate = documents_per_second(row.entries)
     return "–" if rate is None else f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
 
 
 def _truncation_text(row: Row, board: Board) -> str:
-    rate = truncation_rate(row)
+    rate = truncation_rate(row.entries)
     return "–" if rate is None else f"{100 * rate:.1f} %"
 
 
-def _money(value: Callable[[Row], float | None]) -> Callable[[Row, Board], str]:
+def _price(row: Row, board: Board) -> float | None:
+    return price(row.entries, row.facts.price)
+
+
+def _billed(row: Row, board: Board) -> float | None:
+    return billed(row.entries)
+
+
+def _money(amount: Callable[[Row, Board], float | None]) -> Callable[[Row, Board], str]:
     """Return a cell text: an amount in the card's currency, a dash for none."""
 
     def text(row: Row, board: Board) -> str:
-        found = value(row)
-        if found is None:
+        value = amount(row, board)
+        if value is None:
             return "–"
-        return f"{found:,.0f}" if found >= 100 else f"{found:.3g}"
+        return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
     return text
 
 
 def _column(
-    name: str, head: str, keep: int, help: str, value: Callable[[Row, Board], Json]
+    name: str, head: str, priority: int, help: str, value: Callable[[Row, Board], Json]
 ) -> Column:
     """Return a column of words whose text is its value."""
-    return Column(name, head, False, keep, help, value, _plain(value))
+    return Column(name, head, False, priority, help, value, _plain(value))
 
 
 COLUMNS: tuple[Column, ...] = (
@@ -153,21 +161,21 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column(
         "docs-per-second", "docs/s", True, 20, "documents encoded or indexed per second",
-        lambda row, _: documents_per_second(row), _rate_text,
+        lambda row, _: documents_per_second(row.entries), _rate_text,
     ),
-    _column("hardware", "hardware", 5, "GPUs or processor", lambda row, _: hardware(row)),
+    _column("hardware", "hardware", 5, "GPUs or processor", lambda row, _: hardware(row.entries)),
     Column(
         "truncation", "cut off", True, 20, "share of documents cut at the length limit",
-        lambda row, _: truncation_rate(row), _truncation_text,
+        lambda row, _: truncation_rate(row.entries), _truncation_text,
     ),
     Column(
         "price", "price/M", True, 20, "per million tokens, in the card's currency",
-        lambda row, _: price(row), _money(price),
+        _price, _money(_price),
     ),
     Column(
         "cost", "billed", True, 20,
         "what a server billed when measured (stored vectors cost nothing), in that currency",
-        lambda row, _: billed(row), _money(billed),
+        _billed, _money(_billed),
     ),
     _column(
         "trained-on-bright", "on BRIGHT", 20, "whether it was trained on BRIGHT's texts",
@@ -178,7 +186,7 @@ COLUMNS: tuple[Column, ...] = (
     _column("query-set", "queries", 15, "original or rewritten", lambda _, board: board.query_set),
     _column("source", "source", 5, "where the numbers come from", lambda row, _: row.source),
 )  # fmt: skip
-"""All columns in their order. `keep`: a narrow terminal drops the lowest first, 100 never."""
+"""All columns in their order. `priority`: a narrow terminal drops the lowest first, 100 never."""
 
 DEFAULT = (
     "group", "ranks", "model", "kind", "parameters", "mean", "interval", "covered", "scores",

@@ -129,7 +129,6 @@ def _rounded(value: float | None, digits: int = 6) -> float | None:
 
 def _entry(entry: Entry) -> dict[str, Json]:
     """Return what the page says of one task of a row."""
-    alone = Row(entry.model, "measured", {}, None, "", entries=(entry,))
     return {
         "task": entry.task.name,
         "revision": entry.task.revision,
@@ -139,8 +138,8 @@ def _entry(entry: Entry) -> dict[str, Json]:
         "missing": len(entry.missing_queries),
         "created": entry.created,
         "identity": entry.identity_hash[:12],
-        "rate": _rounded(documents_per_second(alone), 1),
-        "cut": _rounded(truncation_rate(alone), 4),
+        "rate": _rounded(documents_per_second([entry]), 1),
+        "cut": _rounded(truncation_rate([entry]), 4),
         "timings": {phase: _rounded(seconds, 3) for phase, seconds in entry.timings.items()},
         "metrics": {
             label(parse_metric(name)): _rounded(entry.metrics[name])

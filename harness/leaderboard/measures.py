@@ -1,20 +1,19 @@
-"""What measured entries say of speed, cut-off texts and machines, over all tasks of a row."""
+"""Speed, cost, cut-off texts and machines of measured entries, over all of their tasks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from harness.core.types import Json
-from harness.leaderboard.rows import Row
 from results.schema import Entry
 
 
-def documents_per_second(row: Row) -> float | None:
-    """Return documents encoded (or indexed) per second over a row's tasks; `None` if unknown.
+def documents_per_second(entries: Sequence[Entry]) -> float | None:
+    """Return documents encoded (or indexed) per second over all entries; `None` if unknown.
 
     Documents whose vectors were stored already say nothing and are left out.
     """
-    pairs = [pair for entry in row.entries if (pair := _documents_and_seconds(entry)) is not None]
+    pairs = [pair for entry in entries if (pair := _documents_and_seconds(entry)) is not None]
     seconds = sum(each for _, each in pairs)
     return sum(each for each, _ in pairs) / seconds if seconds > 0 else None
 
@@ -30,10 +29,10 @@ def _documents_and_seconds(entry: Entry) -> tuple[float, float] | None:
     return (documents, seconds) if documents and seconds else None
 
 
-def truncation_rate(row: Row) -> float | None:
+def truncation_rate(entries: Sequence[Entry]) -> float | None:
     """Return the share of documents that were cut at the length limit, 0 to 1."""
     texts = truncated = 0.0
-    for entry in row.entries:
+    for entry in entries:
         found = entry.facts.get("documents")
         if isinstance(found, Mapping):
             texts += _number(found, "texts")
@@ -41,22 +40,22 @@ def truncation_rate(row: Row) -> float | None:
     return truncated / texts if texts else None
 
 
-def billed(row: Row) -> float | None:
-    """Return what a server billed for a row's tasks, in the card's currency; `None` if unknown.
+def billed(entries: Sequence[Entry]) -> float | None:
+    """Return what a server billed for the entries, in the card's currency; `None` if unknown.
 
     Of texts that two tasks share, the first pays; vectors that were stored already cost nothing.
     """
-    costs = [cost for entry in row.entries if (cost := _usage(entry).get("cost")) is not None]
-    complete = costs and len(costs) == len(row.entries)
+    costs = [cost for entry in entries if (cost := _usage(entry).get("cost")) is not None]
+    complete = costs and len(costs) == len(entries)
     return sum(float(cost) for cost in costs if isinstance(cost, int | float)) if complete else None
 
 
-def price(row: Row) -> float | None:
+def price(entries: Sequence[Entry], card_price: float | None) -> float | None:
     """Return the price per million tokens: as it was when measured, else the card's."""
-    for entry in row.entries:
+    for entry in entries:
         if found := _number(_usage(entry), "price"):
             return found
-    return row.facts.price
+    return card_price
 
 
 def _usage(entry: Entry) -> Mapping[str, Json]:
@@ -65,10 +64,10 @@ def _usage(entry: Entry) -> Mapping[str, Json]:
     return found if isinstance(found, Mapping) else {}
 
 
-def hardware(row: Row) -> str | None:
-    """Return the GPUs, or else the processors, that a row was measured on."""
+def hardware(entries: Sequence[Entry]) -> str | None:
+    """Return the GPUs, or else the processors, that the entries were measured on."""
     names: dict[str, None] = {}
-    for entry in row.entries:
+    for entry in entries:
         gpus = entry.environment.get("gpus")
         if isinstance(gpus, list) and gpus:
             names.update({_gpu_name(str(gpu)): None for gpu in gpus})

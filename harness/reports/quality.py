@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from harness.compare.comparison import Comparison
 from harness.metrics.names import label, parse_metric
 from harness.render.figures import colour, drawing, faint_grid, marker, rendered
-from harness.reports.content import SystemFacts
+from harness.reports.report_data import SystemFacts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

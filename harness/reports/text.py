@@ -12,7 +12,7 @@ from harness.metrics.names import label, parse_metric
 from harness.render import numbers
 from harness.render.markdown import bullets, escape, fenced, figure, section, table
 from harness.reports.commands import command_lines
-from harness.reports.content import Report
+from harness.reports.report_data import Report
 from harness.reports.sections import changes_lists, difference_tables, slice_tables
 from harness.reports.sources import reproduction_sections
 from results.systems import System

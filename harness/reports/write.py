@@ -7,9 +7,9 @@ from pathlib import Path
 
 from harness.core.files import write_text
 from harness.render.figures import write_figure
-from harness.reports.content import Report, report_json
 from harness.reports.figures import differences_figure, intensity_figure, tasks_figure
 from harness.reports.quality import quality
+from harness.reports.report_data import Report, report_json
 from harness.reports.text import report_text
 
 REPORT = "report.md"

@@ -9,7 +9,7 @@ import pytest
 
 from harness.core.errors import UnknownName
 from harness.leaderboard.build import Sources, build_boards
-from harness.leaderboard.choose import Choice, check_names, choose
+from harness.leaderboard.filter import BoardFilter, check_names, filter_boards
 from harness.leaderboard.rows import Board, ModelFacts
 from harness.leaderboard.wording import board_notes, board_title
 from results.imported import ImportedRow
@@ -195,21 +195,21 @@ def test_facts_of_cards_and_of_sources_reach_the_row():
 def test_kinds_families_and_query_sets_are_chosen(tmp_path: Path):
     store = stored(tmp_path, {"bm25": {"biology": [0.2, 0.4]}})
     boards = boards_of(store, (PUBLISHED, replace(PUBLISHED, query_set="gpt4")), (IMPORTED,))
-    measured = choose(boards, Choice(kinds=frozenset({"measured"})))
+    measured = filter_boards(boards, BoardFilter(kinds=frozenset({"measured"})))
     assert [names(board) for board in measured] == [[("bm25", "measured")]]
     assert [board.tasks for board in measured] == [("biology",)]  # pony had other rows only
-    bge = choose(boards, Choice(families=frozenset({"bge"})))
+    bge = filter_boards(boards, BoardFilter(families=frozenset({"bge"})))
     assert [names(board) for board in bge] == [[("org/dense", "imported")]]
-    gpt4 = choose(boards, Choice(query_sets=frozenset({"gpt4"})))
+    gpt4 = filter_boards(boards, BoardFilter(query_sets=frozenset({"gpt4"})))
     assert [board.query_set for board in gpt4] == ["gpt4"]
-    assert choose(boards, Choice(tasks=frozenset({"one"}))) == ()
+    assert filter_boards(boards, BoardFilter(tasks=frozenset({"one"}))) == ()
 
 
 def test_a_board_is_cut_to_the_named_tasks_and_its_means_with_it(tmp_path: Path):
     store = stored(tmp_path, {"mine": {"biology": [0.2, 0.4], "pony": [1.0, 1.0]}})
     only_mean = replace(PUBLISHED, model="poster", values={}, average=0.9, mean=None)
     boards = boards_of(store, (PUBLISHED, only_mean))
-    (cut,) = choose(boards, Choice(tasks=frozenset({"biology"})))
+    (cut,) = filter_boards(boards, BoardFilter(tasks=frozenset({"biology"})))
     assert [(row.name, row.mean) for row in cut.rows] == [
         ("mine", pytest.approx(0.3)),
         ("bm25", 0.2),
@@ -217,18 +217,18 @@ def test_a_board_is_cut_to_the_named_tasks_and_its_means_with_it(tmp_path: Path)
     assert (cut.members, cut.tasks, cut.whole) == (("biology",), ("biology",), 2)
     assert [entry.task.name for entry in cut.rows[0].entries] == ["biology"]
     for names_all in ({"bright"}, {"bright", "biology"}, {"biology", "pony"}):
-        assert choose(boards, Choice(tasks=frozenset(names_all))) == boards
+        assert filter_boards(boards, BoardFilter(tasks=frozenset(names_all))) == boards
 
 
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
-        (Choice(tasks=frozenset({"biologyy"})), "biology"),
-        (Choice(query_sets=frozenset({"gpt5"})), "original"),
-        (Choice(families=frozenset({"lexicel"})), "lexical"),
+        (BoardFilter(tasks=frozenset({"biologyy"})), "biology"),
+        (BoardFilter(query_sets=frozenset({"gpt5"})), "original"),
+        (BoardFilter(families=frozenset({"lexicel"})), "lexical"),
     ],
 )
-def test_names_that_nothing_has_are_refused_with_the_nearest(choice: Choice, message: str):
+def test_names_that_nothing_has_are_refused_with_the_nearest(choice: BoardFilter, message: str):
     with pytest.raises(UnknownName) as error:
         check_names(boards_of(None, (PUBLISHED,)), choice, ("biology",))
     assert message in error.value.fix

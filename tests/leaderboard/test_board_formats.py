@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from harness.core.errors import UnknownName
 from harness.leaderboard.columns import BY_NAME, COLUMNS, DEFAULT, parse_columns
 from harness.leaderboard.latex import to_latex
-from harness.leaderboard.machine import to_csv, to_json
 from harness.leaderboard.markdown import to_markdown
 from harness.leaderboard.rows import Board
+from harness.leaderboard.serialise import to_csv, to_json
 from harness.render.latex import escape as latex_escape
 from harness.render.markdown import escape as markdown_escape
 from harness.render.text import one_line

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.compare.selection import EntryFilter, select_named
-from harness.exchange.exporting import export_entries
+from harness.interop.exporting import export_entries
 from harness.leaderboard.build import Sources, build_boards
 from harness.leaderboard.rows import Board
 from results.schema import Entry

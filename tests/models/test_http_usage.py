@@ -13,7 +13,6 @@ from harness.core.types import RetrievalResult, Task, Usage
 from harness.data.registry import TaskOptions, load_task
 from harness.evaluate import EvalConfig, evaluate
 from harness.leaderboard.measures import billed, price
-from harness.leaderboard.rows import ModelFacts, Row
 from harness.retrieval import DenseRetriever
 from models.http_backend import HttpEmbedder
 from results.schema import Entry
@@ -85,22 +84,17 @@ def measured(server: Server, task: Task, store: Path, per_million: float) -> Ent
     ).entry
 
 
-def row(*entries: Entry, card_price: float | None = None) -> Row:
-    facts = ModelFacts(price=card_price)
-    return Row("toy", "measured", {}, None, "here", entries=entries, facts=facts)
-
-
 def test_the_leaderboard_adds_up_bills(server: Server, task: Task, tmp_path: Path) -> None:
     paid = measured(server, task, tmp_path / "results", 20)
     (stored,) = ResultStore(tmp_path / "results").entries().entries
     assert stored.facts["usage"] == paid.facts["usage"]
     one = (WORDS + BOTH_ROLES) * 20 / 1e6
-    assert billed(row(stored, stored)) == pytest.approx(2 * one)
+    assert billed([stored, stored]) == pytest.approx(2 * one)
     free = measured(server, task, tmp_path / "free", 0)
-    assert billed(row(stored, free)) is None
-    assert billed(row()) is None
-    assert (price(row(stored, card_price=3)), price(row(free, card_price=3))) == (20, 3)
-    assert price(row(free)) is None
+    assert billed([stored, free]) is None
+    assert billed([]) is None
+    assert (price([stored], 3), price([free], 3)) == (20, 3)
+    assert price([free], None) is None
 
 
 def test_usage_is_a_difference_of_counters() -> None:

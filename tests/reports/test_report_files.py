@@ -22,7 +22,7 @@ from harness.core.progress import SilentReporter
 from harness.data.local_tasks import DataLocations
 from harness.data.registry import group_members
 from harness.leaderboard.rows import ModelFacts
-from harness.reports.content import Report, facts_of
+from harness.reports.report_data import Report, facts_of
 from harness.reports.text import report_text
 from harness.reports.write import write_report
 from harness.search.bm25 import bm25

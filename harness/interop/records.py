@@ -10,15 +10,24 @@ from harness.core.errors import BadInput
 from harness.data.bright_tasks import TASKS
 from harness.data.registry import STDLIB
 
-HEADS: Mapping[str, tuple[str, str]] = {
-    **{name: (task.group, task.head_metric) for name, task in TASKS.items()},
-    STDLIB: (STDLIB, "ndcg@10"),
+
+@dataclass(frozen=True, slots=True)
+class TaskHead:
+    """The group of a task, and the metric that heads it."""
+
+    group: str
+    metric: str
+
+
+TASK_HEAD_METRICS: Mapping[str, TaskHead] = {
+    **{name: TaskHead(task.group, task.head_metric) for name, task in TASKS.items()},
+    STDLIB: TaskHead(STDLIB, "ndcg@10"),
 }
-"""Task -> its group and head metric, for the tasks that imports know."""
+"""The tasks that imports know."""
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ResultFile:
     """What one result file says: metrics by task as fractions, under our names.
 
     `gold` is the version of the judgements, `date` ISO 8601 or empty; `path` is what names the
@@ -37,7 +46,7 @@ class Record:
     path: str
 
 
-class NotOurs(BadInput):
+class UnsupportedFile(BadInput):
     """A sound file that holds nothing to import: another kind of file, or an unknown task."""
 
 

@@ -12,7 +12,7 @@ from harness.metrics.score import overall
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class BoardFilter:
     """Filters; an empty set of names lets everything through.
 
     `tasks` holds tasks and groups: a group that is named stays whole, any other is cut down to
@@ -25,7 +25,7 @@ class Choice:
     families: frozenset[str] = frozenset()
 
 
-def choose(boards: Iterable[Board], choice: Choice) -> tuple[Board, ...]:
+def filter_boards(boards: Iterable[Board], choice: BoardFilter) -> tuple[Board, ...]:
     """Return what is left of the boards; those without rows are dropped."""
     chosen = []
     for board in boards:
@@ -40,7 +40,7 @@ def choose(boards: Iterable[Board], choice: Choice) -> tuple[Board, ...]:
     return tuple(chosen)
 
 
-def check_names(boards: Iterable[Board], choice: Choice, tasks: Iterable[str]) -> None:
+def check_names(boards: Iterable[Board], choice: BoardFilter, tasks: Iterable[str]) -> None:
     """Raise `UnknownName` for a task, query set or family that nothing here has.
 
     `tasks` are the names of all known tasks and groups, measured or not.
@@ -59,7 +59,7 @@ def check_names(boards: Iterable[Board], choice: Choice, tasks: Iterable[str]) -
             raise UnknownName(kind, name, known, listing=f"Known here: {shown}.")
 
 
-def _fits(row: Row, choice: Choice) -> bool:
+def _fits(row: Row, choice: BoardFilter) -> bool:
     """Tell whether a row passes the filters of rows."""
     if choice.families and row.facts.family not in choice.families:
         return False

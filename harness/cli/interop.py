@@ -13,7 +13,7 @@ from harness.cli.options import JsonOption, ResultsOption, settings_from
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from harness.exchange.importing import Imported
+    from harness.interop.importing import Imported
     from results.imported import ImportedRow
     from results.schema import Entry
 
@@ -65,12 +65,12 @@ def import_results(
     Example: rebench import results/BAAI__bge-large-en-v1.5
     """
     from harness.cli.console import print_table
-    from harness.exchange.bright import Told
-    from harness.exchange.importing import read_results
+    from harness.interop.bright import ImportHints
+    from harness.interop.importing import read_results
     from results.imported import save_imported
 
     root = settings_from(results=results).results_dir
-    found = read_results(path, Told(task, model, queries, gold))
+    found = read_results(path, ImportHints(task, model, queries, gold))
     for row in found.rows:
         save_imported(root, row)
     shown = [_shown(row) for row in found.rows]
@@ -102,7 +102,7 @@ def export(
     """
     from harness.cli.console import print_table
     from harness.cli.progress import reporter_for_stderr
-    from harness.exchange.exporting import export_entries, export_imported
+    from harness.interop.exporting import export_entries, export_imported
     from results.imported import load_imported
     from results.store import ResultStore
 
@@ -138,9 +138,9 @@ def _folded(sentences: Iterable[str]) -> list[str]:
 
 def _shown(row: ImportedRow) -> dict[str, object]:
     """Return what is printed of an imported row; the mean is over the tasks that are there."""
-    from harness.exchange.records import HEADS
+    from harness.interop.records import TASK_HEAD_METRICS
 
-    whole = sum(1 for group, _ in HEADS.values() if group == row.group)
+    whole = sum(1 for head in TASK_HEAD_METRICS.values() if head.group == row.group)
     found = [own[row.head_metric] for own in row.metrics.values() if row.head_metric in own]
     return {
         "model": row.model,

@@ -11,8 +11,8 @@ from harness.core.errors import BadInput
 from harness.core.files import write_text
 from harness.core.types import Json
 from harness.data.bright_tasks import ORIGINAL
-from harness.exchange.bright import FILE, bright_document, folder_name
-from harness.exchange.mteb import model_folder, mteb_document, task_name
+from harness.interop.bright import FILE, bright_document, folder_name
+from harness.interop.mteb import model_folder, mteb_document, task_name
 from results.imported import ImportedRow
 from results.judgements import load_judgements
 from results.schema import Entry

@@ -11,13 +11,13 @@ import pytest
 
 from harness.core.errors import BadInput, RebenchError
 from harness.data.bright_tasks import REVISION, TASKS
-from harness.exchange.bright import Told, bright_document, folder_name
-from harness.exchange.importing import Imported, read_results
-from harness.exchange.mteb import OUR_TASKS, task_name
+from harness.interop.bright import ImportHints, bright_document, folder_name
+from harness.interop.importing import Imported, read_results
+from harness.interop.mteb import OUR_TASKS, task_name
 from results.imported import imported_path, load_imported, save_imported
 
 NEW, OLD = "c26703e6600d97c579ee2985f16cf307db13ed85", "a75a0eb483f6a5233a6efc2d63d71540a4443dfb"
-NOBODY = Told()
+NOBODY = ImportHints()
 
 
 def mteb_file(
@@ -101,7 +101,7 @@ def test_the_name_beside_the_file_wins_and_the_users_over_all(tmp_path: Path):
     path = mteb_file(tmp_path)
     write(path.parent / "model_meta.json", {"name": "org/real-name"})
     assert read_results(path, NOBODY).rows[0].model == "org/real-name"
-    assert read_results(tmp_path, Told(model="mine")).rows[0].model == "mine"
+    assert read_results(tmp_path, ImportHints(model="mine")).rows[0].model == "mine"
 
 
 def bright_file(root: Path, folder: str, **values: float) -> Path:
@@ -127,7 +127,7 @@ def test_what_brights_files_do_not_say_is_told(tmp_path: Path):
     path = bright_file(tmp_path, "somewhere")
     with pytest.raises(BadInput, match="--task and --model"):
         read_results(path, NOBODY)
-    (row,) = read_results(path, Told("pony", "mine", "gpt4", "current")).rows
+    (row,) = read_results(path, ImportHints("pony", "mine", "gpt4", "current")).rows
     assert (row.model, list(row.metrics), row.query_set, row.gold) == (
         "mine", ["pony"], "gpt4", "current",
     )  # fmt: skip

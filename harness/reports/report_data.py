@@ -11,7 +11,7 @@ from harness.compare.changes import TOP
 from harness.compare.comparison import Comparison
 from harness.compare.reproduce import Reproduction
 from harness.leaderboard.measures import documents_per_second, hardware, truncation_rate
-from harness.leaderboard.rows import NO_FACTS, ModelFacts, Row
+from harness.leaderboard.rows import NO_FACTS, ModelFacts
 from results.systems import System
 
 
@@ -50,14 +50,13 @@ def facts_of(system: System, models: Mapping[str, ModelFacts]) -> SystemFacts:
     """Return what the entries and the models' facts say of a system."""
     known = models.get(system.model, NO_FACTS)
     entries = tuple(system.entries.values())
-    row = Row(system.model, "measured", values={}, mean=None, source="", entries=entries)
-    speed = documents_per_second(row)
+    speed = documents_per_second(entries)
     return SystemFacts(
         parameters=known.parameters,
         documents_per_second=speed,
-        truncation=truncation_rate(row),
+        truncation=truncation_rate(entries),
         # A run that came from elsewhere says nothing of the machine it was searched on.
-        hardware=(hardware(row) or "") if speed else "",
+        hardware=(hardware(entries) or "") if speed else "",
         trained_on_bright=known.trained_on_bright,
     )
 

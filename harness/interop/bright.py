@@ -15,7 +15,7 @@ from typing import Any
 from harness.core.errors import BadInput, UnknownName
 from harness.core.types import Json
 from harness.data.bright_tasks import ORIGINAL, TASKS
-from harness.exchange.records import HEADS, Record, fraction, tail
+from harness.interop.records import TASK_HEAD_METRICS, ResultFile, fraction, tail
 from harness.metrics.names import bright_key, parse_metric
 
 LAYOUT = "bright"
@@ -26,7 +26,7 @@ _KEY = re.compile(r"(NDCG|MAP|Recall|P)@[1-9][0-9]*|MRR")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ImportHints:
     """What the user says of files that do not say it: `None` leaves it to the folder's name."""
 
     task: str | None = None
@@ -44,29 +44,29 @@ def is_bright(document: object) -> bool:
     )
 
 
-def read_bright(path: Path, document: Mapping[str, Any], told: Told) -> Record:
-    """Return what one results file says; its folder names task and model unless `told` does.
+def read_bright(path: Path, document: Mapping[str, Any], hints: ImportHints) -> ResultFile:
+    """Return what one results file says; its folder names task and model unless `hints` do.
 
-    Raises `BadInput` where neither does, `UnknownName` for a task we do not have.
+    Raises `BadInput` if neither does, `UnknownName` for a task we do not have.
     """
     match = _FOLDER.fullmatch(path.parent.name)
-    if match is None and not (told.task and told.model):
+    if match is None and not (hints.task and hints.model):
         raise BadInput(
             f"{path} does not lie in a folder such as biology_bm25_long_False",
             fix="Name the task and the model with --task and --model.",
         )
-    task, model = told.task, told.model
+    task, model = hints.task, hints.model
     if match is not None:
         task = task or (f"{match[1]}-long" if match[3] == "True" else match[1])
         model = model or match[2]
-    if task is None or model is None or task not in HEADS:
-        raise UnknownName("task", str(task), HEADS, listing="See `rebench tasks`.")
-    return Record(
+    if task is None or model is None or task not in TASK_HEAD_METRICS:
+        raise UnknownName("task", str(task), TASK_HEAD_METRICS, listing="See `rebench tasks`.")
+    return ResultFile(
         model=model,
         revision="",
         layout=LAYOUT,
-        query_set=told.query_set,
-        gold=told.gold,
+        query_set=hints.query_set,
+        gold=hints.gold,
         metrics={
             task: {
                 str(parse_metric(key)): fraction(value, f"{path}: {key}")

@@ -18,7 +18,7 @@ from harness.core.errors import BadInput
 from harness.core.types import Json
 from harness.data.bright_tasks import ORIGINAL, REVISION, TASKS
 from harness.data.registry import STDLIB
-from harness.exchange.records import NotOurs, Record, fraction, tail
+from harness.interop.records import ResultFile, UnsupportedFile, fraction, tail
 from harness.metrics.names import Metric, parse_metric
 
 LAYOUT = "mteb"
@@ -54,14 +54,14 @@ def task_name(task: str) -> str:
 OUR_TASKS = {task_name(task): task for task in (*TASKS, STDLIB)}
 
 
-def read_mteb(path: Path, document: Mapping[str, Any], model: str | None) -> Record:
+def read_mteb(path: Path, document: Mapping[str, Any], model: str | None) -> ResultFile:
     """Return what one result file says; `model` overrides the name that its folder gives.
 
-    Raises `NotOurs` for a task we do not have, `BadInput` for a file that is no result file.
+    Raises `UnsupportedFile` for a task we do not have, `BadInput` for a file that is no result file.
     """
     name = document.get("task_name")
     if not isinstance(name, str) or (name not in OUR_TASKS and name not in SUITES):
-        raise NotOurs(f"{path}: {name!r} is no task here", fix="See `rebench tasks`.")
+        raise UnsupportedFile(f"{path}: {name!r} is no task here", fix="See `rebench tasks`.")
     revision = str(document.get("dataset_revision") or "")
     metrics: dict[str, dict[str, float]] = {}
     official = False
@@ -74,7 +74,7 @@ def read_mteb(path: Path, document: Mapping[str, Any], model: str | None) -> Rec
     excluded = official or name not in SUITES
     gold = GOLD_BY_REVISION.get(revision, revision[:7] or "unknown")
     version = document.get("mteb_version")
-    return Record(
+    return ResultFile(
         model=model or _model(path),
         revision="" if path.parent.name == NO_REVISION else path.parent.name,
         layout=LAYOUT,

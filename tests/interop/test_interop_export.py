@@ -12,9 +12,9 @@ import pytrec_eval
 
 from harness.core.errors import BadInput
 from harness.data.trec import read_run
-from harness.exchange.bright import Told
-from harness.exchange.exporting import LAYOUTS, Export, export_entries, export_imported
-from harness.exchange.importing import read_results
+from harness.interop.bright import ImportHints
+from harness.interop.exporting import LAYOUTS, Export, export_entries, export_imported
+from harness.interop.importing import read_results
 from results.imported import OriginalFile, save_imported
 from results.schema import Entry
 from results.store import ResultStore
@@ -37,7 +37,7 @@ def exported(store: ResultStore, layout: str, folder: Path) -> Export:
 
 def test_mteb_files_read_back_as_they_were_measured(store: ResultStore, tmp_path: Path):
     exported(store, "mteb", tmp_path / "out")
-    (row,) = read_results(tmp_path / "out", Told()).rows
+    (row,) = read_results(tmp_path / "out", ImportHints()).rows
     entries = {entry.task.name: entry for entry in store.entries().entries}
     assert {task: dict(values) for task, values in row.metrics.items()} == {
         task: dict(entry.metrics) for task, entry in entries.items()
@@ -54,7 +54,7 @@ def test_mteb_files_read_back_as_they_were_measured(store: ResultStore, tmp_path
 
 def test_bright_files_read_back_as_they_were_measured(store: ResultStore, tmp_path: Path):
     exported(store, "bright", tmp_path / "out")
-    (row,) = read_results(tmp_path / "out", Told(model="org/m", gold="current")).rows
+    (row,) = read_results(tmp_path / "out", ImportHints(model="org/m", gold="current")).rows
     assert {task: dict(values) for task, values in row.metrics.items()} == {
         entry.task.name: dict(entry.metrics) for entry in store.entries().entries
     }
@@ -94,7 +94,7 @@ def test_imported_rows_go_out_byte_for_byte(tmp_path: Path):
     scores = '{"standard": [{"nauc": NaN, "ndcg_at_10": 0.10}]}'
     text = f'{{"task_name": "BrightPonyRetrieval",\r\n "scores": {scores}}}'
     path.write_text(text, encoding="utf-8", newline="")
-    (row,) = read_results(tmp_path / "in", Told()).rows
+    (row,) = read_results(tmp_path / "in", ImportHints()).rows
     save_imported(tmp_path / "results", row)
     assert export_imported([row], "bright", tmp_path / "out").files == ()
     (done,) = export_imported([row], "mteb", tmp_path / "out").files
@@ -107,7 +107,7 @@ def test_an_imported_file_never_leaves_the_folder(tmp_path: Path, path: str):
     source = tmp_path / "org__m" / "r1" / "f.json"
     source.parent.mkdir(parents=True)
     source.write_text(json.dumps({"NDCG@10": 0.5}), encoding="utf-8")
-    (row,) = read_results(source, Told("pony", "m")).rows
+    (row,) = read_results(source, ImportHints("pony", "m")).rows
     evil = replace(row, files=(OriginalFile(path, "{}"),))
     with pytest.raises(BadInput):
         export_imported([evil], "bright", tmp_path / "out")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from harness.core.errors import BadInput, RebenchError
 from harness.core.files import open_text, read_json
-from harness.exchange.bright import Told, is_bright, read_bright
-from harness.exchange.mteb import is_mteb, read_mteb
-from harness.exchange.records import HEADS, NotOurs, Record
+from harness.interop.bright import ImportHints, is_bright, read_bright
+from harness.interop.mteb import is_mteb, read_mteb
+from harness.interop.records import TASK_HEAD_METRICS, ResultFile, UnsupportedFile
 from results.imported import ImportedRow, OriginalFile
 
 _ASIDE = ("model_meta.json", "score.json")
@@ -27,7 +27,7 @@ class Imported:
     problems: tuple[RebenchError, ...] = field(default=())
 
 
-def read_results(path: Path, told: Told) -> Imported:
+def read_results(path: Path, hints: ImportHints) -> Imported:
     """Read one result file, or all of a folder however deep.
 
     Files of one model, revision, query set and gold version become one row per group of tasks.
@@ -39,8 +39,8 @@ def read_results(path: Path, told: Told) -> Imported:
     problems: list[RebenchError] = []
     for file in _files(path):
         try:
-            records.append(_Read(_record(file, told), _text(file)))
-        except NotOurs as error:
+            records.append(_Read(_record(file, hints), _text(file)))
+        except UnsupportedFile as error:
             skipped.append(error.message)
         except RebenchError as error:
             problems.append(error)
@@ -69,7 +69,7 @@ def _files(path: Path) -> Iterator[Path]:
 class _Read:
     """A file's contents, understood and verbatim."""
 
-    record: Record
+    record: ResultFile
     text: str
 
 
@@ -79,14 +79,16 @@ def _text(file: Path) -> str:
         return handle.read()
 
 
-def _record(file: Path, told: Told) -> Record:
+def _record(file: Path, hints: ImportHints) -> ResultFile:
     """Return what one file says, by whichever layout it has."""
     document = read_json(file)
     if is_mteb(document):
-        return read_mteb(file, document, told.model)
+        return read_mteb(file, document, hints.model)
     if is_bright(document):
-        return read_bright(file, document, told)
-    raise NotOurs(f"{file}: neither a result file of mteb nor of BRIGHT", fix="Leave it out.")
+        return read_bright(file, document, hints)
+    raise UnsupportedFile(
+        f"{file}: neither a result file of mteb nor of BRIGHT", fix="Leave it out."
+    )
 
 
 def _rows(files: Sequence[_Read]) -> Iterator[ImportedRow]:
@@ -95,7 +97,7 @@ def _rows(files: Sequence[_Read]) -> Iterator[ImportedRow]:
     folded: dict[tuple[str, ...], list[_Read]] = {}
     for file in files:
         record = file.record
-        for group in dict.fromkeys(HEADS[task][0] for task in record.metrics):
+        for group in dict.fromkeys(TASK_HEAD_METRICS[task].group for task in record.metrics):
             start = (record.model, record.revision, record.layout)
             key = (*start, record.query_set, record.gold, group)
             folded.setdefault(key, []).append(file)
@@ -109,7 +111,7 @@ def _row(group: str, files: Sequence[_Read], now: str) -> ImportedRow:
     records = [file.record for file in files]
     for record in records:
         for task, values in record.metrics.items():
-            if HEADS[task][0] != group:
+            if TASK_HEAD_METRICS[task].group != group:
                 continue
             if task in metrics and metrics[task] != values:
                 raise BadInput(
@@ -118,7 +120,7 @@ def _row(group: str, files: Sequence[_Read], now: str) -> ImportedRow:
                     fix="Import them one by one, with another --model for one of them.",
                 )
             metrics[task] = values
-    ordered = {task: metrics[task] for task in HEADS if task in metrics}
+    ordered = {task: metrics[task] for task in TASK_HEAD_METRICS if task in metrics}
     first = records[0]
     return ImportedRow(
         model=first.model,
@@ -127,7 +129,7 @@ def _row(group: str, files: Sequence[_Read], now: str) -> ImportedRow:
         group=group,
         query_set=first.query_set,
         gold=first.gold,
-        head_metric=HEADS[next(iter(ordered))][1],
+        head_metric=TASK_HEAD_METRICS[next(iter(ordered))].metric,
         metrics=ordered,
         dataset_revision=first.dataset_revision,
         protocol=" · ".join(dict.fromkeys(record.protocol for record in records)),
