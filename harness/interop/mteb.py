@@ -57,7 +57,7 @@ OUR_TASKS = {task_name(task): task for task in (*TASKS, STDLIB)}
 def read_mteb(path: Path, document: Mapping[str, Any], model: str | None) -> ResultFile:
     """Return what one result file says; `model` overrides the name that its folder gives.
 
-    Raises `UnsupportedFile` for a task we do not have, `BadInput` for a file that is no result file.
+    Raises `UnsupportedFile` for a task we do not have, `BadInput` for a file without results.
     """
     name = document.get("task_name")
     if not isinstance(name, str) or (name not in OUR_TASKS and name not in SUITES):
