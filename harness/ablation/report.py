@@ -11,20 +11,19 @@ from harness.ablation.figures import alt_text, draw
 from harness.ablation.findings import (
     cautions,
     findings,
-    p_text,
+    pair_title,
     scope_title,
-    seeds_line,
     variance_line,
 )
-from harness.ablation.method import method
 from harness.ablation.plan import TrainingRun
 from harness.ablation.results import AblationResult, result_json
-from harness.ablation.table import LEVEL
+from harness.ablation.table import SETTINGS
 from harness.core.files import write_text
 from harness.metrics.names import label, parse_metric
 from harness.render import numbers
 from harness.render.figures import write_figure
 from harness.render.markdown import bullets, escape, fenced, figure, section, table
+from results.schema import Entry
 
 REPORT = "report.md"
 FIGURES = "figures"
@@ -33,7 +32,7 @@ FIGURES = "figures"
 def write_report(ablation: AblationResult, folder: Path) -> Path:
     """Write `report.md`, `report.json` and `figures/` into a folder; returns the Markdown.
 
-    The same ablation gives the same bytes. Raises `StoreError` where nothing can be written.
+    The same ablation gives the same bytes. Raises `StoreError` if nothing can be written.
     """
     drawn = draw(ablation.spec, ablation.table, ablation.metric, ablation.curves)
     for name, files in drawn.items():
@@ -53,7 +52,7 @@ def report_text(ablation: AblationResult, figures: Mapping[str, object]) -> str:
     lines += section("What was found", bullets(findings(spec, ablation.table)),
                      bullets(cautions(spec, ablation.table)), _failures(ablation))  # fmt: skip
     lines += section("Means", [_means_words(ablation)], _means_table(ablation))
-    lines += section("Differences", [_deltas_words(ablation)], _deltas_table(ablation),
+    lines += section("Differences", [_differences_words(ablation)], _differences_table(ablation),
                      _shown("deltas", ablation, figures))  # fmt: skip
     lines += section("By reasoning intensity", *_intensity(ablation, figures))
     lines += section("Training", *_training(ablation, figures))
@@ -69,7 +68,9 @@ def _shown(name: str, ablation: AblationResult, figures: Mapping[str, object]) -
     if name not in figures:
         return []
     metric = label(parse_metric(ablation.metric))
-    pairs = list(dict.fromkeys((each.one, each.other) for each in ablation.table.deltas))
+    pairs = list(
+        dict.fromkeys((e.difference.a, e.difference.b) for e in ablation.table.differences)
+    )
     return figure(name, FIGURES, alt_text(name, ablation.spec, metric, pairs))
 
 
@@ -109,37 +110,37 @@ def _means_table(ablation: AblationResult) -> list[str]:
     return table(("variant", "task", "mean ± sd", seeds_head), rows, texts=2)
 
 
-def _deltas_words(ablation: AblationResult) -> str:
+def _differences_words(ablation: AblationResult) -> str:
     """Return the sentence above the table of differences."""
     return escape(
-        f"Paired by query and seed; {numbers.percent(LEVEL)} intervals and p take both for "
+        f"Paired by query and seed; {numbers.percent(SETTINGS.level)} intervals and p take both as "
         f"sources of variance; p corrected (Holm) over the {ablation.table.tests} tests of this "
         "table."
     )
 
 
-def _deltas_table(ablation: AblationResult) -> list[str]:
+def _differences_table(ablation: AblationResult) -> list[str]:
     """Return a row per comparison and task."""
     spec = ablation.spec
     rows = [
         (
-            f"{spec.title_of(each.one)} {numbers.MINUS} {spec.title_of(each.other)}",
+            pair_title(spec, each.difference.a, each.difference.b),
             scope_title(spec, each.task),
-            numbers.signed(each.delta),
-            numbers.signed_interval(each.test.interval),
-            p_text(each.test.p_mixed),
-            p_text(each.test.p_queries),
-            p_text(each.test.p_seeds),
-            p_text(each.p_corrected),
-            numbers.points(each.test.detectable),
-            f"{each.counts.wins}/{each.counts.ties}/{each.counts.losses}",
-            seeds_line(each),
+            numbers.signed(each.difference.delta),
+            numbers.signed_interval(each.difference.interval),
+            numbers.p_value(each.test.p_mixed),
+            numbers.p_value(each.test.p_queries),
+            numbers.p_value(each.test.p_seeds),
+            numbers.p_value(each.difference.p_corrected),
+            numbers.points(each.difference.detectable),
+            numbers.win_tie_loss(each.difference.counts),
+            ", ".join(numbers.signed(value) for value in each.by_seed.values()),
             variance_line(each),
         )
-        for each in ablation.table.deltas
+        for each in ablation.table.differences
     ]
     heads = (
-        "comparison", "task", "difference", f"{numbers.percent(LEVEL)} interval",
+        "comparison", "task", "difference", f"{numbers.percent(SETTINGS.level)} interval",
         "p, both", "p, queries", "p, seeds", "corrected p", "detectable", "won/tied/lost",
         "by seed", "variance of the mean",
     )  # fmt: skip
@@ -148,33 +149,26 @@ def _deltas_table(ablation: AblationResult) -> list[str]:
 
 def _intensity(ablation: AblationResult, figures: Mapping[str, object]) -> list[list[str]]:
     """Return the table and figure by bin, or why there is none."""
-    spec, found = ablation.spec, ablation.table.bins
-    if not found:
+    bins = ablation.table.bins
+    if not bins:
         return [["It is not known for these queries: see the notes at the end."]]
-    told = escape(
-        "A query needs the more reasoning, the less a lexical match explains of its gold: the rank "
-        "that BM25 (BRIGHT's recipe) gives the best gold document. Differences in points, with "
-        f"{numbers.percent(LEVEL)} intervals; nothing is tested here: bins show where to look."
+    words = escape(
+        "The less a lexical match explains of a query's gold, the more reasoning it needs: bins "
+        "are the rank that BM25 (BRIGHT's recipe) gives the best gold document. Differences in "
+        f"points, with {numbers.percent(SETTINGS.level)} intervals; nothing is tested here: bins "
+        "show where to look."
     )
-    names = list(dict.fromkeys(each.bin for each in found))
-    cells: dict[tuple[str, str], dict[str, str]] = {}
-    counts = {each.bin: each.queries for each in found}
-    for each in found:
-        reach = ""
-        if each.low is not None and each.high is not None:
-            reach = f" ({numbers.signed(each.low)} to {numbers.signed(each.high)})"
-        cells.setdefault((each.one, each.other), {})[each.bin] = (
-            f"{numbers.signed(each.delta)}{reach}"
-        )
+    counts = {each.bin: each.queries for each in bins}
+    cells: dict[str, dict[str, str]] = {}
+    for each in bins:
+        reach = "" if each.interval is None else f" ({numbers.signed_interval(each.interval)})"
+        row = cells.setdefault(pair_title(ablation.spec, each.a, each.b), {})
+        row[each.bin] = f"{numbers.signed(each.delta)}{reach}"
     rows = [
-        (
-            f"{spec.title_of(one)} {numbers.MINUS} {spec.title_of(other)}",
-            *(own.get(name, numbers.DASH) for name in names),
-        )
-        for (one, other), own in cells.items()
+        (title, *(own.get(name, numbers.DASH) for name in counts)) for title, own in cells.items()
     ]
-    heads = ("comparison", *(f"{name} ({counts[name]:,})" for name in names))
-    return [[told], table(heads, rows), _shown("intensity", ablation, figures)]
+    heads = ("comparison", *(f"{name} ({count:,})" for name, count in counts.items()))
+    return [[words], table(heads, rows), _shown("intensity", ablation, figures)]
 
 
 def _training(ablation: AblationResult, figures: Mapping[str, object]) -> list[list[str]]:
@@ -220,8 +214,8 @@ def _data(ablation: AblationResult) -> list[list[str]]:
         titles = dict.fromkeys(ablation.spec.title_of(run.variant) for run in runs)
         hashed = (f"sha256 {made.sha256[:16]}…",) if made.sha256 else ()
         facts = (f"{name}: {text}" for name, text in made.facts.items())
-        told = (f"{runs[0].inputs.rows:,} rows", *hashed, *facts)
-        lines.append(f"{', '.join(titles)}: {'; '.join(told)}")
+        said = (f"{runs[0].inputs.rows:,} rows", *hashed, *facts)
+        lines.append(f"{', '.join(titles)}: {'; '.join(said)}")
     return [bullets(lines)]
 
 
@@ -247,3 +241,44 @@ def _published(ablation: AblationResult) -> list[list[str]]:
 def _commands(ablation: AblationResult) -> list[str]:
     """Return the command that made the report."""
     return fenced([f"$ {shlex.join(ablation.command)}"])
+
+
+def method(ablation: AblationResult) -> list[str]:
+    """Return the sentences of the report's last section: statistics, runs, versions, notes."""
+    spec, tests = ablation.spec, ablation.table.tests
+    power = numbers.percent(SETTINGS.power)
+    return [
+        f"rebench {ablation.version}; training code {ablation.code[:16]}…; recipe "
+        f"{Path(spec.base).name} with each variant's keys on top",
+        f"Seeds {', '.join(map(str, spec.seeds))}, the same for every variant: with equal data a "
+        "seed draws the same batches and negatives in each, so differences are paired by seed as "
+        "well as by query.",
+        "Interval and p, both: two-way crossed random effects of seeds and queries on the "
+        "differences (mean squares; parts below zero cut off), t with Satterthwaite's degrees of "
+        f"freedom; {numbers.percent(SETTINGS.level)} intervals. With several tasks: macro-mean, "
+        "queries within tasks. The variance between seeds is pooled over all variants, which "
+        "assumes that seeds scatter alike in each.",
+        "p, queries: signs flipped query by query of the difference averaged over seeds, "
+        f"{SETTINGS.permutations:,} permutations, seed {SETTINGS.seed}: would it hold for other "
+        "queries, given these very trainings? p, seeds: t over seeds with the pooled variance: "
+        "would it hold for other seeds, given these very queries?",
+        "The largest of the three p counts, and is what Holm corrects (simulated levels: "
+        "docs/ablation.md).",
+        f"detectable: the smallest true difference that the test of both sees in {power} of cases "
+        f"by the same variances, at the level of Holm's first step ({SETTINGS.alpha:g} / {tests})",
+        "variance of the mean: which part of it comes from seeds, queries, and neither (the rest)",
+        *_hardware(ablation.first_done.entries),
+        *ablation.notes,
+    ]
+
+
+def _hardware(entries: Mapping[str, Entry]) -> list[str]:
+    """Return what the runs were measured on, as the first entry says."""
+    first = next(iter(entries.values()), None)
+    if first is None:
+        return []
+    machine = first.environment
+    return [
+        f"Measured on {machine.get('cpu')}, {machine.get('usable_cores')} cores, "
+        f"Python {machine.get('python')}"
+    ]

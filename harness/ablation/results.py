@@ -10,7 +10,7 @@ from harness.ablation.curves import Curves
 from harness.ablation.execute import RunResult
 from harness.ablation.findings import cautions, findings
 from harness.ablation.spec import AblationSpec
-from harness.ablation.table import LEVEL, POWER, SEED, AblationTable, SeededDifference, SideMean
+from harness.ablation.table import SETTINGS, AblationTable, SeededDifference, SideMean
 from harness.stats.bootstrap import Interval
 from results.published import PublishedRow
 
@@ -36,7 +36,7 @@ class AblationResult:
 
     @property
     def failed(self) -> tuple[RunResult, ...]:
-        """Return the runs that failed."""
+        """Return the failed runs."""
         return tuple(result for result in self.results if result.failed)
 
     @property
@@ -55,18 +55,20 @@ def result_json(ablation: AblationResult) -> dict[str, Any]:
         "metric": ablation.metric,
         "tasks": list(spec.tasks),
         "seeds": list(spec.seeds),
-        "level": LEVEL,
-        "power": POWER,
-        "random_seed": SEED,
+        "level": SETTINGS.level,
+        "power": SETTINGS.power,
+        "random_seed": SETTINGS.seed,
         "code": ablation.code,
         "tests": table.tests,
         "findings": [*findings(spec, table), *cautions(spec, table)],
         "means": [_mean_json(each, spec) for each in table.means],
-        "differences": [_delta_json(each) for each in table.deltas],
+        "differences": [_difference_json(each) for each in table.differences],
         "intensity": [
             {
-                "one": each.one, "other": each.other, "bin": each.bin, "queries": each.queries,
-                "delta": each.delta, "low": each.low, "high": each.high,
+                "one": each.a, "other": each.b, "bin": each.bin, "queries": each.queries,
+                "delta": each.delta,
+                "low": None if each.interval is None else each.interval.low,
+                "high": None if each.interval is None else each.interval.high,
             }
             for each in table.bins
         ],
@@ -83,7 +85,6 @@ def result_json(ablation: AblationResult) -> dict[str, Any]:
 
 
 def _mean_json(each: SideMean, spec: AblationSpec) -> dict[str, Any]:
-    """Return one mean."""
     return {
         "side": each.side,
         "title": spec.title_of(each.side),
@@ -94,37 +95,37 @@ def _mean_json(each: SideMean, spec: AblationSpec) -> dict[str, Any]:
     }
 
 
-def _delta_json(each: SeededDifference) -> dict[str, Any]:
-    """Return one tested difference."""
-    found = each.test.crossed
+def _difference_json(each: SeededDifference) -> dict[str, Any]:
+    """Return one tested difference; `detectable` is before correction."""
+    difference, crossed = each.difference, each.test.crossed
+    counts = difference.counts
     return {
-        "one": each.one,
-        "other": each.other,
+        "one": difference.a,
+        "other": difference.b,
         "task": each.task or None,
-        "queries": each.queries,
-        "delta": each.delta,
+        "queries": difference.queries,
+        "delta": difference.delta,
         "by_seed": {str(seed): value for seed, value in each.by_seed.items()},
-        "interval": _interval_json(each.test.interval),
-        "error": found.error,
-        "degrees": found.degrees,
-        "variance": {"seeds": found.seeds, "queries": found.queries, "rest": found.rest},
+        "interval": _interval_json(difference.interval),
+        "error": crossed.error,
+        "degrees": crossed.degrees,
+        "variance": {"seeds": crossed.seeds, "queries": crossed.queries, "rest": crossed.rest},
         "p_mixed": each.test.p_mixed,
         "p_queries": each.test.p_queries,
         "p_seeds": each.test.p_seeds,
-        "p": each.test.p,
-        "p_corrected": each.p_corrected,
+        "p": difference.p,
+        "p_corrected": difference.p_corrected,
         "detectable": each.test.detectable,
-        "won_tied_lost": [each.counts.wins, each.counts.ties, each.counts.losses],
+        "detectable_corrected": difference.detectable,
+        "won_tied_lost": [counts.wins, counts.ties, counts.losses],
     }
 
 
 def _interval_json(interval: Interval | None) -> Sequence[float] | None:
-    """Return both ends."""
     return None if interval is None else [interval.low, interval.high]
 
 
 def _run_json(result: RunResult) -> dict[str, Any]:
-    """Return one run."""
     return {
         "variant": result.run.variant,
         "seed": result.run.seed,

@@ -12,8 +12,8 @@ from harness.ablation.ports import Dependencies
 from harness.ablation.results import AblationResult
 from harness.ablation.spec import AblationSpec
 from harness.ablation.table import make_table
-from harness.ablation.values import MeasuredValues, read_values
-from harness.compare.slices import BEYOND, BINS, bin_of
+from harness.ablation.values import read_values
+from harness.compare.slices import intensity_bins
 from harness.compare.task_context import TaskContextLoader
 from harness.data.local_tasks import DataLocations
 from results.published import PublishedRow, load_published
@@ -40,37 +40,24 @@ def run_ablation(
     results = executor.run_all(runs)
     values = read_values(spec, results, reference, workspace.store)
     first = next(result.entries for result in results if not result.failed)
-    bins, notes = intensity_bins(
-        values, first, TaskContextLoader(workspace.store, (), places, needs.reporter)
-    )
+    loader = TaskContextLoader(workspace.store, (), places, needs.reporter)
+    contexts = {task: loader.load(entry.task, (), ()) for task, entry in first.items()}
     return AblationResult(
         spec=spec,
         results=results,
         metric=values.metric,
-        table=make_table(spec, values, bins),
+        table=make_table(spec, values, intensity_bins(values.columns, contexts)),
         curves=read_curves(results, workspace.root),
         published=published_rows(spec.published),
-        notes=(*notes, *_twins(results), *warnings_of(runs)),
+        notes=(
+            *(note for context in contexts.values() for note in context.notes),
+            *_twins(results),
+            *warnings_of(runs),
+        ),
         code=needs.trainer.code,
         version=version,
         command=workspace.command,
     )
-
-
-def intensity_bins(
-    values: MeasuredValues, entries: Mapping[str, Entry], library: TaskContextLoader
-) -> tuple[dict[str, list[int]], tuple[str, ...]]:
-    """Return bin of reasoning intensity -> columns, in order, and notes on what is not known."""
-    bins: dict[str, list[int]] = {name: [] for name in (*(name for name, _, _ in BINS), BEYOND)}
-    notes: list[str] = []
-    for task, entry in entries.items():
-        known = library.load(entry.task, (), ())
-        notes += known.notes
-        if known.ranks is None:
-            continue
-        for at in values.columns.of(task):
-            bins[bin_of(known.ranks[values.columns.queries[at]])].append(at)
-    return {name: places for name, places in bins.items() if places}, tuple(notes)
 
 
 def published_rows(models: Sequence[str]) -> tuple[PublishedRow, ...]:

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.random import Generator
 
 from harness.ablation.spec import AblationSpec
 from harness.ablation.values import MeasuredValues
-from harness.core.hashing import sha256_text
+from harness.compare.differences import ComparisonSettings, Difference, correct, row_means
+from harness.stats.bootstrap import Interval
 from harness.stats.conventions import PERMUTATIONS
 from harness.stats.crossed import (
     CrossedTest,
@@ -19,15 +19,12 @@ from harness.stats.crossed import (
     crossed_variance,
     pooled_seeds,
 )
-from harness.stats.effect import WinTieLoss, win_tie_loss
-from harness.stats.holm import holm
-from harness.stats.samples import Values, macro_weights
+from harness.stats.effect import win_tie_loss
+from harness.stats.power import detectable_difference
 
-SEED = 20_240_716
-"""Where the random numbers of the table start: the same entries give the same table."""
+SETTINGS = ComparisonSettings(permutations=4 * PERMUTATIONS)
+"""Level, limit, power and random seed are compare's; there are few tests, so more permutations."""
 
-LEVEL = 0.95
-POWER = 0.8
 OVERALL = ""
 """Stands for all tasks together in place of a task's name."""
 
@@ -37,7 +34,7 @@ class SideMean:
     """One side on one task (or all: macro-mean): mean over seeds, standard deviation, each seed.
 
     `deviation` has n - 1 below and is `None` for a single seed and for the reference. `seeds` are
-    empty where every run failed, and `mean` is then `None`.
+    empty if every run failed, and `mean` is then `None`.
     """
 
     side: str
@@ -49,55 +46,47 @@ class SideMean:
 
 @dataclass(frozen=True, slots=True)
 class SeededDifference:
-    """`one` less `other` on one task (or all), as a fraction.
+    """A difference over queries and training seeds, on one task or on all.
 
-    `by_seed` holds each seed's mean difference; `counts` are queries won, tied and lost by the
-    difference averaged over seeds. `p_corrected` is Holm's over all tests of the table.
+    `difference` is compare's: `a` less `b`, its p the largest of the three of `test`, corrected
+    over all tests of the table, and `detectable` at the level of Holm's first step. `by_seed` holds
+    each seed's mean difference; queries are won, tied and lost by the average over seeds.
     """
 
-    one: str
-    other: str
+    difference: Difference
     task: str
-    queries: int
     by_seed: Mapping[int, float]
-    counts: WinTieLoss
     test: CrossedTest
-    p_corrected: float
-
-    @property
-    def delta(self) -> float:
-        """Return the difference of means."""
-        return self.test.crossed.mean
 
     @property
     def separable(self) -> bool:
-        """Tell whether the difference stands after correction."""
-        return self.p_corrected <= 1 - LEVEL + 1e-12
+        """Return whether the difference stands after correction."""
+        p = self.difference.p_corrected
+        return p is not None and p <= SETTINGS.alpha
 
 
 @dataclass(frozen=True, slots=True)
 class BinDifference:
-    """A difference over the queries of one bin of reasoning intensity; not tested."""
+    """`a` less `b` over the queries of one bin of reasoning intensity; not tested."""
 
-    one: str
-    other: str
+    a: str
+    b: str
     bin: str
     queries: int
     delta: float
-    low: float | None
-    high: float | None
+    interval: Interval | None
 
 
 @dataclass(frozen=True, slots=True)
 class AblationTable:
-    """Means and differences; `deltas` stand pair by pair, tasks before the macro-mean.
+    """Means and differences, pair by pair, tasks before the macro-mean.
 
     `tests` counts the p-values that were corrected together, `skipped` the pairs that failed runs
     left nothing of.
     """
 
     means: tuple[SideMean, ...]
-    deltas: tuple[SeededDifference, ...]
+    differences: tuple[SeededDifference, ...]
     bins: tuple[BinDifference, ...]
     tests: int
     skipped: tuple[tuple[str, str], ...] = ()
@@ -105,11 +94,11 @@ class AblationTable:
     def headline(self, spec: AblationSpec) -> tuple[SeededDifference, ...]:
         """Return the differences over all that was measured, one per pair."""
         wanted = OVERALL if len(spec.tasks) > 1 else None
-        return tuple(each for each in self.deltas if wanted is None or each.task == wanted)
+        return tuple(each for each in self.differences if wanted is None or each.task == wanted)
 
 
-def scopes(spec: AblationSpec, values: MeasuredValues) -> tuple[str, ...]:
-    """Return the tasks, and with more than one of them all together."""
+def scopes(values: MeasuredValues) -> tuple[str, ...]:
+    """Return the tasks and, if there are several, all together."""
     tasks = tuple(dict.fromkeys(values.columns.tasks))
     return (*tasks, OVERALL) if len(tasks) > 1 else tasks
 
@@ -118,116 +107,146 @@ def make_table(
     spec: AblationSpec, values: MeasuredValues, bins: Mapping[str, Sequence[int]]
 ) -> AblationTable:
     """Return the table; `bins` maps a bin of reasoning intensity to its columns."""
-    found: list[SeededDifference] = []
+    differences: list[SeededDifference] = []
     skipped: list[tuple[str, str]] = []
     by_bin: list[BinDifference] = []
     for one, other in spec.pairs:
-        seeds, gaps = values.differences(one, other, spec)
-        if not seeds:
+        pair = _Pair(one, other, values.shared_seeds(one, other, spec), values)
+        if not pair.seeds:
             skipped.append((one, other))
             continue
-        found += [
-            _delta((one, other), seeds, gaps, scope, values) for scope in scopes(spec, values)
-        ]
-        by_bin += [
-            _bin_delta((one, other), name, gaps[:, list(places)]) for name, places in bins.items()
-        ]
-    corrected = holm([each.test.p for each in found]) if found else ()
-    deltas = tuple(
-        replace(each, p_corrected=float(p)) for each, p in zip(found, corrected, strict=True)
-    )
-    return AblationTable(_means(spec, values), deltas, tuple(by_bin), len(deltas), tuple(skipped))
-
-
-def rng_of(scope: str) -> Generator:
-    """Return the generator of one scope: another comparison changes no number of this one."""
-    return np.random.default_rng([SEED, int(sha256_text(scope)[:16], 16)])
-
-
-def _delta(
-    pair: tuple[str, str], seeds: Sequence[int], gaps: Values, scope: str, values: MeasuredValues
-) -> SeededDifference:
-    """Return one tested difference, not yet corrected."""
-    tasks = values.columns.tasks if scope == OVERALL else None
-    own = gaps if scope == OVERALL else np.ascontiguousarray(gaps[:, values.columns.of(scope)])
-    test = crossed_test(
-        own,
-        rng_of(f"{pair[0]} − {pair[1]} on {scope}"),
-        tasks=tasks,
-        pooled=_pooled(pair, seeds, scope, values),
-        level=LEVEL,
-        target=POWER,
-        permutations=4 * PERMUTATIONS,
-    )
-    means = _macro(own, tasks)
-    averaged = own.mean(axis=0)
-    return SeededDifference(
-        one=pair[0],
-        other=pair[1],
-        task=scope,
-        queries=own.shape[1],
-        by_seed={seed: float(mean) for seed, mean in zip(seeds, means, strict=True)},
-        counts=win_tie_loss(averaged, np.zeros_like(averaged)),
-        test=test,
-        p_corrected=test.p,
+        differences += [pair.difference(scope) for scope in scopes(values)]
+        by_bin += [pair.bin_difference(name, columns) for name, columns in bins.items()]
+    return AblationTable(
+        means=_means(spec, values),
+        differences=_corrected(differences),
+        bins=tuple(by_bin),
+        tests=len(differences),
+        skipped=tuple(skipped),
     )
 
 
-def _pooled(
-    pair: tuple[str, str], seeds: Sequence[int], scope: str, values: MeasuredValues
-) -> Part | None:
-    """Return what seeds do to this difference, by all variants that have its seeds."""
-    complete = values.complete(seeds)
-    if scope == OVERALL:
-        means = np.stack([_macro(own, values.columns.tasks) for own in complete])
-    else:
-        means = complete[:, :, values.columns.of(scope)].mean(axis=2)
-    parts = pooled_seeds(means)
-    if parts is None:
+def _corrected(found: Sequence[SeededDifference]) -> tuple[SeededDifference, ...]:
+    """Return the differences with corrected p, and what is detectable at Holm's first step."""
+    if not found:
+        return ()
+    (tested,) = correct([[each.difference for each in found]], SETTINGS)
+    return tuple(
+        replace(each, difference=replace(difference, detectable=_detectable(each, len(found))))
+        for each, difference in zip(found, tested, strict=True)
+    )
+
+
+def _detectable(each: SeededDifference, tests: int) -> float | None:
+    """Return the smallest true difference that is seen though Holm divides the level by `tests`."""
+    error, degrees = each.test.crossed.error, each.test.crossed.degrees
+    if error is None or degrees is None:
         return None
-    return parts[0] if all(side in values.variants for side in pair) else parts[1]
+    return detectable_difference(
+        error, degrees, alpha=SETTINGS.alpha / tests, target=SETTINGS.power
+    )
 
 
-def _bin_delta(pair: tuple[str, str], name: str, gaps: Values) -> BinDifference:
-    """Return a difference over one bin with the crossed model's interval."""
-    from scipy.stats import t
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Two sides over the seeds that both have."""
 
-    found = crossed_variance(gaps)
-    low = high = None
-    if found.error is not None and found.degrees is not None:
-        reach = float(t.ppf((1 + LEVEL) / 2, found.degrees)) * found.error
-        low, high = found.mean - reach, found.mean + reach
-    return BinDifference(*pair, name, gaps.shape[1], found.mean, low, high)
+    one: str
+    other: str
+    seeds: tuple[int, ...]
+    values: MeasuredValues
+
+    def difference(self, scope: str) -> SeededDifference:
+        """Return the tested difference on one task or on all, not yet corrected."""
+        rows = [self.values.rows(side, self.seeds, scope) for side in (self.one, self.other)]
+        tasks = self.values.columns.tasks if scope == OVERALL else None
+        gaps = rows[0] - rows[1]
+        test = crossed_test(
+            gaps,
+            SETTINGS.rng(f"{self.one} − {self.other} on {scope}"),
+            tasks=tasks,
+            pooled=self._pooled(scope),
+            level=SETTINGS.level,
+            target=SETTINGS.power,
+            permutations=SETTINGS.permutations,
+        )
+        averaged = gaps.mean(axis=0)
+        means = [float(np.mean(row_means(each, tasks))) for each in rows]
+        return SeededDifference(
+            difference=Difference(
+                a=self.one,
+                b=self.other,
+                queries=gaps.shape[1],
+                mean_a=means[0],
+                mean_b=means[1],
+                delta=test.crossed.mean,
+                interval=test.interval,
+                counts=win_tie_loss(averaged, np.zeros_like(averaged)),
+                effect=None,
+                detectable=test.detectable,
+                p=test.p,
+            ),
+            task=scope,
+            by_seed=dict(zip(self.seeds, row_means(gaps, tasks), strict=True)),
+            test=test,
+        )
+
+    def bin_difference(self, name: str, columns: Sequence[int]) -> BinDifference:
+        """Return the difference over one bin with the crossed model's interval."""
+        from scipy.stats import t
+
+        one, other = (self.values.rows(side, self.seeds, OVERALL) for side in self._sides)
+        gaps = (one - other)[:, list(columns)]
+        variance = crossed_variance(gaps)
+        interval = None
+        if variance.error is not None and variance.degrees is not None:
+            reach = float(t.ppf((1 + SETTINGS.level) / 2, variance.degrees)) * variance.error
+            interval = Interval(variance.mean - reach, variance.mean + reach, SETTINGS.level)
+        return BinDifference(self.one, self.other, name, len(columns), variance.mean, interval)
+
+    @property
+    def _sides(self) -> tuple[str, str]:
+        return self.one, self.other
+
+    def _pooled(self, scope: str) -> Part | None:
+        """Return the variance between seeds of this difference, pooled over all variants."""
+        complete = [
+            self.values.rows(name, self.seeds, scope)
+            for name, by_seed in self.values.variants.items()
+            if by_seed.keys() >= set(self.seeds)
+        ]
+        tasks = self.values.columns.tasks if scope == OVERALL else None
+        parts = pooled_seeds(np.array([row_means(rows, tasks) for rows in complete]))
+        if parts is None:
+            return None
+        both_trained = all(side in self.values.variants for side in self._sides)
+        return parts[0] if both_trained else parts[1]
 
 
 def _means(spec: AblationSpec, values: MeasuredValues) -> tuple[SideMean, ...]:
     """Return every side's means on every task and on all."""
-    found = []
-    for scope in scopes(spec, values):
+    means = []
+    for scope in scopes(values):
         tasks = values.columns.tasks if scope == OVERALL else None
-        places = slice(None) if scope == OVERALL else values.columns.of(scope)
         if values.reference is not None:
-            own = float(_macro(values.reference[places][None], tasks)[0])
-            found.append(SideMean(spec.reference.title, scope, own, None, {}))
-        for name, by_seed_values in values.variants.items():
-            by_seed = {
-                seed: float(_macro(row[places][None], tasks)[0])
-                for seed, row in sorted(by_seed_values.items())
-            }
-            numbers = list(by_seed.values())
-            found.append(
-                SideMean(
-                    side=name,
-                    task=scope,
-                    mean=float(np.mean(numbers)) if numbers else None,
-                    deviation=float(np.std(numbers, ddof=1)) if len(numbers) > 1 else None,
-                    seeds=by_seed,
-                )
-            )
-    return tuple(found)
+            title = spec.reference.title
+            (mean,) = row_means(values.rows(title, (0,), scope), tasks)
+            means.append(SideMean(title, scope, mean, None, {}))
+        for name, by_seed in values.variants.items():
+            means.append(_side_mean(name, sorted(by_seed), values, scope))
+    return tuple(means)
 
 
-def _macro(rows: Values, tasks: Sequence[str] | None) -> Values:
-    """Return each row's mean over queries, or its macro-mean over tasks: `[rows]`."""
-    means: Values = rows.mean(axis=1) if tasks is None else rows @ macro_weights(tasks)
-    return means
+def _side_mean(name: str, seeds: Sequence[int], values: MeasuredValues, scope: str) -> SideMean:
+    """Return one variant's mean over its seeds."""
+    if not seeds:
+        return SideMean(name, scope, None, None, {})
+    tasks = values.columns.tasks if scope == OVERALL else None
+    numbers = row_means(values.rows(name, seeds, scope), tasks)
+    return SideMean(
+        side=name,
+        task=scope,
+        mean=float(np.mean(numbers)),
+        deviation=float(np.std(numbers, ddof=1)) if len(numbers) > 1 else None,
+        seeds=dict(zip(seeds, numbers, strict=True)),
+    )

@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.ablation.execute import RunResult
 from harness.ablation.spec import AblationSpec
+from harness.compare.differences import QueryColumns, head_metric
 from harness.core.errors import BadInput
 from harness.stats.samples import Values
 from results.schema import Entry
@@ -20,23 +21,11 @@ BySeed: TypeAlias = Mapping[int, Values]
 
 
 @dataclass(frozen=True, slots=True)
-class QueryColumns:
-    """The columns of all values: task and id of each query."""
-
-    tasks: tuple[str, ...]
-    queries: tuple[str, ...]
-
-    def of(self, task: str) -> list[int]:
-        """Return which columns are a task's."""
-        return [at for at, name in enumerate(self.tasks) if name == task]
-
-
-@dataclass(frozen=True, slots=True)
 class MeasuredValues:
     """Everything that was measured, by the metric that heads the ablation, as fractions.
 
-    `variants` maps a variant to its values by seed (failed runs are not there; a variant of which
-    all failed has none); `reference` is `[queries]` or `None`.
+    `variants` maps a variant to its values by seed, without failed runs; `reference` is
+    `[queries]` or `None`.
     """
 
     metric: str
@@ -44,39 +33,26 @@ class MeasuredValues:
     variants: Mapping[str, BySeed]
     reference: Values | None
 
-    def differences(
-        self, one: str, other: str, spec: AblationSpec
-    ) -> tuple[tuple[int, ...], Values]:
-        """Return the seeds both sides have, and `one` less `other`: `[seeds, queries]`.
-
-        The reference has no seed of its own and stands against every one. No seed in common gives
-        an empty array.
-        """
+    def shared_seeds(self, one: str, other: str, spec: AblationSpec) -> tuple[int, ...]:
+        """Return the seeds that both sides have; the reference has none and fits them all."""
         sides = [self.variants.get(name) for name in (one, other)]
-        seeds = [seed for seed in spec.seeds if all(side is None or seed in side for side in sides)]
-        if not seeds:
-            return (), np.zeros((0, len(self.columns.queries)))
-        return tuple(seeds), np.stack([self._of(one, s) - self._of(other, s) for s in seeds])
+        return tuple(
+            seed for seed in spec.seeds if all(side is None or seed in side for side in sides)
+        )
 
-    def complete(self, seeds: Sequence[int]) -> Values:
-        """Return the values of the variants that have all these seeds.
+    def rows(self, side: str, seeds: Sequence[int], task: str) -> Values:
+        """Return a side's values on one task (empty: on all), `[seeds, queries]`.
 
-        `[variants, seeds, queries]`, in order; what seeds do is pooled over them.
+        The reference has the same values for every seed. Raises `ValueError` for a side that was
+        not measured.
         """
-        found = [
-            [by_seed[seed] for seed in seeds]
-            for by_seed in self.variants.values()
-            if by_seed.keys() >= set(seeds)
-        ]
-        return np.array(found).reshape(-1, len(seeds), len(self.columns.queries))
-
-    def _of(self, side: str, seed: int) -> Values:
-        """Return one side's values for a seed."""
         if side in self.variants:
-            return self.variants[side][seed]
-        if self.reference is None:
+            rows = np.stack([self.variants[side][seed] for seed in seeds])
+        elif self.reference is not None:
+            rows = np.tile(self.reference, (len(seeds), 1))
+        else:
             raise ValueError(f"{side} was not measured")
-        return self.reference
+        return np.ascontiguousarray(rows[:, self.columns.of(task)]) if task else rows
 
 
 def read_values(
@@ -85,16 +61,21 @@ def read_values(
     reference: Mapping[str, Entry],
     store: ResultStore,
 ) -> MeasuredValues:
-    """Return the values of all runs; columns stand task by task, in the order of the first run.
+    """Return the values of all runs; columns are task by task, in the order of the first run.
 
-    Raises `BadInput` when every run failed, or the tasks are headed by different metrics and none
+    Raises `BadInput` if every run failed, or if the tasks are headed by different metrics and none
     is named; `StoreError` for files that cannot be read.
     """
     done = [result for result in results if not result.failed]
     if not done:
-        failed = f"{len(results)} of {len(results)}"
-        raise BadInput(f"{failed} runs failed: there is nothing to compare", fix=_first(results))
-    metric = spec.metric or _head(done[0].entries)
+        counts = f"{len(results)} of {len(results)}"
+        raise BadInput(
+            f"{counts} runs failed: there is nothing to compare",
+            fix=results[0].record.failure if results else "There was no run.",
+        )
+    metric = spec.metric or head_metric(
+        done[0].entries.values(), "Name one: metric = … in the ablation's file."
+    )
     first = {task: store.per_query(entry)[metric] for task, entry in done[0].entries.items()}
     columns = QueryColumns(
         tasks=tuple(task for task, values in first.items() for _ in values),
@@ -104,24 +85,8 @@ def read_values(
     for result in done:
         values = _row(result.entries, metric, columns, store)
         variants[result.run.variant][result.run.seed] = values
-    own = _row(reference, metric, columns, store) if reference else None
-    return MeasuredValues(metric, columns, variants, own)
-
-
-def _first(results: Sequence[RunResult]) -> str:
-    """Return the first failure there was."""
-    return next((each.record.failure for each in results if each.failed), "There was no run.")
-
-
-def _head(entries: Mapping[str, Entry]) -> str:
-    """Return the metric that heads all tasks; raises `BadInput` for several."""
-    found = dict.fromkeys(entry.task.head_metric for entry in entries.values())
-    if len(found) > 1:
-        raise BadInput(
-            f"these tasks are headed by different metrics: {', '.join(found)}",
-            fix="Name one: metric = … in the ablation's file.",
-        )
-    return next(iter(found))
+    untrained = _row(reference, metric, columns, store) if reference else None
+    return MeasuredValues(metric, columns, variants, untrained)
 
 
 def _row(

@@ -46,7 +46,7 @@ def print_preview(planned: Preview, *, as_json: bool) -> None:
 
 def print_result(ablation: AblationResult, report: Path) -> None:
     """Print means, differences, what they say, and where the report is."""
-    from harness.ablation.findings import cautions, findings, p_text, scope_title
+    from harness.ablation.findings import cautions, findings, pair_title, scope_title
     from harness.cli.console import print_aligned, print_text
     from harness.render import numbers
 
@@ -64,21 +64,19 @@ def print_result(ablation: AblationResult, report: Path) -> None:
         ]
     )
     print_text("")
-    if ablation.table.deltas:
+    if ablation.table.differences:
         print_aligned(
             [
                 {
-                    "difference": (
-                        f"{spec.title_of(each.one)} {numbers.MINUS} {spec.title_of(each.other)}"
-                    ),
+                    "difference": pair_title(spec, each.difference.a, each.difference.b),
                     "task": scope_title(spec, each.task),
-                    "points": numbers.signed(each.delta),
-                    numbers.percent(0.95): numbers.signed_interval(each.test.interval),
-                    "p": p_text(each.test.p),
-                    "corrected": p_text(each.p_corrected),
-                    "detectable": numbers.points(each.test.detectable),
+                    "points": numbers.signed(each.difference.delta),
+                    numbers.percent(0.95): numbers.signed_interval(each.difference.interval),
+                    "p": numbers.p_value(each.difference.p),
+                    "corrected": numbers.p_value(each.difference.p_corrected),
+                    "detectable": numbers.points(each.difference.detectable),
                 }
-                for each in ablation.table.deltas
+                for each in ablation.table.differences
             ]
         )
         print_text("")

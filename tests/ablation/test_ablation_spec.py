@@ -13,11 +13,14 @@ from harness.ablation.plan import check_variants, run_recipe
 from harness.ablation.redapter import RedapterTrainer, launch_command
 from harness.ablation.spec import read_spec, restrict, shipped
 from harness.ablation.table import make_table
-from harness.ablation.values import MeasuredValues, QueryColumns
+from harness.ablation.values import MeasuredValues
 from harness.cli import ablate
+from harness.compare.differences import QueryColumns
 from harness.core.settings import load_settings
 from redapter.config_file import read_config
 from results.published import load_published
+
+PAIR = ("redapter", "infonce")
 
 
 def needs_of(spec, tmp_path):
@@ -84,15 +87,22 @@ def small_spec():
 def test_several_tasks_are_compared_one_by_one_and_as_a_macro_mean():
     spec, values = small_spec(), sheet()
     table = make_table(spec, values, {"1": range(5), "2–10": range(5, 30)})
-    own = [each for each in table.deltas if (each.one, each.other) == ("redapter", "infonce")]
-    assert [(each.task, each.queries) for each in own] == [("a", 10), ("b", 20), ("", 30)]
-    assert own[2].delta == pytest.approx((own[0].delta + own[1].delta) / 2)
-    assert table.tests == len(table.deltas) == 9
+    own = [e for e in table.differences if (e.difference.a, e.difference.b) == PAIR]
+    assert [(each.task, each.difference.queries) for each in own] == [
+        ("a", 10),
+        ("b", 20),
+        ("", 30),
+    ]
+    deltas = [each.difference.delta for each in own]
+    assert deltas[2] == pytest.approx((deltas[0] + deltas[1]) / 2)
+    assert table.tests == len(table.differences) == 9
     assert [each.task for each in table.headline(spec)] == ["", "", ""]
-    raw = [each.test.p for each in table.deltas]
-    assert [each.p_corrected for each in table.deltas] == pytest.approx(holm_by_hand(raw))
-    (first,) = [b for b in table.bins if (b.one, b.other, b.bin) == ("redapter", "infonce", "1")]
-    _, gaps = values.differences("redapter", "infonce", spec)
+    raw = [each.test.p for each in table.differences]
+    corrected = [each.difference.p_corrected for each in table.differences]
+    assert corrected == pytest.approx(holm_by_hand(raw))
+    (first,) = [b for b in table.bins if (b.a, b.b, b.bin) == (*PAIR, "1")]
+    rows = [values.rows(side, (1, 2, 3), "") for side in PAIR]
+    gaps = rows[0] - rows[1]
     assert first.delta == pytest.approx(gaps[:, :5].mean())
 
 
@@ -114,13 +124,12 @@ def test_a_failed_seed_leaves_the_comparison_its_other_seeds():
         values.reference,
     )
     spec = small_spec()
-    seeds, gaps = short.differences("redapter", "infonce", spec)
-    assert seeds == (1, 3)
-    assert gaps.shape == (2, 30)
-    assert short.complete((1, 3)).shape == (2, 2, 30)
-    assert short.complete((1, 2, 3)).shape == (1, 3, 30)
+    assert short.shared_seeds(*PAIR, spec) == (1, 3)
+    assert short.shared_seeds("infonce", "untrained", spec) == (1, 2, 3)
+    assert short.rows("redapter", (1, 3), "").shape == (2, 30)
+    assert short.rows("redapter", (1, 3), "a").shape == (2, 10)
     table = make_table(spec, short, {})
-    own = next(each for each in table.deltas if each.other == "infonce")
+    own = next(each for each in table.differences if each.difference.b == "infonce")
     assert list(own.by_seed) == [1, 3]
 
 
