@@ -152,9 +152,7 @@ def stage(port: int, calls: int, concurrency: int) -> Measured:
                for n in range(calls)}  # fmt: skip
     sources = [SourceRow(key, "200 to 300 words", "college") for key in text_of]
     prompts = PromptBuilder(load_profile("general", WORDING), "m", "m")
-    chat = HttpChat(
-        f"http://127.0.0.1:{port}/v1", "m", "", ChatServerOptions(concurrency=concurrency)
-    )
+    chat = HttpChat(f"http://127.0.0.1:{port}/v1", "m", ChatServerOptions(concurrency=concurrency))
     reporter = Watching(calls)
     with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / "j.jsonl") as journal:
         dispatcher = Dispatcher(chat, journal, reporter)

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from remixer.stages.scorers import CandidateScorer
     from remixer.task_profiles import TaskProfile
 
-KEY_VARIABLES = ("REBENCH_LLM_KEY", "OPENAI_API_KEY")
-"""Where the key of an HTTP server is looked for; it is put into its header and nowhere else."""
 
 _LLM_FIX = "Give --llm http://HOST:PORT/v1, --llm vllm:MODEL or --llm replay:FILE."
 
@@ -86,16 +84,17 @@ def chat_model(flags: ModelFlags, environment: Mapping[str, str] = os.environ) -
     if flags.llm is None:
         return None
     if flags.llm.startswith(("http://", "https://")):
-        from models.chat.http import ChatServerOptions, HttpChat
+        from harness.core.secrets import key_from
+        from models.chat.http import KEY_VARIABLES, ChatServerOptions, HttpChat
 
         if not flags.model:
             raise BadInput(
                 f"no model is named for {flags.llm}",
                 fix="Give --llm-model NAME, as the server knows it.",
             )
-        key = next((environment[name] for name in KEY_VARIABLES if environment.get(name)), "")
+        key = key_from(environment, KEY_VARIABLES)
         options = ChatServerOptions(concurrency=flags.concurrency, dialect=flags.dialect)
-        return HttpChat(flags.llm, flags.model, key, options)
+        return HttpChat(flags.llm, flags.model, options, key)
     scheme, _, rest = flags.llm.partition(":")
     if scheme == "replay" and rest:
         from models.chat.replay import ReplayModel
@@ -110,7 +109,7 @@ def chat_model(flags: ModelFlags, environment: Mapping[str, str] = os.environ) -
 
 def retriever_for(name: str, settings: Settings) -> Retriever:
     """Return the retriever that mines: any name that `rebench eval --model` takes."""
-    from harness.cli.build import retriever
+    from harness.loading import retriever
 
     return retriever(name, settings)
 

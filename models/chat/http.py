@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import email.utils
-import http.client
 import json
 import queue
-import random
 import threading
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.core.errors import BadInput, ModelError
+from harness.core.http import Answer, Endpoint, Failure, HttpClient, Trouble
+from harness.core.retry import RetryPolicy
+from harness.core.secrets import NO_KEY, Secret
 from models.chat.protocol import (
     CONTEXT_OVERFLOW,
     LENGTH,
@@ -23,12 +22,12 @@ from models.chat.protocol import (
     Replies,
     Sampling,
 )
-from models.chat.wire import CONNECTION_ERRORS, Answer, Wire, parse_url
 
 DIALECTS = ("vllm", "openai")
-_RETRIED = {408, 409, 425, 429}
-_FATAL = {401, 402, 403, 404, 405}
+KEY_VARIABLES = ("REBENCH_LLM_KEY", "OPENAI_API_KEY")
+"""Where the key of a chat server is looked for, in this order."""
 _OVERFLOW = ("context length", "context_length", "context window", "max_model_len", "too long")
+_FATAL = (Trouble.KEY, Trouble.CREDIT, Trouble.ADDRESS)
 _SHOWN = 300
 
 
@@ -37,45 +36,37 @@ class ChatServerOptions:
     """How a server is asked.
 
     `concurrency` requests at once; `timeout` seconds for a whole reply (60 in the released code);
-    `tries` at a request before it is given up, with waits from `first_wait` seconds doubling up
-    to `longest_wait`, each cut by chance to between half and all of it; a server's `Retry-After`
-    replaces the wait. `dialect` is `vllm` (top_k, repetition penalty, thinking off, choices) or
-    `openai` (the standard settings only). Raises `BadInput` for other values.
+    `retry` says how often and how patiently a request is repeated. `dialect` is `vllm` (top_k,
+    repetition penalty, thinking off, choices) or `openai` (the standard settings only). Raises
+    `BadInput` for other values.
     """
 
     concurrency: int = 64
     timeout: float = 60.0
-    tries: int = 6
-    first_wait: float = 1.0
-    longest_wait: float = 60.0
     dialect: str = "vllm"
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
 
     def __post_init__(self) -> None:
         """Check the values."""
         if self.dialect not in DIALECTS:
             raise BadInput(f"dialect {self.dialect!r}", fix=f"Give one of {', '.join(DIALECTS)}.")
-        if self.concurrency < 1 or self.tries < 1 or self.timeout <= 0:
-            raise BadInput(f"{self}", fix="Concurrency, tries and time-out must be above 0.")
-
-
-@dataclass(frozen=True, slots=True)
-class _Again:
-    """A try that failed in a way that another may not; `wait` is what the server asks for."""
-
-    reason: str
-    wait: float | None = None
+        if self.concurrency < 1 or self.retry.attempts < 1 or self.timeout <= 0:
+            raise BadInput(f"{self}", fix="Concurrency, attempts and timeout must be above 0.")
 
 
 class HttpChat:
-    """A `ChatModel` over HTTP. `key` goes into the Authorization header and nowhere else."""
+    """A `ChatModel` over HTTP; `key` goes into the Authorization header and nowhere else."""
 
-    def __init__(self, url: str, model: str, key: str, options: ChatServerOptions) -> None:
-        self._url = parse_url(url)
-        self._path = self._url.path.rstrip("/") + "/chat/completions"
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        options: ChatServerOptions,
+        key: Secret = NO_KEY,
+    ) -> None:
+        self._endpoint = Endpoint(url, options.timeout, options.concurrency, key)
         self._model = model
-        self._key = key
         self._options = options
-        self._chance = random.Random()  # only waits depend on it
 
     @property
     def name(self) -> str:
@@ -88,106 +79,89 @@ class HttpChat:
         A few requests beyond `concurrency` are taken in advance, so that no worker waits for the
         next while a reply is being written down.
         """
-        inbox: queue.SimpleQueue[tuple[str, ChatRequest] | None] = queue.SimpleQueue()
-        outbox: queue.SimpleQueue[ChatReply | BaseException] = queue.SimpleQueue()
-        stop = threading.Event()
-        workers = 0
-        under_way = 0
+        work = _Work(self._options.concurrency, HttpClient(self._endpoint, self._options.retry))
         ahead = self._options.concurrency + max(1, self._options.concurrency // 8)
+        under_way = 0
         try:
             while True:
                 while under_way < ahead and (item := next(requests, None)) is not None:
-                    inbox.put(item)
+                    work.inbox.put(item)
                     under_way += 1
-                    if workers < min(under_way, self._options.concurrency):
-                        self._start(inbox, outbox, stop)
-                        workers += 1
+                    work.start(self._answer, under_way)
                 if not under_way:
                     return
-                found = outbox.get()
+                outcome = work.outbox.get()
                 under_way -= 1
-                if isinstance(found, BaseException):
-                    raise found
-                yield found
+                if isinstance(outcome, BaseException):
+                    raise outcome
+                yield outcome
         finally:
-            stop.set()
-            for _ in range(workers):
-                inbox.put(None)
-
-    def _start(
-        self,
-        inbox: queue.SimpleQueue[tuple[str, ChatRequest] | None],
-        outbox: queue.SimpleQueue[ChatReply | BaseException],
-        stop: threading.Event,
-    ) -> None:
-        """Start a worker: one connection, one request at a time. It ends with its process."""
-
-        def work() -> None:
-            headers = {"Content-Type": "application/json", "Accept": "application/json"}
-            if self._key:
-                headers["Authorization"] = f"Bearer {self._key}"
-            with Wire(self._url, headers) as wire:
-                while (item := inbox.get()) is not None and not stop.is_set():
-                    try:
-                        outbox.put(self._answer(wire, *item, stop))
-                    except BaseException as error:  # noqa: BLE001 - raised again by `replies`
-                        outbox.put(error)
-
-        threading.Thread(target=work, name="remix-http", daemon=True).start()
+            work.end(close=not under_way)
 
     def _answer(
-        self, wire: Wire, key: str, request: ChatRequest, stop: threading.Event
+        self, client: HttpClient, key: str, request: ChatRequest, stop: threading.Event
     ) -> ChatReply:
-        """Return the reply to one request, or what made it be given up."""
+        """Return the reply to one request, or why it was given up."""
         body = json.dumps(request_body(request, self._options.dialect)).encode()
-        reason = ""
-        for number in range(self._options.tries):
-            try:
-                answer = wire.post(self._path, body, self._options.timeout)
-                result = self._read(key, request, answer)
-            except CONNECTION_ERRORS as error:
-                result = _Again(f"{type(error).__name__}: {error}")
-            if isinstance(result, ChatReply):
-                return result
-            reason = result.reason
-            last = number == self._options.tries - 1
-            if last or stop.wait(self._wait(number, result.wait)):
-                break
-        return ChatReply(key=key, text="", error=f"after {self._options.tries} tries: {reason}")
-
-    def _wait(self, number: int, asked: float | None) -> float:
-        """Return the seconds to wait after the try `number`, counted from 0."""
-        longest = self._options.longest_wait
-        if asked is not None:
-            # A little later than asked, each by another bit, or all would come back at once.
-            return min(asked, 10 * longest) + self._chance.random() * self._options.first_wait
-        wait = min(self._options.first_wait * 2.0**number, longest)
-        return wait * (0.5 + self._chance.random() / 2)
-
-    def _read(self, key: str, request: ChatRequest, answer: Answer) -> ChatReply | _Again:
-        """Return what an answer means; raises `ModelError` when no request could be answered."""
-        if answer.status == http.client.OK:
-            return _reply(key, request, answer.body)
-        said = self._said(answer)
-        if answer.status in _RETRIED or answer.status >= 500:
-            return _Again(f"status {answer.status}: {said}", retry_seconds(answer.retry_after))
-        if answer.status in _FATAL:
-            raise ModelError(
-                f"{self._url.netloc} refuses requests to {self._model!r} with status "
-                f"{answer.status}: {said}",
-                fix="Check the address, --llm-model, and the key in REBENCH_LLM_KEY.",
-            )
-        if any(word in said.lower() for word in _OVERFLOW):
-            return ChatReply(key=key, text="", finish=CONTEXT_OVERFLOW)
-        hint = " (--llm-dialect openai leaves out settings that only vLLM knows)"
-        return ChatReply(
-            key=key, text="", error=f"refused with status {answer.status}: {said}{hint}"
+        outcome = client.post(
+            "chat/completions", body, lambda answer: _reply(key, request, answer), stop
         )
+        return self._given_up(key, outcome) if isinstance(outcome, Failure) else outcome
 
-    def _said(self, answer: Answer) -> str:
-        """Return the start of an error's text, with the key struck out should it hold that."""
-        text = " ".join(answer.body.decode("utf-8", "replace").split())
-        return (text.replace(self._key, "[key]") if self._key else text)[:_SHOWN]
+    def _given_up(self, key: str, failure: Failure) -> ChatReply:
+        """Return the reply that stands for a failure; raises if no request could be answered."""
+        if failure.trouble in _FATAL:
+            raise ModelError(
+                f"{self._endpoint.host} {failure.reason} (model {self._model!r})",
+                fix="Check the address, --llm-model, and the key in "
+                f"{self._endpoint.key.variable or KEY_VARIABLES[0]}.",
+            )
+        if failure.trouble is Trouble.REFUSED:
+            if any(word in failure.reason.lower() for word in _OVERFLOW):
+                return ChatReply(key=key, text="", finish=CONTEXT_OVERFLOW)
+            hint = " (--llm-dialect openai leaves out settings that only vLLM knows)"
+            return ChatReply(key=key, text="", error=f"the server {failure.reason}{hint}")
+        return ChatReply(key=key, text="", error=f"after {failure.tries} tries: {failure.reason}")
+
+
+class _Work:
+    """Threads that answer requests from `inbox` into `outbox`, one request at a time each."""
+
+    def __init__(self, most: int, client: HttpClient) -> None:
+        self.inbox: queue.SimpleQueue[tuple[str, ChatRequest] | None] = queue.SimpleQueue()
+        self.outbox: queue.SimpleQueue[ChatReply | BaseException] = queue.SimpleQueue()
+        self._client = client
+        self._most = most
+        self._stop = threading.Event()
+        self._threads = 0
+
+    def start(
+        self,
+        answer: Callable[[HttpClient, str, ChatRequest, threading.Event], ChatReply],
+        wanted: int,
+    ) -> None:
+        """Start another thread if fewer than `wanted` run; each ends with its process."""
+        if self._threads >= min(wanted, self._most):
+            return
+
+        def work() -> None:
+            while (item := self.inbox.get()) is not None and not self._stop.is_set():
+                try:
+                    self.outbox.put(answer(self._client, *item, self._stop))
+                except BaseException as error:  # noqa: BLE001 - raised again by `replies`
+                    self.outbox.put(error)
+
+        self._client.open()
+        threading.Thread(target=work, name="chat-http", daemon=True).start()
+        self._threads += 1
+
+    def end(self, *, close: bool) -> None:
+        """Stop the threads; with `close`, when no request is under way, the connections too."""
+        self._stop.set()
+        for _ in range(self._threads):
+            self.inbox.put(None)
+        if close:
+            self._client.close()
 
 
 def request_body(request: ChatRequest, dialect: str) -> dict[str, Any]:
@@ -219,32 +193,24 @@ def _extras(sampling: Sampling) -> dict[str, Any]:
     return extras
 
 
-def retry_seconds(header: str) -> float | None:
-    """Return the seconds that a Retry-After header asks for (a number or a date), if any."""
-    try:
-        return max(0.0, float(header))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
-    except ValueError:
-        return None
-
-
-def _reply(key: str, request: ChatRequest, body: bytes) -> ChatReply | _Again:
+def _reply(key: str, request: ChatRequest, answer: Answer) -> ChatReply | Failure:
     """Return the reply in a completion's body; anything else is worth another try."""
     try:
-        value = json.loads(body)
+        value = answer.json()
         choice = value["choices"][0]
         text = choice["message"].get("content") or ""
         usage = value.get("usage") or {}
         asked, given = usage.get("prompt_tokens"), usage.get("completion_tokens")
         finish = LENGTH if choice.get("finish_reason") == "length" else STOP
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        return _Again(f"no chat completion in {body[:_SHOWN]!r} ({error!r})")
+        return _unreadable(f"no chat completion in {answer.text[:_SHOWN]!r} ({error!r:.100})")
     if not isinstance(text, str):
-        return _Again(f"the content is {text!r:.100}")
+        return _unreadable(f"the content is {text!r:.100}")
     if isinstance(asked, int) and isinstance(given, int) and min(asked, given) >= 0:
         return ChatReply(key, text, finish, asked, given)
     characters = sum(len(each.content) for each in request.messages)
     return ChatReply(key, text, finish, -(-characters // 4), -(-len(text) // 4), estimated=True)
+
+
+def _unreadable(reason: str) -> Failure:
+    return Failure(Trouble.REPLY, reason, attempts=0)

@@ -13,9 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from harness.core.retry import RetryPolicy
 from models.chat.http import ChatServerOptions, HttpChat
 
-QUICK = ChatServerOptions(concurrency=8, timeout=0.4, tries=4, first_wait=0.01, longest_wait=0.05)
+QUICK_RETRY = RetryPolicy(attempts=4, first_delay=0.01, longest_delay=0.05)
+QUICK = ChatServerOptions(concurrency=8, timeout=0.4, retry=QUICK_RETRY)
 
 QUERY = (
     "At work number {n} keeps slipping: whenever two of our night jobs meet, the later one waits "
@@ -211,4 +213,4 @@ def completion(text: str, finish: str = "stop") -> str:
 
 def http_chat(url: str, **changes: object) -> HttpChat:
     """Return a client that does not wait long."""
-    return HttpChat(url, "test-model", "", replace(QUICK, **changes))
+    return HttpChat(url, "test-model", replace(QUICK, **changes))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import email.utils
 import json
 import socket
 import time
@@ -12,8 +11,10 @@ import pytest
 
 from harness.core.errors import BadInput, ModelError
 from harness.core.progress import SilentReporter
+from harness.core.retry import RetryPolicy
+from harness.core.secrets import Secret
 from models.chat.dispatch import Dispatcher
-from models.chat.http import ChatServerOptions, HttpChat, request_body, retry_seconds
+from models.chat.http import ChatServerOptions, HttpChat, request_body
 from models.chat.journal import Journal
 from models.chat.protocol import CONTEXT_OVERFLOW, LENGTH, Sampling, user_request
 from tests.helpers.chat_server import ChatServer, Fault, completion, http_chat, rule
@@ -99,7 +100,7 @@ def test_lasting_trouble_is_given_up_with_its_reason(server: ChatServer, fault: 
     assert not good.error
     assert bad.error.startswith("after 4 tries: ")
     if fault.kind == "status":
-        assert "status 500" in bad.error
+        assert "answered 500" in bad.error
     assert server.asked["bad", 3] >= 4
 
 
@@ -108,14 +109,14 @@ def test_a_server_that_is_not_there_is_given_up():
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
         (reply,) = ask(http_chat(url), ["x"])
-    assert "ConnectionRefusedError" in reply.error
+    assert "after 3 tries: did not answer: ConnectError" in reply.error
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_refusal_of_everything_stops_at_once(server: ChatServer, status: int):
     server.fault = lambda prompt, seed, number: Fault("status", status, body="no sk-secret here")
-    chat = HttpChat(server.url, "m", "sk-secret", ChatServerOptions(concurrency=2))
-    with pytest.raises(ModelError, match=rf"status {status}: no \[key\] here"):
+    chat = HttpChat(server.url, "m", ChatServerOptions(concurrency=2), Secret("sk-secret"))
+    with pytest.raises(ModelError, match=rf"answered {status}: no \[key\] here"):
         ask(chat, ["a", "b", "c"])
 
 
@@ -170,7 +171,7 @@ def test_replies_in_pieces_are_put_together(server: ChatServer):
 
 
 def test_the_key_is_in_the_header_and_nowhere_else(server: ChatServer, tmp_path: Path):
-    chat = HttpChat(server.url, "m", "sk-secret-value", ChatServerOptions())
+    chat = HttpChat(server.url, "m", ChatServerOptions(), Secret("sk-secret-value"))
     with Journal(tmp_path / "journal.jsonl") as journal:
         dispatcher = Dispatcher(chat, journal, SilentReporter())
         list(dispatcher.replies_in_order([user_request("m", "x", SAMPLING, 1)]))
@@ -194,7 +195,7 @@ def test_closing_stops_the_workers(server: ChatServer):
 
 def test_closing_ends_the_waits_too(server: ChatServer):
     server.fault = lambda prompt, seed, number: Fault("status", 500) if prompt == "bad" else None
-    chat = http_chat(server.url, concurrency=2, tries=1000, first_wait=0.03, longest_wait=0.03)
+    chat = http_chat(server.url, concurrency=2, retry=RetryPolicy(1000, 0.03, 0.03))
     requests = [user_request("m", text, SAMPLING, 1) for text in ("bad", "good")]
     stream = chat.replies((request.key, request) for request in requests)
     assert next(stream).text == rule("good")
@@ -214,32 +215,13 @@ def test_closing_ends_the_waits_too(server: ChatServer):
 )  # fmt: skip
 def test_addresses_that_cannot_be_used(url: str):
     with pytest.raises(BadInput) as caught:
-        HttpChat(url, "m", "", ChatServerOptions())
+        HttpChat(url, "m", ChatServerOptions())
     assert "word" not in str(caught.value).replace("password", "")
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"dialect": "x"}, {"concurrency": 0}, {"tries": 0}, {"timeout": 0.0}]
+    "wrong", [{"dialect": "x"}, {"concurrency": 0}, {"retry": RetryPolicy(0)}, {"timeout": 0.0}]
 )
 def test_options_that_make_no_sense(wrong: dict):
     with pytest.raises(BadInput):
         ChatServerOptions(**wrong)
-
-
-def test_retry_after_is_a_number_or_a_date():
-    assert retry_seconds("2.5") == 2.5
-    assert retry_seconds("-1") == 0.0
-    assert retry_seconds("") is None
-    assert retry_seconds("soon") is None
-    soon = retry_seconds(email.utils.formatdate(time.time() + 100, usegmt=True))
-    assert soon is not None
-    assert 90 < soon <= 100
-
-
-def test_waits_double_and_follow_the_server():
-    chat = HttpChat("http://h/v1", "m", "", ChatServerOptions(first_wait=1.0, longest_wait=8.0))
-    for number, longest in enumerate((1, 2, 4, 8, 8)):
-        waits = [chat._wait(number, None) for _ in range(50)]
-        assert longest / 2 <= min(waits) < max(waits) <= longest
-    assert 3.0 <= chat._wait(0, 3.0) <= 4.0
-    assert chat._wait(0, 1e9) <= 81.0
