@@ -36,7 +36,8 @@ from harness.core.types import VectorSpace
 from harness.data.registry import TaskOptions, load_task
 from harness.metrics.score import score
 from harness.retrieval import DenseRetriever
-from models.registry import EMBEDDERS, LoadOptions, find_card, shipped_cards
+from models.registry import find_card, make_embedder, shipped_cards
+from models.spec import make_spec
 
 WARM_RUNS = 5
 ROWS, DIMENSIONS = 188_002, (1_024, 4_096)
@@ -62,9 +63,7 @@ def evaluate_once(model: str, cache: Path) -> Measured:
     """Evaluate in this process, through the store."""
     task = load_task("stdlib", TaskOptions(), SilentReporter())
     card = find_card(model)
-    retriever = DenseRetriever(
-        EMBEDDERS.get(card.backend)(card, LoadOptions()), EmbeddingStore(cache)
-    )
+    retriever = DenseRetriever(make_embedder(make_spec(card)), EmbeddingStore(cache))
     start = time.perf_counter()
     found = retriever.search(task, 1000, SilentReporter())
     scores = score(found.run, task.qrels)

@@ -32,7 +32,8 @@ from harness.core.types import Task
 from harness.data.registry import TaskOptions, load_task
 from harness.metrics.score import score
 from harness.search.dense import search_dense
-from models.registry import EMBEDDERS, LoadOptions, resolve_model
+from models.registry import make_embedder, resolve_model
+from models.spec import LoadOptions
 from models.weights import find_weights
 from results.environment import environment
 
@@ -75,8 +76,7 @@ def theirs() -> Encode:
 def ours(dtype: str) -> Encode:
     """Return our call in a number format."""
     options = LoadOptions(device="cpu", dtype=dtype)
-    card = resolve_model(MODEL, options, {})
-    embedder = EMBEDDERS.get(card.backend)(card, options)
+    embedder = make_embedder(resolve_model(MODEL, options, {}))
     reporter = SilentReporter()
     source = EncodingInput.of(embedder, "document", "")
     return lambda texts: encode_texts(embedder, texts, source, None, reporter).vectors

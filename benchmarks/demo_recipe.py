@@ -26,7 +26,8 @@ from harness.core.progress import SilentReporter
 from harness.core.training_row import TrainingRow, read_rows, write_rows
 from harness.core.types import Ranking, Run
 from harness.metrics.score import score
-from models.registry import EMBEDDERS, LoadOptions, resolve_model
+from models.registry import make_embedder, resolve_model
+from models.spec import LoadOptions
 from redapter.config_file import read_config
 from redapter.train import train
 from results.environment import environment
@@ -54,8 +55,7 @@ def is_held_out(row: TrainingRow) -> bool:
 
 def ranked(model: str, rows: list[TrainingRow]) -> float:
     """Return the mean nDCG@10 of the rows' judged candidates under a model's cosines."""
-    card = resolve_model(model, LoadOptions(), {})
-    embedder = EMBEDDERS.get(card.backend)(card, LoadOptions())
+    embedder = make_embedder(resolve_model(model, LoadOptions(), {}))
     rankings: dict[str, Ranking] = {}
     qrels: dict[str, dict[str, int]] = {}
     for at, row in enumerate(rows):

@@ -35,7 +35,8 @@ from harness.cache.encode import encode_texts
 from harness.cache.keys import distinct_texts
 from harness.cli.progress import reporter_for_stderr
 from harness.core.types import PromptFields
-from models.registry import EMBEDDERS, LoadOptions, resolve_model
+from models.registry import make_embedder, resolve_model
+from models.spec import LoadOptions
 from results.environment import environment
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -154,8 +155,7 @@ def measure(shape: Shape, options: argparse.Namespace) -> Measured:
             device=options.device, dtype=number_format, max_length=options.longest,
             batch_tokens=options.batch_tokens,
         )  # fmt: skip
-        card = resolve_model(str(folder), load, {})
-        embedder = EMBEDDERS.get(card.backend)(card, load)
+        embedder = make_embedder(resolve_model(str(folder), load, {}))
         instruction = embedder.instruction("document", PromptFields("", "", "", "", ""))
         texts = make_texts(shape, options.texts, options.longest)
         # Loaded and warm, and at the longest: what follows is encoding alone.

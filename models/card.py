@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.core.errors import BadInput
 from harness.core.hashing import sha256_json
-from harness.core.types import Json
+from harness.core.types import Json, Role
 
 BACKENDS = ("bm25", "static", "sentence-transformers", "vllm", "http")
 POOLINGS = ("", "mean", "cls", "last")
@@ -48,6 +48,10 @@ class ModelCard:
     options: Mapping[str, Json] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
 
+    def max_length(self, role: Role) -> int:
+        """Return the tokens kept of a text of that role (0: no limit, or the model's own)."""
+        return self.max_query_length if role == "query" else self.max_document_length
+
     @property
     def fingerprint(self) -> str:
         """Return the hash of the whole card, 16 hex digits."""
@@ -60,6 +64,15 @@ def card_json(card: ModelCard) -> dict[str, Json]:
     return {
         key: list(value) if isinstance(value, tuple) else value for key, value in values.items()
     }
+
+
+def card_table(card: ModelCard) -> dict[str, Any]:
+    """Return a card as the table it could be read from."""
+    values = {name: getattr(card, name) for name in card.__dataclass_fields__}
+    values["options"], values["sources"] = dict(card.options), dict(card.sources)
+    if card.trained_on_bright is None:
+        del values["trained_on_bright"]
+    return values
 
 
 def card_from_mapping(values: Mapping[str, Any], where: str) -> ModelCard:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from importlib import metadata, resources
 from pathlib import Path
@@ -14,8 +14,9 @@ from harness.core.errors import BadInput, UnknownName
 from harness.core.protocols import Embedder
 from harness.core.registry import Registry
 from harness.core.types import Json
-from models.card import ModelCard, card_from_mapping, read_card
+from models.card import ModelCard, card_from_mapping, card_table, read_card
 from models.folders import is_model_folder, read_folder
+from models.spec import LoadOptions, ModelSpec, make_spec
 
 LISTING = "`rebench models` lists all names; a folder or a hub id such as org/model works too."
 ENTRY_POINTS = "rebench.models"
@@ -24,69 +25,22 @@ CARD_FILES = ("rebench-card.toml", "card.toml")
 """What a folder's own card may be called; `rebench train` writes the first."""
 DEFAULT_BACKEND = "sentence-transformers"
 
-EMBEDDERS: Registry[Callable[[ModelCard, LoadOptions], Embedder]] = Registry(
+EMBEDDERS: Registry[Callable[[ModelSpec], Embedder]] = Registry(
     "backend",
     {
-        "static": "models.static_backend:StaticEmbedder",
-        "sentence-transformers": "models.st_backend:SentenceTransformerEmbedder",
-        "vllm": "models.vllm_backend:VllmEmbedder",
-        "http": "models.http_backend:HttpEmbedder",
+        "static": "models.backends.static:StaticEmbedder",
+        "sentence-transformers": "models.backends.st:SentenceTransformerEmbedder",
+        "vllm": "models.backends.vllm:VllmEmbedder",
+        "http": "models.backends.http:HttpEmbedder",
     },
     "Backends: static, sentence-transformers, vllm, http.",
 )
-"""Backend name -> the class that takes (card, options) and embeds; imported on use."""
+"""Backend name -> the class that takes a spec and embeds; imported on use."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoadOptions:
-    """What the command line may say about how a model is run; empty means the card's own.
-
-    `weights` is a folder; lengths are in tokens (`max_length` sets both); instructions are
-    templates as in a card, an empty text for none; `batch_tokens` counts padding and does not
-    change a vector.
-    """
-
-    weights: str = ""
-    device: str = ""
-    dtype: str = ""
-    max_length: int = 0
-    trust_remote_code: bool = False
-    backend: str = ""
-    revision: str = ""
-    pooling: str = ""
-    normalize: bool | None = None
-    query_instruction: str | None = None
-    document_instruction: str | None = None
-    max_query_length: int = 0
-    max_document_length: int = 0
-    truncation_side: str = ""
-    batch_tokens: int = 0
-
-
-def apply_options(card: ModelCard, options: LoadOptions) -> ModelCard:
-    """Return the card with what the command line says put over it.
-
-    Weights, device and dtype are left to the backend. Raises `BadInput` for a value that a card
-    could not have.
-    """
-    said: dict[str, Any] = {
-        "backend": options.backend or None,
-        "revision": options.revision or None,
-        "pooling": options.pooling or None,
-        "normalize": options.normalize,
-        "query_instruction": options.query_instruction,
-        "document_instruction": options.document_instruction,
-        "max_query_length": options.max_query_length or options.max_length or None,
-        "max_document_length": options.max_document_length or options.max_length or None,
-    }
-    if options.truncation_side:
-        if options.truncation_side not in ("left", "right"):
-            raise BadInput(
-                f"unknown side {options.truncation_side!r} to cut", fix="Choose left or right."
-            )
-        said["options"] = {**card.options, "truncation_side": options.truncation_side}
-    said = {key: value for key, value in said.items() if value is not None}
-    return card_from_mapping({**_fields(card), **said}, f"model {card.name!r}")
+def make_embedder(spec: ModelSpec) -> Embedder:
+    """Return the embedder of a spec; raises `MissingExtra` for a backend not installed."""
+    return EMBEDDERS.get(spec.card.backend)(spec)
 
 
 @cache
@@ -117,16 +71,16 @@ def known_models(user_models: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...
 
 
 def resolve_model(
-    spec: str, options: LoadOptions, user_models: Mapping[str, Mapping[str, Any]]
-) -> ModelCard:
-    """Return the card that a model's name, folder or hub id stands for, `options` put over it.
+    name: str, options: LoadOptions, user_models: Mapping[str, Mapping[str, Any]]
+) -> ModelSpec:
+    """Return the spec of a model's name, folder or hub id, with the options applied.
 
     Looked up in this order: a `[models.NAME]` table of the user's settings (whose `base` may
     name a card to start from), a card that ships, an entry point of another package, a folder (its
     own card, else what its settings files say), a hub id `org/model`. Nothing is downloaded.
     Raises `UnknownName` with the nearest names, and `BadInput` for a table that is not a card.
     """
-    return apply_options(_look_up(spec, user_models), options)
+    return make_spec(_look_up(name, user_models), options)
 
 
 def _look_up(spec: str, user_models: Mapping[str, Mapping[str, Any]]) -> ModelCard:
@@ -156,7 +110,7 @@ def _user_card(
     if base is not None:
         # Without this table, so that it may refine the card of its own name and never itself.
         others = {key: value for key, value in user_models.items() if key != name}
-        start = _fields(_look_up(str(base), others))
+        start = card_table(_look_up(str(base), others))
     return card_from_mapping({**start, **values, "name": name}, f"[models.{name}]")
 
 
@@ -203,12 +157,3 @@ def _packaged_card(name: str) -> ModelCard:
         f"{where} gives a {type(offered).__name__}",
         fix="It must give a card's table or the path of a card file.",
     )
-
-
-def _fields(card: ModelCard) -> dict[str, Any]:
-    """Return a card as the table it could be read from."""
-    values = {name: getattr(card, name) for name in card.__dataclass_fields__}
-    values["options"], values["sources"] = dict(card.options), dict(card.sources)
-    if card.trained_on_bright is None:
-        del values["trained_on_bright"]
-    return values

@@ -20,8 +20,8 @@ LEVEL_2 = {
     "harness.render",
 }  # fmt: skip
 LEVEL_3 = {
-    "harness.evaluate", "harness.retrieval", "harness.leaderboard", "harness.compare",
-    "harness.interop", "harness.pipelines",
+    "harness.evaluate", "harness.retrieval", "harness.loading", "harness.backend_check",
+    "harness.leaderboard", "harness.compare", "harness.interop", "harness.pipelines",
 }  # fmt: skip
 ALLOWED: dict[str, set[str]] = {
     "harness.core": set(),
@@ -36,6 +36,12 @@ ALLOWED: dict[str, set[str]] = {
     },
     "models.chat": {"harness.core"},
     "harness.retrieval": {"harness.core", "harness.cache", "harness.search"},
+    "harness.loading": {
+        "harness.core", "harness.cache", "harness.search", "harness.retrieval", "models",
+    },
+    "harness.backend_check": {
+        "harness.core", "harness.cache", "harness.data", "harness.retrieval", "models",
+    },
     "harness.evaluate": {"harness.core", *LEVEL_2, "results"},
     "harness.derived": {"harness.core", "harness.data", "harness.metrics", "results"},
     "harness.leaderboard": {"harness.core", *LEVEL_2, "harness.derived", "results"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -119,15 +119,28 @@ def check_counts(counts: IntVector, expected: int, model: str) -> None:
         )
 
 
-def check_rows(vectors: FloatMatrix, batch: Batch, space: VectorSpace, model: str) -> None:
+class Encoded(Protocol):
+    """Texts that were encoded together, with their token counts, int64 `[n]`."""
+
+    @property
+    def texts(self) -> Sequence[str]:
+        """Return the texts."""
+
+    @property
+    def counts(self) -> IntVector:
+        """Return the tokens of each text before truncation."""
+
+
+def check_rows(vectors: FloatMatrix, batch: Encoded, space: VectorSpace, model: str) -> None:
     """Raise `ModelError` unless `vectors` is finite float32 `[n, d]` as the space says.
 
     Where the space is normalised each norm is 1 within the dtype's tolerance. A zero row is
     right only for a text without tokens: static models have nothing to average there.
     """
-    if vectors.ndim != 2 or vectors.shape[0] != len(batch) or not vectors.shape[1]:
+    if vectors.ndim != 2 or vectors.shape[0] != len(batch.texts) or not vectors.shape[1]:
         raise ModelError(
-            f"model {model!r} returned vectors of shape {vectors.shape} for {len(batch)} texts",
+            f"model {model!r} returned vectors of shape {vectors.shape} for "
+            f"{len(batch.texts)} texts",
             fix="The backend must return one row a text; check its version or its server.",
         )
     if vectors.dtype != np.float32:
@@ -144,14 +157,14 @@ def check_rows(vectors: FloatMatrix, batch: Batch, space: VectorSpace, model: st
     bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
     if len(bad):
         raise ModelError(
-            f"model {model!r} returned {len(bad)} of {len(batch)} vectors that are not finite, "
-            f"the first for {_shown(batch, int(bad[0]))}",
-            fix="Try --dtype float32; if it stays, the weights are damaged.",
+            f"model {model!r} returned {len(bad)} of {len(batch.texts)} vectors that are not "
+            f"finite, the first for {_shown(batch, int(bad[0]))}",
+            fix=_fix(space),
         )
     _check_norms(vectors, batch, space, model)
 
 
-def _check_norms(vectors: FloatMatrix, batch: Batch, space: VectorSpace, model: str) -> None:
+def _check_norms(vectors: FloatMatrix, batch: Encoded, space: VectorSpace, model: str) -> None:
     """Raise `ModelError` for a zero row of a text with tokens, or a norm that is not 1."""
     something = np.asarray(vectors.any(axis=1))
     empty = np.flatnonzero(~something & (batch.counts > 0))
@@ -159,7 +172,7 @@ def _check_norms(vectors: FloatMatrix, batch: Batch, space: VectorSpace, model: 
         raise ModelError(
             f"model {model!r} returned {len(empty)} zero vectors for texts that have tokens, the "
             f"first for {_shown(batch, int(empty[0]))}",
-            fix="Try --dtype float32; if it stays, the weights are damaged.",
+            fix=_fix(space),
         )
     if not space.normalize:
         return
@@ -168,13 +181,23 @@ def _check_norms(vectors: FloatMatrix, batch: Batch, space: VectorSpace, model: 
     wrong = np.flatnonzero(something & (np.abs(norms - 1) > tolerance))
     if len(wrong):
         raise ModelError(
-            f"model {model!r} should return vectors of norm 1; {len(wrong)} of {len(batch)} "
+            f"model {model!r} should return vectors of norm 1; {len(wrong)} of {len(batch.texts)} "
             f"differ by more than {tolerance}, the first has {float(norms[wrong[0]]):.4f}",
             fix="Set normalize = false in the model's card if that is how it is meant to be run.",
         )
 
 
-def _shown(batch: Batch, place: int) -> str:
+def _fix(space: VectorSpace) -> str:
+    """Return what to do about vectors that are none: a server takes no flags of ours."""
+    if space.backend == "http":
+        return (
+            "Run the command again in a few minutes, or restart the server: some return such "
+            "vectors while they load. If it stays, the server's weights are damaged."
+        )
+    return "Try --dtype float32; if it stays, the weights are damaged."
+
+
+def _shown(batch: Encoded, place: int) -> str:
     """Return the start of a text, quoted, with its tokens."""
     return f"{batch.texts[place][:60]!r} ({int(batch.counts[place]):,} tokens)"
 

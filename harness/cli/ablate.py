@@ -131,9 +131,9 @@ def _dependencies(
     from harness.ablation.ports import Dependencies
     from harness.ablation.redapter import RedapterTrainer
     from harness.ablation.training_data import RemixData
-    from harness.cli.build import retriever
     from harness.cli.progress import reporter_for_stderr
     from harness.data.registry import TaskOptions, load_task
+    from harness.loading import retriever
 
     reporter = reporter_for_stderr()
 

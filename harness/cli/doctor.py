@@ -11,7 +11,7 @@ import typer
 from harness.cli import options as opt
 
 if TYPE_CHECKING:
-    from models.registry import LoadOptions
+    from models.spec import LoadOptions
 
 
 def run(
@@ -35,7 +35,7 @@ def run(
     from harness.cli.console import print_json, print_table
 
     if model:
-        from models.registry import LoadOptions
+        from models.spec import LoadOptions
 
         load = LoadOptions(
             weights=weights,
@@ -56,8 +56,8 @@ def run(
 
 def _compare(model: str, load: LoadOptions, *, as_json: bool) -> None:
     """Print what each backend makes of the model; raises `ModelError` where they disagree."""
+    from harness.backend_check import check_model, refuse_disagreement, rows_json
     from harness.cli.console import print_table
-    from harness.cli.doctor_model import check_model, refuse_disagreement, rows_json
 
     rows = check_model(model, opt.settings_from(), load)
     print_table(f"backends of {model}", rows_json(rows), as_json=as_json)

@@ -9,11 +9,11 @@ import typer
 from harness.cli import options as opt
 
 if TYPE_CHECKING:
-    from harness.cli.build import RunOptions
     from harness.core.protocols import Reporter
     from harness.core.settings import Settings
     from harness.data.registry import TaskOptions
     from harness.evaluate import EvalConfig, Outcome
+    from harness.loading import RunOptions
 
 
 def run(
@@ -52,11 +52,11 @@ def run(
 
     Example: rebench eval --model bm25,wordllama --tasks stdlib
     """
-    from harness.cli.build import RunOptions
     from harness.cli.console import print_outcomes
     from harness.data.registry import TaskOptions
     from harness.evaluate import EvalConfig
-    from models.registry import LoadOptions
+    from harness.loading import RunOptions
+    from models.spec import LoadOptions
 
     devices = tuple(name.strip() for name in device.split(",") if name.strip())
     load = LoadOptions(
@@ -89,10 +89,10 @@ def _evaluate_all(
     how: RunOptions,
 ) -> list[Outcome]:
     """Evaluate each model on each task; every name is checked before any work starts."""
-    from harness.cli.build import retriever, split_names
     from harness.cli.progress import reporter_for_stderr
     from harness.data.registry import load_task, resolve_tasks
     from harness.evaluate import TaskLoader, evaluate_models
+    from harness.loading import retriever, split_names
     from results.store import ResultStore
 
     reporter = reporter_for_stderr()

@@ -9,7 +9,7 @@ from harness.cache import store as writer_module
 from harness.cache.keys import text_keys
 from harness.cache.store import EmbeddingStore
 from harness.core.errors import ModelError
-from models.static_backend import StaticEmbedder
+from models.backends.static import StaticEmbedder
 from tests.helpers.cache_embedders import (
     Asleep,
     Bent,

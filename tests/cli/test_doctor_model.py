@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from harness.cli.doctor_model import Checked, _least_cosine, refuse_disagreement
+from harness.backend_check import Checked, _least_cosine, refuse_disagreement
 from harness.core.errors import ModelError, OutOfMemory
 
 
@@ -42,7 +42,7 @@ def test_a_model_that_does_not_fit_is_no_bug(rebench, monkeypatch):
     def full(embedder: object) -> None:
         raise OutOfMemory("tried to allocate 20.00 GiB")
 
-    monkeypatch.setattr("harness.cli.doctor_model._vectors", full)
+    monkeypatch.setattr("harness.backend_check._vectors", full)
     done = rebench("doctor", "-m", "wordllama", "--json")
     assert done.code == 2
     assert "no backend can run 'wordllama'" in done.err

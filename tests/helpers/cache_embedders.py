@@ -15,9 +15,10 @@ from harness.cache import encode
 from harness.cache.batches import EncodingInput
 from harness.core.errors import OutOfMemory
 from harness.core.progress import SilentReporter
+from models.backends.static import StaticEmbedder
 from models.card import ModelCard
-from models.registry import LoadOptions, find_card
-from models.static_backend import StaticEmbedder
+from models.registry import find_card
+from models.spec import LoadOptions, make_spec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +51,7 @@ class Watched(StaticEmbedder):
     def __init__(
         self, card: ModelCard | None = None, options: LoadOptions | None = None, budget: int = 256
     ) -> None:
-        super().__init__(card or find_card("wordllama"), options or LoadOptions())
+        super().__init__(make_spec(card or find_card("wordllama"), options))
         self.budget = budget
         self.calls: list[list[str]] = []
         self.counted: list[str] = []

@@ -28,7 +28,8 @@ from harness.cache.keys import text_keys
 from harness.cache.shard import read_head
 from harness.cache.store import EmbeddingStore
 from harness.core.progress import SilentReporter
-from models.registry import EMBEDDERS, LoadOptions, find_card
+from models.registry import EMBEDDERS, find_card
+from models.spec import make_spec
 from tests.helpers.cache_embedders import encode_texts
 
 KILLS = 20
@@ -83,7 +84,7 @@ def slowed(model: str) -> Any:
                     found |= {key.tobytes() for key in read_head(path).keys}
             return found
 
-    embedder = Slowed(card, LoadOptions())
+    embedder = Slowed(make_spec(card))
     base.encode(embedder, ["to have all loaded"], role="document", instruction="")
     return embedder
 

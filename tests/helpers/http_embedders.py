@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from models.backends.http import HttpEmbedder
 from models.card import ModelCard, card_from_mapping
-from models.http_backend import HttpEmbedder
-from models.registry import LoadOptions
+from models.spec import make_spec
 from tests.helpers.embedding_server import MODEL, Server
 
 TEXTS = [f"text number {number}" for number in range(10)]
@@ -45,7 +45,7 @@ def card(server: Server, *, name: str = "toy", **values: Any) -> ModelCard:
 
 def embedder(server: Server, clock: FakeClock, **values: Any) -> HttpEmbedder:
     rng = NoJitter(np.random.PCG64(0))
-    return HttpEmbedder(card(server, **values), LoadOptions(), clock=clock, rng=rng)
+    return HttpEmbedder(make_spec(card(server, **values)), clock=clock, draw=rng.random)
 
 
 def encode(model: HttpEmbedder, texts: list[str] = TEXTS) -> np.ndarray:

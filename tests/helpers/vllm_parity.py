@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from harness.core.types import Role
+from models.backends.st import SentenceTransformerEmbedder
 from models.card import ModelCard
-from models.registry import LoadOptions
-from models.st_backend import SentenceTransformerEmbedder
+from models.spec import LoadOptions, make_spec
 
 ON_CPU = LoadOptions(device="cpu", dtype="float32")
 SAME = 0.9999
@@ -58,7 +58,7 @@ def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 def reference(card: ModelCard, texts: list[str], role: Role, instruction: str = "") -> np.ndarray:
     """Return what the sentence-transformers backend makes of texts, one text at a time."""
-    embedder = SentenceTransformerEmbedder(card, ON_CPU)
+    embedder = SentenceTransformerEmbedder(make_spec(card, ON_CPU))
     return np.concatenate(
         [embedder.encode([text], role=role, instruction=instruction) for text in texts]
     )

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from models.registry import EMBEDDERS, LoadOptions, resolve_model
+from models.registry import make_embedder, resolve_model
+from models.spec import LoadOptions
 from tests.helpers import tiny
 
 
@@ -40,7 +41,6 @@ def make():
 
     def embedder(spec, **options):
         chosen = LoadOptions(**{"device": "cpu", **options})
-        card = resolve_model(str(spec), chosen, {})
-        return EMBEDDERS.get(card.backend)(card, chosen)
+        return make_embedder(resolve_model(str(spec), chosen, {}))
 
     return embedder

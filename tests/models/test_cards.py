@@ -11,7 +11,8 @@ from harness.core.errors import BadInput, UnknownName
 from harness.data.registry import task_wordings
 from models.card import ModelCard, card_from_mapping, card_json, read_card
 from models.prompts import render, template_values
-from models.registry import EMBEDDERS, LoadOptions, find_card, shipped_cards
+from models.registry import EMBEDDERS, find_card, shipped_cards
+from models.spec import make_spec
 
 CARDS = shipped_cards()
 WORDINGS = task_wordings()
@@ -181,7 +182,6 @@ def test_an_unknown_model_is_answered_with_near_names():
 
 
 def test_empty_load_options_change_nothing():
-    from models.registry import apply_options
 
     for card in CARDS.values():
-        assert apply_options(card, LoadOptions()) == card
+        assert make_spec(card).card == card

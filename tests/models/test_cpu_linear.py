@@ -8,8 +8,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from models import cpu_linear  # noqa: E402
-from models.cpu_linear import speed_up  # noqa: E402
+from models.backends import cpu_linear  # noqa: E402
+from models.backends.cpu_linear import speed_up  # noqa: E402
 
 X86 = platform.machine() in ("x86_64", "AMD64")
 

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from harness.core.errors import ModelError
-from models.http_backend import HttpEmbedder
-from models.registry import LoadOptions
+from harness.core.progress import SilentReporter
+from models.backends.http import HttpEmbedder
+from models.spec import make_spec
+from tests.helpers.cache_embedders import encode_texts
 from tests.helpers.embedding_server import (
     DIMENSION,
     Server,
@@ -38,7 +40,7 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.mark.parametrize("code", [408, 409, 425, 429, 500, 502, 503, 504, 529])
+@pytest.mark.parametrize("code", [408, 409, 425, 429, 502, 503, 504, 529])
 def test_passing_failures_are_repeated(server: Server, clock: FakeClock, code: int) -> None:
     server.faults.extend([status(code)] * 3)
     model = embedder(server, clock)
@@ -78,8 +80,8 @@ def test_a_server_that_asks_for_hours_is_not_waited_for(server: Server, clock: F
 
 
 def test_jitter_is_drawn_from_the_generator_passed_in(server: Server, clock: FakeClock) -> None:
-    server.faults.extend([status(500)] * 3)
-    model = HttpEmbedder(card(server), LoadOptions(), clock=clock, rng=np.random.default_rng(7))
+    server.faults.extend([status(503)] * 3)
+    model = HttpEmbedder(make_spec(card(server)), clock=clock, draw=np.random.default_rng(7).random)
     encode(model)
     draws = np.random.default_rng(7).random(3)
     assert clock.waits == [
@@ -186,6 +188,52 @@ def test_a_refused_batch_is_halved_until_it_is_taken(server: Server, clock: Fake
     np.testing.assert_allclose(encode(embedder(server, clock)), expected(TEXTS), atol=1e-6)
 
 
+def test_a_500_is_repeated_once_and_then_halved(server: Server, clock: FakeClock) -> None:
+    """LM Studio and llama.cpp answer 500 to more than they can take; here more than one text."""
+
+    def one_at_a_time(handler: Any, body: dict[str, Any]) -> None:
+        if len(body["input"]) > 1:
+            handler.send(500, {"error": "llama_decode returned -1"})
+        else:
+            changed(lambda reply: None)(handler, body)
+
+    server.always = one_at_a_time
+    np.testing.assert_allclose(encode(embedder(server, clock)), expected(TEXTS), atol=1e-6)
+    assert [len(body["input"]) for body in server.bodies[:4]] == [10, 10, 5, 5]
+    assert clock.waits == [1]
+
+
+@pytest.mark.parametrize("count", [2, 3, 10, 32])
+def test_a_text_that_the_server_fails_on_is_named(
+    server: Server, clock: FakeClock, count: int
+) -> None:
+    texts = [f"text number {number}" for number in range(count)]
+
+    def not_the_first(handler: Any, body: dict[str, Any]) -> None:
+        if texts[0] in body["input"]:
+            handler.send(500, {"error": "input is too large to process"})
+        else:
+            changed(lambda reply: None)(handler, body)
+
+    server.always = not_the_first
+    with pytest.raises(ModelError, match="too large to process") as caught:
+        encode(embedder(server, clock, options={"attempts": 8}), texts)
+    assert f"{texts[0]!r}, {len(texts[0])} characters" in caught.value.message
+    assert "options.tokenizer" in caught.value.fix
+
+
+@pytest.mark.parametrize("count", [4, 10, 32])
+def test_a_server_that_fails_on_everything_blames_no_text(
+    server: Server, clock: FakeClock, count: int
+) -> None:
+    server.always = status(500)
+    texts = [f"text number {number}" for number in range(count)]
+    with pytest.raises(ModelError, match="requests in a row") as caught:
+        encode(embedder(server, clock), texts)
+    assert "text number" not in caught.value.message
+    assert len(server.bodies) <= 2 * math.ceil(math.log2(count)) + 2
+
+
 @pytest.mark.parametrize("code", [400, 413, 422])
 def test_a_text_that_is_refused_is_named(server: Server, clock: FakeClock, code: int) -> None:
     def not_the_seventh(handler: Any, body: dict[str, Any]) -> None:
@@ -285,7 +333,6 @@ def test_a_failure_ends_the_waiting_of_others(server: Server) -> None:
         (lambda reply: reply["data"].__delitem__(9), "9 vectors for 10 texts"),
         (lambda reply: reply["data"].append(reply["data"][0]), "11 vectors for 10 texts"),
         (lambda reply: reply["data"][3].update(index=4), "numbered"),
-        (lambda reply: reply["data"][3].update(embedding=[math.nan] * DIMENSION), "not finite"),
         (lambda reply: reply["data"][3]["embedding"].__delitem__(0), "7 and 8 components"),
         (lambda reply: {"error": {"message": "loading"}}, "loading"),
         (lambda reply: [], "no list of vectors"),
@@ -301,9 +348,16 @@ def test_unusable_replies_stop_the_run(
     assert len(server.bodies) == 1
 
 
-def test_a_wrong_dimension_stops_the_run(server: Server, clock: FakeClock) -> None:
-    with pytest.raises(ModelError, match="vectors of 8 components; 16 was expected"):
-        encode(embedder(server, clock, dimension=16))
+@pytest.mark.parametrize("value", [math.nan, math.inf, 1e39, 0.0])
+def test_vectors_that_are_none_are_refused_with_advice_for_a_server(
+    server: Server, clock: FakeClock, value: float
+) -> None:
+    server.always = changed(lambda reply: reply["data"][3].update(embedding=[value] * DIMENSION))
+    with pytest.raises(ModelError, match=r"not finite|zero vectors") as caught:
+        encode_texts(embedder(server, clock), TEXTS, "document", "", None, SilentReporter())
+    assert "the first for 'text number" in caught.value.message
+    assert "server" in caught.value.fix
+    assert "--dtype" not in caught.value.fix
 
 
 def test_two_models_behind_one_name_are_noticed(server: Server, clock: FakeClock) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from harness.core.errors import ModelError
+from harness.core.errors import BadInput, ModelError
 from harness.core.hashing import canonical_json, space_fingerprint
-from models.http_requests import same_model
+from models.backends.http_batching import same_model
 from tests.helpers.embedding_server import (
     Server,
     changed,
@@ -54,7 +54,7 @@ def test_the_key_is_sent_and_nowhere_else(
         json.dumps(server.bodies),
     ]
     assert not [text for text in seen if KEY in text]
-    assert "Incorrect API key: ***" in caught.value.message
+    assert "Incorrect API key: [key]" in caught.value.message
     model.close()
 
 
@@ -88,7 +88,7 @@ def test_a_key_no_header_can_carry_is_not_shown(
 ) -> None:
     monkeypatch.setenv("TOY_API_KEY", value)
     model = embedder(server, clock, options={"api_key_env": "TOY_API_KEY"})
-    with pytest.raises(ModelError, match="TOY_API_KEY") as caught:
+    with pytest.raises(BadInput, match="TOY_API_KEY") as caught:
         encode(model)
     assert value not in "".join(traceback.format_exception(caught.value))
 

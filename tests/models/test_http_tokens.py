@@ -11,7 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.core.errors import BadInput, DataUnavailable, MissingExtra
-from models.http_tokens import EstimatedTokens, FileTokens, TiktokenTokens, Tokens, open_tokens
+from models.backends.server_tokens import (
+    EstimatedTokens,
+    FileTokens,
+    TiktokenTokens,
+    Tokens,
+    open_tokens,
+)
 
 PIECES = ["a", "b", "ab", "abc", "c", "ca", " ", "ä", "€", "🙂", "<|endoftext|>", "\n"]
 texts = st.lists(st.sampled_from(PIECES), max_size=30).map("".join)

@@ -14,7 +14,7 @@ from harness.data.registry import TaskOptions, load_task
 from harness.evaluate import EvalConfig, evaluate
 from harness.leaderboard.measures import billed, price
 from harness.retrieval import DenseRetriever
-from models.http_backend import HttpEmbedder
+from models.backends.http import HttpEmbedder
 from results.schema import Entry
 from results.store import ResultStore
 from tests.helpers.embedding_server import Server, changed, serving, status

@@ -15,10 +15,10 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PROBE = """
 import sys
 from harness.core.errors import RebenchError
-from models.registry import EMBEDDERS, LoadOptions, resolve_model
+from models.registry import resolve_model, make_embedder
+from models.spec import LoadOptions
 options = LoadOptions(device="cpu")
-card = resolve_model(sys.argv[1], options, {})
-embedder = EMBEDDERS.get(card.backend)(card, options)
+embedder = make_embedder(resolve_model(sys.argv[1], options, {}))
 try:
     print(embedder.identity["weights"], embedder.identity["pooling"], "torch" in sys.modules)
     if len(sys.argv) > 2:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from models.pooling import pool  # noqa: E402
+from models.backends.pooling import pool  # noqa: E402
 
 
 def by_loop(hidden, mask, mode, prompt):

@@ -9,29 +9,24 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import BadInput, UnknownName
-from models.registry import (
-    EMBEDDERS,
-    LoadOptions,
-    apply_options,
-    find_card,
-    known_models,
-    resolve_model,
-)
+from models.registry import find_card, known_models, make_embedder, resolve_model
+from models.spec import LoadOptions, make_spec
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 NOTHING = LoadOptions()
+CPU = LoadOptions(device="cpu")
 
 
 def test_a_card_that_ships_is_found_by_name():
-    assert resolve_model("bm25", NOTHING, {}) == find_card("bm25")
+    assert resolve_model("bm25", NOTHING, {}).card == find_card("bm25")
 
 
 def test_the_users_table_is_a_card_and_comes_first():
     tables = {"mine": {"hub_id": "org/model", "pooling": "cls"}, "bm25": {"hub_id": "org/bm25"}}
-    card = resolve_model("mine", NOTHING, tables)
+    card = resolve_model("mine", NOTHING, tables).card
     assert (card.name, card.backend) == ("mine", "sentence-transformers")
     assert (card.hub_id, card.pooling) == ("org/model", "cls")
-    assert resolve_model("bm25", NOTHING, tables).hub_id == "org/bm25"
+    assert resolve_model("bm25", NOTHING, tables).card.hub_id == "org/bm25"
 
 
 def test_the_users_table_can_start_from_another_card():
@@ -40,12 +35,12 @@ def test_the_users_table_can_start_from_another_card():
         "minilm": {"base": "minilm", "normalize": False},
         "shorter": {"base": "short", "max_document_length": 16},
     }
-    short = resolve_model("short", NOTHING, tables)
+    short = resolve_model("short", NOTHING, tables).card
     e5 = find_card("e5-mistral-7b")
     assert (short.name, short.max_query_length) == ("short", 32)
     assert (short.hub_id, short.max_document_length) == (e5.hub_id, e5.max_document_length)
-    assert resolve_model("minilm", NOTHING, tables).normalize is False
-    both = resolve_model("shorter", NOTHING, tables)
+    assert resolve_model("minilm", NOTHING, tables).card.normalize is False
+    both = resolve_model("shorter", NOTHING, tables).card
     assert (both.max_query_length, both.max_document_length) == (32, 16)
 
 
@@ -66,7 +61,7 @@ def test_options_are_put_over_the_card():
         document_instruction="d: ", max_query_length=7, max_document_length=8,
         truncation_side="left",
     )  # fmt: skip
-    card = resolve_model("gritlm-7b", options, {})
+    card = resolve_model("gritlm-7b", options, {}).card
     assert (card.backend, card.revision, card.pooling) == ("vllm", "abc", "mean")
     assert (card.normalize, card.query_instruction, card.document_instruction) == (
         False, "", "d: ",
@@ -74,11 +69,11 @@ def test_options_are_put_over_the_card():
     assert (card.max_query_length, card.max_document_length) == (7, 8)
     assert card.options["truncation_side"] == "left"
     assert card.options["exclude_prompt"] is True
-    assert apply_options(card, options) == card
+    assert make_spec(card, options).card == card
 
 
 def test_one_length_sets_both_and_the_narrower_flag_wins():
-    card = resolve_model("minilm", LoadOptions(max_length=9, max_query_length=7), {})
+    card = resolve_model("minilm", LoadOptions(max_length=9, max_query_length=7), {}).card
     assert (card.max_query_length, card.max_document_length) == (7, 9)
 
 
@@ -92,16 +87,16 @@ def test_options_that_no_card_could_have_are_refused(options):
 
 
 def test_a_plain_folder_is_a_model_by_its_folders_name(bert, tmp_path):
-    card = resolve_model(str(bert), NOTHING, {})
+    card = resolve_model(str(bert), NOTHING, {}).card
     assert card.name == bert.name
     assert card.backend == "sentence-transformers"
-    embedder = EMBEDDERS.get(card.backend)(card, LoadOptions(device="cpu"))
+    embedder = make_embedder(make_spec(card, CPU))
     space = embedder.space("query", "")
     assert (space.pooling, space.max_length, space.dtype) == ("mean", 48, "float32")
 
 
 def test_a_static_folder_is_a_static_model(model2vec):
-    card = resolve_model(str(model2vec), NOTHING, {})
+    card = resolve_model(str(model2vec), NOTHING, {}).card
     assert (card.backend, card.options["loader"]) == ("static", "model2vec")
 
 
@@ -114,9 +109,9 @@ def test_a_folder_can_bring_its_card(name, qwen3, tmp_path):
         'name = "mine"\nbackend = "sentence-transformers"\npooling = "last"\n'
         'query_instruction = "q: "\nmax_query_length = 12\n'
     )
-    card = resolve_model(str(folder), NOTHING, {})
+    card = resolve_model(str(folder), NOTHING, {}).card
     assert (card.name, card.query_instruction, card.max_query_length) == ("mine", "q: ", 12)
-    embedder = EMBEDDERS.get(card.backend)(card, LoadOptions(device="cpu"))
+    embedder = make_embedder(make_spec(card, CPU))
     assert embedder.encode(["moss"], role="query", instruction="").shape == (1, 128)
 
 
@@ -126,7 +121,7 @@ def test_a_folder_without_a_model_is_told(tmp_path):
 
 
 def test_a_hub_id_is_a_model():
-    card = resolve_model("org/some-model", LoadOptions(revision="v1"), {})
+    card = resolve_model("org/some-model", LoadOptions(revision="v1"), {}).card
     assert (card.name, card.hub_id, card.revision) == ("some-model", "org/some-model", "v1")
 
 
@@ -147,9 +142,10 @@ DISTRIBUTION = {
     "second = theirs:CARD\nthird = theirs:made\nwrong = theirs:WRONG\n",
 }
 PROBE = """
-from models.registry import LoadOptions, known_models, resolve_model
+from models.registry import known_models, resolve_model
+from models.spec import LoadOptions
 for name in ("first", "second", "third"):
-    card = resolve_model(name, LoadOptions(pooling="mean"), {})
+    card = resolve_model(name, LoadOptions(pooling="mean"), {}).card
     print(card.name, card.hub_id, card.pooling)
 print({"first", "second", "third"} <= set(known_models({})))
 try:

@@ -12,7 +12,8 @@ import pytest
 
 from harness.core.hashing import space_fingerprint
 from models.card import ModelCard, card_json
-from models.registry import EMBEDDERS, LoadOptions, resolve_model
+from models.registry import make_embedder, resolve_model
+from models.spec import LoadOptions, make_spec
 from tests.helpers import tiny
 
 pytest.importorskip("torch")
@@ -61,11 +62,11 @@ CARD_WITHOUT_EFFECT = {
 def spaces(folder, **options):
     """Return the fingerprints of both roles' spaces, instructions rendered."""
     chosen = LoadOptions(**{"device": "cpu", **options})
-    return fingerprints(resolve_model(str(folder), chosen, {}), chosen)
+    return fingerprints(resolve_model(str(folder), chosen, {}).card, chosen)
 
 
 def fingerprints(card, options):
-    embedder = EMBEDDERS.get(card.backend)(card, options)
+    embedder = make_embedder(make_spec(card, options))
     from harness.core.types import PromptFields
 
     words = PromptFields("s", "S", "S post", "post", "passages")
@@ -164,12 +165,12 @@ def test_identity_holds_no_path_of_this_machine(qwen3):
 PROBE = """
 import sys
 from harness.core.types import PromptFields
-from models.registry import EMBEDDERS, LoadOptions, resolve_model
+from models.registry import make_embedder, resolve_model
+from models.spec import LoadOptions
 words = PromptFields("s", "S", "S post", "post", "passages")
 for spec in sys.argv[1:]:
     options = LoadOptions()
-    card = resolve_model(spec, options, {})
-    embedder = EMBEDDERS.get(card.backend)(card, options)
+    embedder = make_embedder(resolve_model(spec, options, {}))
     embedder.identity, embedder.batch_tokens
     for role in ("query", "document"):
         embedder.space(role, embedder.instruction(role, words))

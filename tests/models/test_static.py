@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from harness.core.errors import BadInput, ModelError
-from models.registry import LoadOptions, find_card
+from harness.core.progress import SilentReporter
+from models.registry import find_card
+from models.spec import make_spec
 from tests.helpers import tiny
+from tests.helpers.cache_embedders import encode_texts
 
 pytest.importorskip("model2vec")
 
@@ -92,8 +95,9 @@ def test_a_folder_that_is_no_model2vec_model_is_told(qwen3, make):
 
 
 def test_another_dimension_than_the_cards_is_told(model2vec, make):
+    embedder = make("potion-base-8m", weights=str(model2vec))
     with pytest.raises(ModelError, match="16 components; its card says 256"):
-        encode(make("potion-base-8m", weights=str(model2vec)))
+        encode_texts(embedder, TEXTS, "document", "", None, SilentReporter())
 
 
 @pytest.mark.parametrize("options", [{"dtype": "bfloat16"}, {"pooling": "last"}])
@@ -106,7 +110,7 @@ def test_wordllama_gives_its_own_vectors(make):
     pytest.importorskip("wordllama")
     from wordllama import WordLlama
 
-    from models.wordllama_table import CONFIG, _package_folder
+    from models.backends.static_tables import CONFIG, _package_folder
 
     theirs = WordLlama.load(
         config=CONFIG, cache_dir=_package_folder(), dim=256, disable_download=True
@@ -122,8 +126,8 @@ def test_wordllama_gives_its_own_vectors(make):
 def test_a_card_of_an_unknown_loader_is_refused():
     from dataclasses import replace
 
-    from models.static_backend import StaticEmbedder
+    from models.backends.static import StaticEmbedder
 
     card = replace(find_card("wordllama"), options={"loader": "fasttext"})
     with pytest.raises(BadInput, match="'fasttext'"):
-        StaticEmbedder(card, LoadOptions())
+        StaticEmbedder(make_spec(card))

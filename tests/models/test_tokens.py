@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from harness.core.errors import BadInput
-from models.tokens import Tokens, TokenSettings, load_tokenizer, padded
+from models.backends.tokens import Tokens, TokenSettings, load_tokenizer, padded
 from tests.helpers import tiny
 
 TEXTS = [*tiny.TEXTS, "", "  two  spaces ", "moss\n\nstone", "Ärger 水 🌊"]
@@ -62,7 +62,7 @@ def test_what_was_counted_is_not_tokenised_again_until_it_is_forgotten(qwen3, mo
 
 
 def test_the_memory_is_bounded(qwen3, monkeypatch):
-    monkeypatch.setattr("models.tokens.KEPT_TOKENS", 10)
+    monkeypatch.setattr("models.backends.tokens.KEPT_TOKENS", 10)
     tokens = Tokens(load_tokenizer(qwen3, trust_remote_code=False), TokenSettings())
     counts = tokens.counts(list(tiny.TEXTS), "", 0)
     assert tokens._kept_tokens <= 10 < counts.sum()
@@ -74,7 +74,7 @@ def test_the_memory_is_bounded(qwen3, monkeypatch):
 def test_texts_are_tokenised_in_pieces(qwen3, monkeypatch):
     whole = Tokens(load_tokenizer(qwen3, trust_remote_code=False), TokenSettings())
     wanted = whole.counts(TEXTS, "", 0)
-    monkeypatch.setattr("models.tokens.CHARACTERS_AT_ONCE", 30)
+    monkeypatch.setattr("models.backends.tokens.CHARACTERS_AT_ONCE", 30)
     pieces = Tokens(load_tokenizer(qwen3, trust_remote_code=False), TokenSettings())
     calls = []
     original = pieces._encode

@@ -14,11 +14,17 @@ import pytest
 from harness.core.errors import BadInput, MissingExtra
 from harness.core.hashing import space_fingerprint
 from harness.core.types import VectorSpace
+from models.backends.st import SentenceTransformerEmbedder
+from models.backends.vllm import VllmEmbedder
+from models.backends.vllm_engine import (
+    ENVIRONMENT,
+    EngineRecipe,
+    PoolingEngine,
+    prepare_environment,
+)
 from models.card import ModelCard
-from models.registry import EMBEDDERS, LoadOptions
-from models.st_backend import SentenceTransformerEmbedder
-from models.vllm_backend import VllmEmbedder
-from models.vllm_engine import ENVIRONMENT, EngineRecipe, PoolingEngine, prepare_environment
+from models.registry import EMBEDDERS
+from models.spec import LoadOptions, make_spec
 
 SPEC = find_spec("vllm")
 HAS_VLLM = SPEC is not None and SPEC.origin is not None  # tests/vllm alone is no package
@@ -36,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def embedder(folder: Path, options: LoadOptions = ON_CPU, **more: object) -> VllmEmbedder:
-    return VllmEmbedder(card(folder, **more), options)
+    return VllmEmbedder(make_spec(card(folder, **more), options))
 
 
 def card(folder: Path, **more: object) -> ModelCard:
@@ -62,10 +68,10 @@ def test_identity_and_space_import_neither_vllm_nor_torch(folder: Path) -> None:
     code = (
         "import sys\n"
         "from models.card import ModelCard\n"
-        "from models.registry import LoadOptions\n"
-        "from models.vllm_backend import VllmEmbedder\n"
+        "from models.spec import LoadOptions, make_spec\n"
+        "from models.backends.vllm import VllmEmbedder\n"
         f"card = ModelCard(name='t', backend='vllm', options={{'folder': {str(folder)!r}}})\n"
-        "made = VllmEmbedder(card, LoadOptions(device='cpu'))\n"
+        "made = VllmEmbedder(make_spec(card, LoadOptions(device='cpu')))\n"
         "made.identity, made.space('query', '')\n"
         "print([name for name in ('vllm', 'torch', 'transformers') if name in sys.modules])\n"
     )
@@ -75,7 +81,7 @@ def test_identity_and_space_import_neither_vllm_nor_torch(folder: Path) -> None:
 
 def test_its_vectors_are_kept_apart_from_the_other_backends(folder: Path) -> None:
     ours = space(folder)
-    other = SentenceTransformerEmbedder(card(folder), ON_CPU).space("document", "find: ")
+    other = SentenceTransformerEmbedder(make_spec(card(folder), ON_CPU)).space("document", "find: ")
     assert (ours.backend, other.backend) == ("vllm", "sentence-transformers")
     assert (ours.weights, ours.pooling, ours.max_length) == (
         other.weights,

@@ -152,11 +152,11 @@ def test_a_snapshot_with_a_missing_shard_is_not_complete(hub_home):
 UNREACHABLE = """
 import sys, time
 from harness.core.errors import DataUnavailable
-from models.registry import EMBEDDERS, LoadOptions, resolve_model
+from models.registry import make_embedder, resolve_model
+from models.spec import LoadOptions
 start = time.monotonic()
 options = LoadOptions(device="cpu")
-card = resolve_model(sys.argv[1], options, {})
-embedder = EMBEDDERS.get(card.backend)(card, options)
+embedder = make_embedder(resolve_model(sys.argv[1], options, {}))
 try:
     embedder.identity
     embedder.encode(["text"], role="query", instruction="")

@@ -49,8 +49,8 @@ def test_the_export_is_the_layer_on_the_frozen_encoder_and_eval_takes_it(recipe,
     from safetensors.torch import load_file
     from sentence_transformers import SentenceTransformer
 
-    from harness.cli.build import retriever
     from harness.core.settings import load_settings
+    from harness.loading import retriever
 
     weight = load_file(next(trained.model.glob("*Dense/model.safetensors")))["linear.weight"]
     moved = weight - torch.eye(len(weight))

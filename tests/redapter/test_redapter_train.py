@@ -67,10 +67,10 @@ def finished(folders, tmp_path_factory):
 def test_train_save_reload_evaluate(folders, tmp_path, kind):
     from sentence_transformers import SentenceTransformer
 
-    from harness.cli.build import retriever
     from harness.core.settings import load_settings
     from harness.data.registry import TaskOptions, load_task
     from harness.evaluate import EvalConfig, evaluate
+    from harness.loading import retriever
     from results.store import ResultStore
     from tests.helpers.small_task import write_beir
 

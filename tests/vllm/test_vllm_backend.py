@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.vllm_backend import VllmEmbedder
+from models.backends.vllm import VllmEmbedder
+from models.spec import make_spec
 from tests.helpers.vllm_parity import (
     ON_CPU,
     SAME,
@@ -24,14 +25,14 @@ pytestmark = pytest.mark.vllm
 
 @pytest.fixture(scope="module")
 def minilm(minilm_folder: Path) -> Iterator[VllmEmbedder]:
-    embedder = VllmEmbedder(minilm_card(minilm_folder), ON_CPU)
+    embedder = VllmEmbedder(make_spec(minilm_card(minilm_folder), ON_CPU))
     yield embedder
     embedder.close()
 
 
 @pytest.fixture(scope="module")
 def decoder(qwen3_folder: Path) -> Iterator[VllmEmbedder]:
-    embedder = VllmEmbedder(decoder_card(qwen3_folder), ON_CPU)
+    embedder = VllmEmbedder(make_spec(decoder_card(qwen3_folder), ON_CPU))
     yield embedder
     embedder.close()
 
@@ -115,9 +116,9 @@ def test_what_is_beyond_the_limit_is_cut_and_the_end_token_stays(decoder: VllmEm
 
 
 def test_doctor_finds_that_both_backends_agree(minilm_folder: Path, tmp_path: Path) -> None:
-    from harness.cli.doctor_model import check_model, refuse_disagreement
+    from harness.backend_check import check_model, refuse_disagreement
     from harness.core.settings import load_settings
-    from models.registry import LoadOptions
+    from models.spec import LoadOptions
 
     load = LoadOptions(weights=str(minilm_folder), dtype="float32", device="cpu")
     rows = check_model("minilm", load_settings(tmp_path, {}), load)

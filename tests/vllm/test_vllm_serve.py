@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from harness.core.errors import ModelError
+from models.backends.http import HttpEmbedder
 from models.card import ModelCard
-from models.http_backend import HttpEmbedder
-from models.registry import LoadOptions
+from models.spec import make_spec
 from tests.helpers.vllm_parity import SAME, TEXTS, cosines, minilm_card, reference
 from tests.helpers.vllm_server import vllm_serve
 
@@ -63,7 +63,7 @@ def embedder(
             **(options or {}),
         },
     )
-    return HttpEmbedder(card, LoadOptions())
+    return HttpEmbedder(make_spec(card))
 
 
 def test_served_vectors_equal_local_ones(serving: Serving) -> None:

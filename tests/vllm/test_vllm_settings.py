@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from harness.core.errors import BadInput, ModelError
-from models.registry import LoadOptions
-from models.vllm_backend import VllmEmbedder
+from models.backends.vllm import VllmEmbedder
+from models.spec import LoadOptions, make_spec
 from tests.helpers import tiny
 from tests.helpers.vllm_parity import ON_CPU, SAME, TEXTS, cosines, decoder_card, reference
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.vllm
 
 
 def test_no_text_needs_no_engine(qwen3_folder: Path) -> None:
-    embedder = VllmEmbedder(decoder_card(qwen3_folder), ON_CPU)
+    embedder = VllmEmbedder(make_spec(decoder_card(qwen3_folder), ON_CPU))
     assert embedder.encode([], role="query", instruction="").shape == (0, 0)
     assert "_engine" not in embedder.__dict__
 
@@ -35,7 +35,7 @@ def test_other_ways_to_read_a_decoder(
 ) -> None:
     card = decoder_card(qwen3_folder, **options)
     told = LoadOptions(device="cpu", dtype="float32", pooling=pooling)
-    embedder = VllmEmbedder(card, told)
+    embedder = VllmEmbedder(make_spec(card, told))
     vectors = embedder.encode(TEXTS, role="document", instruction="")
     embedder.close()
     plain = reference(decoder_card(qwen3_folder), TEXTS, "document")
@@ -48,7 +48,7 @@ def test_a_bare_llama_and_an_end_token_of_our_own(tmp_path: Path) -> None:
     """Neither a list of modules nor the tokenizer says what to read out here."""
     card = decoder_card(tiny.llama(tmp_path), append_eos=True)
     told = LoadOptions(device="cpu", dtype="float32", pooling="last")
-    embedder = VllmEmbedder(card, told)
+    embedder = VllmEmbedder(make_spec(card, told))
     vectors = embedder.encode(TEXTS, role="document", instruction="")
     embedder.close()
     assert cosines(vectors, reference(embedder.card, TEXTS, "document")).min() >= SAME
@@ -62,27 +62,27 @@ def test_weights_that_cannot_be_read(tmp_path: Path) -> None:
     folder = tiny.qwen3(tmp_path)
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
-    embedder = VllmEmbedder(decoder_card(folder), ON_CPU)
+    embedder = VllmEmbedder(make_spec(decoder_card(folder), ON_CPU))
     with pytest.raises(ModelError, match="vLLM does not start with model 'decoder'") as caught:
         embedder.encode(["a"], role="query", instruction="")
     assert "sentence-transformers" in caught.value.fix
 
 
 def test_an_unknown_engine_argument(qwen3_folder: Path) -> None:
-    embedder = VllmEmbedder(decoder_card(qwen3_folder, engine={"warp": 9}), ON_CPU)
+    embedder = VllmEmbedder(make_spec(decoder_card(qwen3_folder, engine={"warp": 9}), ON_CPU))
     with pytest.raises(ModelError, match="warp"):
         embedder.encode(["a"], role="query", instruction="")
 
 
 def test_a_mean_without_the_instruction_is_refused(qwen3_folder: Path) -> None:
     card = decoder_card(qwen3_folder, exclude_prompt=True)
-    embedder = VllmEmbedder(card, LoadOptions(device="cpu", pooling="mean"))
+    embedder = VllmEmbedder(make_spec(card, LoadOptions(device="cpu", pooling="mean")))
     with pytest.raises(BadInput, match="leaves the instruction out"):
         embedder.encode(["a"], role="query", instruction="q: ")
 
 
 def test_after_close_a_new_engine_gives_the_same_vectors(qwen3_folder: Path) -> None:
-    decoder = VllmEmbedder(decoder_card(qwen3_folder), ON_CPU)
+    decoder = VllmEmbedder(make_spec(decoder_card(qwen3_folder), ON_CPU))
     before = decoder.encode(TEXTS[:4], role="document", instruction="")
     decoder.close()
     after = decoder.encode(TEXTS[:4], role="document", instruction="")

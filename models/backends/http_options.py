@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from urllib.parse import urlsplit
 
 from harness.core.errors import BadInput
+from harness.core.http import check_url, host_of
 from harness.core.types import Json, Role
 from models.card import ModelCard
 
@@ -60,8 +60,7 @@ class HttpOptions:
     @property
     def host(self) -> str:
         """Return host and path of the endpoint, without scheme."""
-        parts = urlsplit(self.base_url)
-        return f"{parts.netloc}{parts.path}".rstrip("/")
+        return host_of(self.base_url)
 
     def input_type(self, role: Role) -> str:
         """Return the input type of a role; empty where none is sent."""
@@ -95,23 +94,9 @@ def read_options(card: ModelCard) -> HttpOptions:
         raise BadInput(f"{where}: base_url is missing", fix='Add base_url = "https://…/v1".')
     values: dict[str, object] = {"model": card.hub_id or card.name, **card.options}
     options = HttpOptions(**values)  # type: ignore[arg-type]  # types are checked just above
-    _check_url(options.base_url, where)
+    check_url(options.base_url, f"{where}: base_url")
     _check_values(options, where)
     return options
-
-
-def _check_url(url: str, where: str) -> None:
-    """Refuse what is not a plain http(s) URL, without repeating a password."""
-    parts = urlsplit(url)
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise BadInput(
-            f"{where}: base_url holds a user, a password or a query",
-            fix="Put the key into an environment variable and name it in api_key_env.",
-        )
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BadInput(
-            f"{where}: base_url = {url!r}", fix="Write it as http://HOST:PORT/v1 or https://…"
-        )
 
 
 def _check_values(options: HttpOptions, where: str) -> None:

@@ -1,4 +1,4 @@
-"""`rebench doctor --model M`: one model through each backend that can run it, vectors compared."""
+"""Run one model through each backend that can run it, and compare the vectors."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from harness.core.types import Role
 if TYPE_CHECKING:
     from harness.core.protocols import Embedder
     from harness.core.settings import Settings
-    from harness.core.types import FloatMatrix
-    from models.card import ModelCard
-    from models.registry import LoadOptions
+    from harness.core.types import FloatMatrix, IntVector
+    from models.spec import LoadOptions, ModelSpec
 
 LOCAL = ("sentence-transformers", "vllm")
 """Backends that run the same weights; a model of another backend has only its own."""
@@ -58,15 +57,15 @@ def check_model(name: str, settings: Settings, load: LoadOptions) -> list[Checke
     """
     from models.registry import resolve_model
 
-    card = resolve_model(name, load, settings.models)
+    card = resolve_model(name, load, settings.models).card
     if card.backend == "bm25":
         raise BadInput(f"model {name!r} has no vectors", fix="Name an embedder: --model minilm")
     backends = LOCAL if card.backend in LOCAL and not load.backend else (card.backend,)
     rows: list[Checked] = []
     first: FloatMatrix | None = None
     for backend in backends:
-        own = replace(load, backend=backend)
-        row, vectors = _checked(resolve_model(name, own, settings.models), own, first)
+        spec = resolve_model(name, replace(load, backend=backend), settings.models)
+        row, vectors = _checked(spec, first)
         first = vectors if first is None else first
         rows.append(row)
     return rows
@@ -99,16 +98,15 @@ def rows_json(rows: list[Checked]) -> list[dict[str, Any]]:
     return [asdict(row) for row in rows]
 
 
-def _checked(
-    card: ModelCard, load: LoadOptions, first: FloatMatrix | None
-) -> tuple[Checked, FloatMatrix | None]:
+def _checked(spec: ModelSpec, first: FloatMatrix | None) -> tuple[Checked, FloatMatrix | None]:
     """Run one backend and return its row and its vectors `[texts, d]` (`None`: it failed)."""
-    from harness.cli.build import CardFactory
     from harness.core.protocols import Closing
+    from models.registry import make_embedder
 
+    card = spec.card
     start = time.perf_counter()
     try:
-        embedder = CardFactory(card, load)(load.device)
+        embedder = make_embedder(spec)
         try:
             together, alone = _vectors(embedder)
         finally:
@@ -140,9 +138,26 @@ def _vectors(embedder: Embedder) -> tuple[FloatMatrix, FloatMatrix]:
     together, alone = [], []
     for role, texts in TEXTS:
         instruction = embedder.instruction(role, WORDING)
-        together.append(embedder.encode(texts, role=role, instruction=instruction))
-        alone += [embedder.encode([text], role=role, instruction=instruction) for text in texts]
+        together.append(_rows(embedder, texts, role, instruction))
+        alone += [_rows(embedder, (text,), role, instruction) for text in texts]
     return np.concatenate(together), np.concatenate(alone)
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    texts: tuple[str, ...]
+    counts: IntVector
+
+
+def _rows(embedder: Embedder, texts: tuple[str, ...], role: Role, instruction: str) -> FloatMatrix:
+    """Return checked vectors, as an evaluation would take them."""
+    from harness.cache.batches import check_rows
+
+    vectors = embedder.encode(texts, role=role, instruction=instruction)
+    counts = embedder.token_counts(texts, role, instruction)
+    space = embedder.space(role, instruction)
+    check_rows(vectors, _Texts(texts, counts), space, embedder.name)
+    return vectors
 
 
 def _least_cosine(one: FloatMatrix, other: FloatMatrix) -> float:

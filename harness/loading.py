@@ -1,14 +1,15 @@
-"""Where a model's name becomes a retriever: the only place that knows all kinds."""
+"""Resolve a model's name to a retriever: the only place that knows BM25 and every backend."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from harness.core.errors import BadInput
 from harness.core.protocols import BilledEmbedder, Embedder, Retriever
 from harness.core.settings import Settings
 from models.card import ModelCard
-from models.registry import EMBEDDERS, LoadOptions, resolve_model
+from models.registry import make_embedder, resolve_model
+from models.spec import LoadOptions, ModelSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +27,18 @@ class RunOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class CardFactory:
-    """Makes a card's embedder for a device, in whatever process it is called."""
+class EmbedderFactory:
+    """Makes a spec's embedder for a device, in whatever process it is called."""
 
-    card: ModelCard
-    options: LoadOptions
+    spec: ModelSpec
 
     def __call__(self, device: str) -> Embedder:
         """Return the embedder on `device`."""
-        return EMBEDDERS.get(self.card.backend)(self.card, replace(self.options, device=device))
+        return make_embedder(self.spec.on(device))
 
 
 def split_names(spec: str) -> list[str]:
-    """Return the names of a comma-separated list; raises `BadInput` when there is none."""
+    """Return the names of a comma-separated list; raises `BadInput` if there is none."""
     names = [name.strip() for name in spec.split(",") if name.strip()]
     if not names:
         raise BadInput("no model is named", fix="Name one: --model bm25")
@@ -51,14 +51,15 @@ def retriever(name: str, settings: Settings, options: RunOptions | None = None) 
     Raises `UnknownName` with the nearest names, `MissingExtra` for a backend not installed.
     """
     how = options or RunOptions()
-    card = resolve_model(name, how.load, settings.models)
+    spec = resolve_model(name, how.load, settings.models)
+    card = spec.card
     if card.backend == "bm25":
         return _bm25(card)
     from harness.cache.store import EmbeddingStore
     from harness.cache.workers import Workers
     from harness.retrieval import DenseRetriever
 
-    factory = CardFactory(card, how.load)
+    factory = EmbedderFactory(spec)
     embedder = factory(how.devices[0] if how.devices else how.load.device)
     if len(how.devices) > 1 and isinstance(embedder, BilledEmbedder):
         raise BadInput(

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from harness.core.errors import BadInput
+from harness.core.errors import BadInput, ModelError
+from harness.core.http import Endpoint, HttpClient
+from harness.core.retry import Clock, RetryPolicy
+from harness.core.secrets import NO_KEY, key_from
 from harness.core.types import Json, PromptFields, Role, Usage, VectorSpace
-from models.card import ModelCard
-from models.http_client import EmbeddingsClient
-from models.http_options import read_options
-from models.http_requests import EmbeddingRequests
-from models.http_retry import Clock, SystemClock
-from models.http_tokens import open_tokens
+from models.backends.http_batching import EmbeddingRequests
+from models.backends.http_options import read_options
+from models.backends.pooling import unit_rows
+from models.backends.server_tokens import open_tokens
 from models.prompts import render
-from models.registry import LoadOptions, apply_options
+from models.spec import ModelSpec
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from harness.core.types import FloatMatrix, IntVector
 
 BACKEND = "http"
@@ -39,32 +39,26 @@ SPACE_OPTIONS = (
 class HttpEmbedder:
     """Embeds through `POST {base_url}/embeddings` (OpenAI, vLLM, TEI, Ollama, llama.cpp, …).
 
-    See `models.http_options.HttpOptions` for what a card may say. Nothing is asked of the server,
-    and no key is read, before `encode`. `clock` and `rng` (jitter of the back-off) are for tests.
+    See `models.backends.http_options.HttpOptions` for what a card may say. Nothing is asked of
+    the server, and no key is read, before `encode`. `clock` and `draw` (jitter of the back-off,
+    uniform in [0, 1)) are for tests.
     Raises `BadInput` for options that do not fit.
     """
 
     def __init__(
         self,
-        card: ModelCard,
-        options: LoadOptions,
+        spec: ModelSpec,
         *,
         clock: Clock | None = None,
-        rng: np.random.Generator | None = None,
+        draw: Callable[[], float] | None = None,
     ) -> None:
-        import numpy as np
-
-        _check_load(card, options)
-        self.card = apply_options(card, options)
-        self._options = read_options(self.card)
-        self._batch_tokens = options.batch_tokens
-        told = options.max_length or options.max_query_length or options.max_document_length
-        self._check_lengths(told=bool(told))
+        self.card = spec.card
+        self._options = read_options(spec.card)
+        self._batch_tokens = spec.runtime.batch_tokens
+        self._check_lengths(given=spec.runtime.lengths_given)
         self._tokens = open_tokens(self._options.tokenizer)
-        self._client = EmbeddingsClient(
-            self._options, clock or SystemClock(), rng or np.random.default_rng()
-        )
-        self._requests = EmbeddingRequests(self._options, self._client, self._dimension)
+        self._clock = clock
+        self._draw = draw
 
     @property
     def name(self) -> str:
@@ -84,8 +78,8 @@ class HttpEmbedder:
             "normalize": self.card.normalize,
             "query_instruction": self.card.query_instruction,
             "document_instruction": self.card.document_instruction,
-            "max_query_length": self._limit("query"),
-            "max_document_length": self._limit("document"),
+            "max_query_length": self.card.max_length("query"),
+            "max_document_length": self.card.max_length("document"),
             "truncation_side": "right",
             "dimension": self._dimension,
             "options": self._space_options,
@@ -99,7 +93,11 @@ class HttpEmbedder:
     @property
     def usage(self) -> Usage:
         """Return requests, retries, tokens and cost so far."""
-        return self._requests.usage
+        return (
+            self._requests.usage
+            if "_requests" in self.__dict__
+            else Usage(price=self._options.price_per_million_tokens)
+        )
 
     def instruction(self, role: Role, prompt_fields: PromptFields) -> str:
         """Return the card's instruction for a task."""
@@ -120,7 +118,7 @@ class HttpEmbedder:
             normalize=self.card.normalize,
             role=role,
             instruction=instruction,
-            max_length=self._limit(role),
+            max_length=self.card.max_length(role),
             dtype=self.card.dtype,
             truncation_side="right",
             tokenizer=self._tokens.identity,
@@ -145,16 +143,36 @@ class HttpEmbedder:
         """
         import numpy as np
 
+        if not texts:
+            return np.zeros((0, self._dimension), dtype=np.float32)
         inputs = [self._fitted(instruction + text, role) for text in texts]
         vectors = self._requests.embed(inputs, self._tokens.count(inputs), self._fields(role))
-        if self.card.normalize:
-            norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-            vectors = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms != 0)
-        return vectors
+        return unit_rows(vectors) if self.card.normalize else vectors
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        if "_requests" in self.__dict__:
+            self._client.close()
+
+    @cached_property
+    def _client(self) -> HttpClient:
+        """Open nothing yet, but read the key; raises `ModelError` if there is none."""
+        options = self._options
+        key = key_from(os.environ, (options.api_key_env,)) if options.api_key_env else NO_KEY
+        if options.api_key_env and not key:
+            raise ModelError(
+                f"model {options.model!r} needs an API key and the environment variable "
+                f"{options.api_key_env} is not set",
+                fix=f"Run: export {options.api_key_env}=…",
+            )
+        endpoint = Endpoint(
+            options.base_url, options.timeout, options.concurrency, key, options.api_key_header
+        )
+        return HttpClient(endpoint, RetryPolicy(options.attempts), self._clock, self._draw)
+
+    @cached_property
+    def _requests(self) -> EmbeddingRequests:
+        return EmbeddingRequests(self._options, self._client)
 
     def _fields(self, role: Role) -> dict[str, Json]:
         """Return what a request's body holds beside the texts."""
@@ -166,13 +184,13 @@ class HttpEmbedder:
             fields[options.dimensions_field] = options.dimensions
         if options.input_type(role):
             fields[options.input_type_field] = options.input_type(role)
-        if options.length_field and self._limit(role):
-            fields[options.length_field] = self._limit(role)
+        if options.length_field and self.card.max_length(role):
+            fields[options.length_field] = self.card.max_length(role)
         return fields
 
     def _fitted(self, text: str, role: Role) -> str:
         """Return the input as it is sent: never empty, cut where it is cut here."""
-        limit = self._limit(role)
+        limit = self.card.max_length(role)
         filled = self._filled(text)
         return self._tokens.cut(filled, limit) if limit and self._options.tokenizer else filled
 
@@ -183,11 +201,6 @@ class HttpEmbedder:
         except UnicodeEncodeError:
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return text or self._options.empty_text
-
-    def _limit(self, role: Role) -> int:
-        """Return the tokens a text of that role is cut to (0: no limit but the server's)."""
-        card = self.card
-        return card.max_query_length if role == "query" else card.max_document_length
 
     @property
     def _space_options(self) -> dict[str, Json]:
@@ -207,29 +220,18 @@ class HttpEmbedder:
             return self.card.revision
         return f"api:{self._options.model}@{self._options.host}"
 
-    def _check_lengths(self, *, told: bool) -> None:
-        """Refuse a length that nothing would enforce; `told`: the command line names one."""
-        lengths = {"query": self._limit("query"), "document": self._limit("document")}
+    def _check_lengths(self, *, given: bool) -> None:
+        """Refuse a length that nothing would enforce; `given` on the command line."""
+        lengths = {
+            "query": self.card.max_length("query"),
+            "document": self.card.max_length("document"),
+        }
         options = self._options
         # The length the server cuts at by itself is the card's, not one from the command line.
-        by_itself = options.server_truncates and not told
+        by_itself = options.server_truncates and not given
         if any(lengths.values()) and not (options.tokenizer or options.length_field or by_itself):
             raise BadInput(
                 f"model {self.card.name!r} has lengths {lengths} and nothing to cut texts with",
                 fix="Set options.tokenizer, options.length_field (vLLM: truncate_prompt_tokens) "
                 "or, where the server cuts at just the card's length, options.server_truncates.",
-            )
-
-
-def _check_load(card: ModelCard, options: LoadOptions) -> None:
-    """Refuse options that only the server could follow."""
-    for flag, value in (
-        ("--weights", options.weights),
-        ("--dtype", options.dtype),
-        ("--truncation-side", options.truncation_side),
-    ):
-        if value:
-            raise BadInput(
-                f"model {card.name!r} runs on a server, which {flag} {value} cannot reach",
-                fix=f"Leave {flag} out; the card's options say which server and model.",
             )

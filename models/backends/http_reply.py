@@ -34,8 +34,9 @@ def read_reply(payload: Any, expected: int, server: str) -> Reply:
     """Check a decoded reply to `expected` texts and return what it holds.
 
     Raises `ModelError` (naming `server`) for an error in a successful reply, for fewer or more
-    vectors than texts, an `index` that is not a permutation, vectors of unequal length, and
-    values that are not finite numbers.
+    vectors than texts, an `index` that is not a permutation, and vectors of unequal length. One
+    item without an index among items numbered from 1 is item 0: protobuf, and so Gemini, leaves
+    out zeros.
     """
     if not isinstance(payload, Mapping) or not isinstance(payload.get("data"), list):
         raise ModelError(f"{server} sent no list of vectors: {_shown(payload)}", fix=FIX)
@@ -43,41 +44,36 @@ def read_reply(payload: Any, expected: int, server: str) -> Reply:
     if len(data) != expected:
         raise ModelError(
             f"{server} returned {len(data)} vectors for {expected} texts",
-            fix="Set a smaller options.batch_size in the model's card, or mend the server.",
+            fix="Set a smaller options.batch_size in the model's card, or fix the server.",
         )
     rows = [_vector(item, server) for item in _in_order(data, server)]
     lengths = {len(row) for row in rows}
     if len(lengths) != 1 or 0 in lengths:
         raise ModelError(
             f"{server} returned vectors of {' and '.join(map(str, sorted(lengths)))} components",
-            fix="All vectors of one model must be equally long; mend the server.",
+            fix="All vectors of one model must be equally long; fix the server.",
         )
-    vectors = np.stack(rows)
-    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-    if len(bad):
-        raise ModelError(
-            f"{server} returned {len(bad)} of {expected} vectors that are not finite, the first "
-            f"for text {int(bad[0])} of the request",
-            fix="Run the server in float32 or bfloat16; if it stays, its weights are damaged.",
-        )
-    return Reply(vectors, _tokens(payload), str(payload.get("model") or ""))
+    return Reply(np.stack(rows), _tokens(payload), str(payload.get("model") or ""))
 
 
 def _in_order(data: Sequence[Any], server: str) -> list[Any]:
-    """Return the items by their `index`; where none has one, as they are."""
+    """Return the items by their `index`, or as they are if none has one."""
     if not all(isinstance(item, Mapping) for item in data):
         raise ModelError(f"{server} sent no list of vectors: {_shown(data)}", fix=FIX)
     places = [item.get("index") for item in data]
     if all(place is None for place in places):
         return list(data)
+    if places.count(None) == 1:
+        places = [0 if place is None else place for place in places]
     if any(isinstance(place, bool) or not isinstance(place, int) for place in places) or sorted(
         places
     ) != list(range(len(data))):
         raise ModelError(
-            f"{server} numbered {len(data)} vectors {_shown(places)}",
-            fix="Each text's vector must carry its index; mend the server.",
+            f"{server} numbered {len(data)} vectors {_shown([item.get('index') for item in data])}",
+            fix="Each text's vector must carry its index; fix the server.",
         )
-    return sorted(data, key=lambda item: int(item["index"]))
+    order = sorted(range(len(data)), key=lambda at: int(places[at] or 0))
+    return [data[at] for at in order]
 
 
 def _vector(item: Mapping[str, Any], server: str) -> FloatVector:

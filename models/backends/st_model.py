@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import BadInput, MissingExtra, ModelError, OutOfMemory
-from models.cpu_linear import limit_threads, lower_weights, speed_up
+from models.backends.cpu_linear import limit_threads, lower_weights, speed_up
+from models.backends.pooling import pool
 from models.devices import CPU
 from models.folders import CAUSAL_TYPES
-from models.pooling import pool
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""From one vector a token to one vector a text."""
+"""From one vector a token to one vector a text, and to rows of norm 1."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from harness.core.types import FloatMatrix
 
 
 def pool(hidden: Tensor, mask: Tensor, mode: str, prompt: int = 0) -> Tensor:
@@ -41,3 +43,13 @@ def _rows_at(hidden: Tensor, places: Tensor) -> Tensor:
     """Return the vector of one token per text."""
     index = places.view(-1, 1, 1).expand(-1, 1, hidden.shape[2])
     return hidden.gather(1, index).squeeze(1).float()
+
+
+def unit_rows(vectors: FloatMatrix) -> FloatMatrix:
+    """Return float32 `[n, d]` scaled to norm 1; a zero row stays zero."""
+    import numpy as np
+
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # what is not finite is reported by the cache's check
+        scaled: FloatMatrix = np.divide(vectors, norms, np.zeros_like(vectors), where=norms != 0)
+    return scaled

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import BadInput
 from harness.core.types import Json, Role, VectorSpace
-from models.card import ModelCard
-from models.registry import LoadOptions
-from models.st_backend import SentenceTransformerEmbedder
+from models.backends.pooling import unit_rows
+from models.backends.st import SentenceTransformerEmbedder
+from models.spec import ModelSpec
 
 if TYPE_CHECKING:
     from harness.core.types import FloatMatrix
-    from models.vllm_engine import PoolingEngine
+    from models.backends.vllm_engine import PoolingEngine
 
 BACKEND = "vllm"
 BATCH_TOKENS = 2**20
@@ -45,8 +45,9 @@ class VllmEmbedder(SentenceTransformerEmbedder):
     `gpu_memory_utilization`, `enforce_eager`, …). Raises `BadInput` for what vLLM cannot do.
     """
 
-    def __init__(self, card: ModelCard, options: LoadOptions) -> None:
-        super().__init__(card, options)
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__(spec)
+        card = self.card
         engine = self.card.options.get("engine", {})
         if not isinstance(engine, Mapping):
             raise BadInput(
@@ -63,7 +64,7 @@ class VllmEmbedder(SentenceTransformerEmbedder):
     @property
     def batch_tokens(self) -> int:
         """Return the tokens of one `encode` call, not of one step of the engine."""
-        return self._options.batch_tokens or BATCH_TOKENS
+        return self._runtime.batch_tokens or BATCH_TOKENS
 
     @cached_property
     def identity(self) -> Mapping[str, Json]:
@@ -78,11 +79,7 @@ class VllmEmbedder(SentenceTransformerEmbedder):
         return replace(space, backend=BACKEND, options=recipe)
 
     def encode(self, texts: Sequence[str], *, role: Role, instruction: str) -> FloatMatrix:
-        """Return float32 `[n, d]`, rows of norm 1 where so meant.
-
-        Raises `ModelError` where the engine fails, or the vectors are not as long as the card
-        says or are not finite.
-        """
+        """Return float32 `[n, d]`, rows of norm 1 if so meant; raises `ModelError`."""
         import numpy as np
 
         if not texts:
@@ -90,12 +87,8 @@ class VllmEmbedder(SentenceTransformerEmbedder):
         limit = self._limit(role)
         ids = self._tokens.take(texts, instruction, limit)
         vectors = self._engine.embed([each.tolist() for each in ids])
-        if self.card.normalize:
-            norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-            vectors = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms != 0)
-        self._check(vectors)
         self._tokens.forget(texts, instruction, limit)
-        return vectors
+        return unit_rows(vectors) if self.card.normalize else vectors
 
     def close(self) -> None:
         """End the engine and its processes; the next `encode` starts another."""
@@ -106,7 +99,7 @@ class VllmEmbedder(SentenceTransformerEmbedder):
     @cached_property
     def _engine(self) -> PoolingEngine:
         """Start the engine."""
-        from models.vllm_engine import EngineRecipe, PoolingEngine
+        from models.backends.vllm_engine import EngineRecipe, PoolingEngine
 
         if not self._include_prompt and self._pooling == "mean":
             raise BadInput(
@@ -130,7 +123,7 @@ class VllmEmbedder(SentenceTransformerEmbedder):
                 dtype=self._dtype,
                 pooling=self._pooling,
                 max_length=max(limits) if all(limits) else 0,
-                trust_remote_code=self._options.trust_remote_code,
+                trust_remote_code=self._runtime.trust_remote_code,
                 arguments=arguments,
             )
         )

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
-from harness.core.errors import BadInput, ModelError
+from harness.core.errors import BadInput
 from harness.core.types import Json, PromptFields, Role, VectorSpace
-from models.card import ModelCard
+from models.backends.pooling import unit_rows
 from models.prompts import render
-from models.registry import LoadOptions, apply_options
+from models.spec import ModelSpec
 
 if TYPE_CHECKING:
     from harness.core.types import FloatMatrix, IntVector
@@ -41,19 +41,9 @@ class StaticEmbedder:
     `MissingExtra` without the loader's package and `BadInput` for a card of an unknown loader.
     """
 
-    def __init__(self, card: ModelCard, options: LoadOptions) -> None:
-        self.card = apply_options(card, options)
-        self._options = options
-        if options.dtype not in ("", "float32"):
-            raise BadInput(
-                f"model {card.name!r} cannot run in {options.dtype}",
-                fix="Static embedders are float32 tables: leave --dtype out.",
-            )
-        if self.card.pooling not in ("", "mean"):
-            raise BadInput(
-                f"model {card.name!r} cannot be pooled by {self.card.pooling!r}",
-                fix="Static embedders average their tokens: leave --pooling out.",
-            )
+    def __init__(self, spec: ModelSpec) -> None:
+        self.card = spec.card
+        self._runtime = spec.runtime
         self._loader = str(self.card.options.get("loader") or "model2vec")
         self._table = self._find_table()
 
@@ -81,7 +71,7 @@ class StaticEmbedder:
     @property
     def batch_tokens(self) -> int:
         """Return the padded tokens of one batch: 256 components each, so about 130 MB."""
-        return self._options.batch_tokens or 131_072
+        return self._runtime.batch_tokens or 131_072
 
     def instruction(self, role: Role, prompt_fields: PromptFields) -> str:
         """Return the card's instruction for a task (static embedders ship without one)."""
@@ -109,23 +99,9 @@ class StaticEmbedder:
         return self._table.counts([instruction + text for text in texts])
 
     def encode(self, texts: Sequence[str], *, role: Role, instruction: str) -> FloatMatrix:
-        """Return float32 `[n, d]`, rows of norm 1 where the card says so, or of norm 0.
-
-        Raises `ModelError` when rows are not as long as the card says.
-        """
-        import numpy as np
-
+        """Return float32 `[n, d]`, rows of norm 1 if the card says so, or of norm 0."""
         vectors = self._table.means([instruction + text for text in texts], self._limit(role))
-        if self.card.dimension and vectors.shape[1] != self.card.dimension:
-            raise ModelError(
-                f"model {self.name!r} gives {vectors.shape[1]} components; its card says "
-                f"{self.card.dimension}",
-                fix="Correct the card's dimension, or check which weights --weights names.",
-            )
-        if self.card.normalize:
-            norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-            vectors = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms != 0)
-        return vectors
+        return unit_rows(vectors) if self.card.normalize else vectors
 
     @property
     def _backend(self) -> str:
@@ -134,25 +110,18 @@ class StaticEmbedder:
 
     def _limit(self, role: Role) -> int:
         """Return the tokens kept of an input: the card's limit, else the model's (0: all)."""
-        card = self.card
-        own = card.max_query_length if role == "query" else card.max_document_length
-        return own or self._table.own_limit
+        return self.card.max_length(role) or self._table.own_limit
 
     def _find_table(self) -> StaticTable:
         """Return the table the card's loader stands for; nothing is read yet."""
         if self._loader == "wordllama":
-            from models.wordllama_table import WordLlamaTable
+            from models.backends.static_tables import WordLlamaTable
 
-            if self.card.max_query_length or self.card.max_document_length:
-                raise BadInput(
-                    f"model {self.name!r} takes texts of any length",
-                    fix="Leave --max-length out.",
-                )
             return WordLlamaTable(self.card.dimension or 256)
         if self._loader == "model2vec":
-            from models.model2vec_table import Model2VecTable
+            from models.backends.static_tables import Model2VecTable
 
-            return Model2VecTable(self.card, self._options.weights)
+            return Model2VecTable(self.card, self._runtime.weights)
         raise BadInput(
             f"the card of {self.name!r} names the loader {self._loader!r}",
             fix='Choose loader = "wordllama" or "model2vec".',

@@ -6,19 +6,18 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from harness.core.errors import BadInput, ModelError
-from harness.core.types import Json, PromptFields, Role, VectorSpace
-from models.card import ModelCard
+from harness.core.errors import BadInput
+from harness.core.types import ROLES, Json, PromptFields, Role, VectorSpace
 from models.devices import CPU, compute_dtype, find_device
 from models.folders import FolderFacts, read_folder
 from models.prompts import render
-from models.registry import LoadOptions, apply_options
+from models.spec import ModelSpec
 from models.weights import Weights, find_weights
 
 if TYPE_CHECKING:
     from harness.core.types import FloatMatrix, IntVector
-    from models.st_model import LoadedModel
-    from models.tokens import Tokens
+    from models.backends.st_model import LoadedModel
+    from models.backends.tokens import Tokens
 
 BACKEND = "sentence-transformers"
 CPU_BATCH_TOKENS = 4096
@@ -36,12 +35,13 @@ class SentenceTransformerEmbedder:
     truncation). Only `token_counts` (the tokenizer) and `encode` load anything.
     """
 
-    def __init__(self, card: ModelCard, options: LoadOptions) -> None:
-        self.card = apply_options(card, options)
-        self._options = options
-        self._device = find_device(options.device)
-        self._dtype = compute_dtype(options.dtype, self.card.dtype, self._device)
-        if self.card.options.get("remote_code") and not options.trust_remote_code:
+    def __init__(self, spec: ModelSpec) -> None:
+        card, runtime = spec.card, spec.runtime
+        self.card = card
+        self._runtime = runtime
+        self._device = find_device(runtime.device)
+        self._dtype = compute_dtype(runtime.dtype, card.dtype, self._device)
+        if card.options.get("remote_code") and not runtime.trust_remote_code:
             raise BadInput(
                 f"the model {card.name!r} runs code from its own repository",
                 fix="Read that code; if you trust it, pass --trust-remote-code.",
@@ -56,7 +56,7 @@ class SentenceTransformerEmbedder:
     def batch_tokens(self) -> int:
         """Return the padded tokens of one batch."""
         own = CPU_BATCH_TOKENS if self._device == CPU else GPU_BATCH_TOKENS
-        return self._options.batch_tokens or own
+        return self._runtime.batch_tokens or own
 
     @cached_property
     def identity(self) -> Mapping[str, Json]:
@@ -107,12 +107,11 @@ class SentenceTransformerEmbedder:
     def encode(self, texts: Sequence[str], *, role: Role, instruction: str) -> FloatMatrix:
         """Return float32 `[n, d]` for one batch, padded to its longest text.
 
-        Raises `OutOfMemory` where it does not fit and `ModelError` where the vectors are not as
-        long as the card says or are not finite.
+        Raises `OutOfMemory` if it does not fit.
         """
         import numpy as np
 
-        from models.tokens import padded
+        from models.backends.tokens import padded
 
         if not texts:
             return np.zeros((0, self.card.dimension), dtype=np.float32)
@@ -120,37 +119,20 @@ class SentenceTransformerEmbedder:
         ids, mask = padded(self._tokens.take(texts, instruction, limit), self._tokens.padding_id)
         prompt = 0 if self._include_prompt else self._tokens.prompt_tokens(instruction)
         vectors = self._model.forward(ids, mask, prompt)
-        self._check(vectors)
         self._tokens.forget(texts, instruction, limit)
         return vectors
 
     def close(self) -> None:
         """Let go of the weights and the memory they take; the next `encode` loads them again."""
         if self.__dict__.pop("_model", None) is not None:
-            from models.st_model import free_memory
+            from models.backends.st_model import free_memory
 
             free_memory()
-
-    def _check(self, vectors: FloatMatrix) -> None:
-        """Raise `ModelError` for vectors of another length than the card's, or not finite."""
-        import numpy as np
-
-        if self.card.dimension and vectors.shape[1] != self.card.dimension:
-            raise ModelError(
-                f"model {self.name!r} gives {vectors.shape[1]} components; its card says "
-                f"{self.card.dimension}",
-                fix="Correct the card's dimension, or check which weights --weights names.",
-            )
-        if not np.isfinite(vectors).all():
-            raise ModelError(
-                f"model {self.name!r} gives vectors that are not finite in {self._dtype}",
-                fix="Try --dtype float32; if it stays, the weights are damaged.",
-            )
 
     @cached_property
     def _weights(self) -> Weights:
         """Return which weights these are."""
-        return find_weights(self.card, self._options.weights)
+        return find_weights(self.card, self._runtime.weights)
 
     @cached_property
     def _facts(self) -> FolderFacts:
@@ -186,9 +168,7 @@ class SentenceTransformerEmbedder:
 
     def _limit(self, role: Role) -> int:
         """Return the tokens kept of an input: the card's limit, else the folder's own (0: all)."""
-        card = self.card
-        own = card.max_query_length if role == "query" else card.max_document_length
-        return own or self._facts.limit
+        return self.card.max_length(role) or self._facts.limit
 
     @cached_property
     def _recipe_options(self) -> dict[str, Json]:
@@ -198,18 +178,18 @@ class SentenceTransformerEmbedder:
             "exclude_prompt": not self._include_prompt,
             "append_eos": bool(self.card.options.get("append_eos", False)),
             "bidirectional": bool(self.card.options.get("bidirectional", False)),
-            "trust_remote_code": self._options.trust_remote_code,
+            "trust_remote_code": self._runtime.trust_remote_code,
         }
 
     @cached_property
     def _tokens(self) -> Tokens:
         """Load the tokenizer."""
-        from models.tokens import Tokens, TokenSettings, load_tokenizer
+        from models.backends.tokens import Tokens, TokenSettings, load_tokenizer
 
         folder = self._weights.fetch(settings_only=True)
         facts = self._facts
         tokenizer = load_tokenizer(
-            folder / facts.first_module, trust_remote_code=self._options.trust_remote_code
+            folder / facts.first_module, trust_remote_code=self._runtime.trust_remote_code
         )
         settings = TokenSettings(
             truncation_side=self._truncation_side,
@@ -221,7 +201,7 @@ class SentenceTransformerEmbedder:
     @cached_property
     def _model(self) -> LoadedModel:
         """Load the weights."""
-        from models.st_model import LoadedModel, Recipe
+        from models.backends.st_model import LoadedModel, Recipe
 
         folder = self._weights.fetch()
         self._check_positions()
@@ -234,15 +214,14 @@ class SentenceTransformerEmbedder:
                 pooling=self._pooling,
                 normalize=self.card.normalize,
                 bidirectional=bool(self.card.options.get("bidirectional", False)),
-                trust_remote_code=self._options.trust_remote_code,
+                trust_remote_code=self._runtime.trust_remote_code,
             )
         )
 
     def _check_positions(self) -> None:
         """Raise `BadInput` for a limit beyond the model's table of positions."""
         positions = self._facts.positions
-        roles: tuple[Role, Role] = ("query", "document")
-        for role in roles:
+        for role in ROLES:
             if positions and not 0 < self._limit(role) <= positions:
                 raise BadInput(
                     f"model {self.name!r} has {positions} positions, but a {role} may have "

@@ -1,0 +1,1 @@
+"""Backends: one file each runs a card's model, in this process or on a server."""
