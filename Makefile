@@ -3,10 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+FAST := tests/core tests/data tests/search tests/metrics tests/results tests/cli
+LOWEST := .venv-lowest
 VLLM := .venv-vllm
 VLLM_PIP := $(VLLM)/bin/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: eval test test-fast test-vllm vllm-env lint fix readme remix-demo wheel-check clean
+.PHONY: eval test test-fast test-lowest test-vllm vllm-env lint fix readme remix-demo wheel-check clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rebench needs Python 3.11 or newer")'
@@ -25,10 +27,20 @@ eval: $(VENV)/.static   ## BM25 and a static embedder on the embedded task, then
 	$(BIN)/rebench leaderboard --measured
 
 test: $(VENV)/.dev   ## the whole test suite
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=25
 
 test-fast: $(VENV)/.dev   ## without the tests that load a neural model or kill processes
-	$(BIN)/python -m pytest tests/core tests/data tests/search tests/metrics tests/results tests/cli
+	$(BIN)/python -m pytest $(FAST)
+
+$(LOWEST)/.ready: pyproject.toml
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python -m pip --disable-pip-version-check --quiet install uv
+	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python \
+	  --resolution lowest-direct -e '.[static]' 'pytest>=8' 'hypothesis>=6' 'pytest-xdist>=3'
+	@touch $@
+
+test-lowest: $(LOWEST)/.ready   ## the fast tests under the lowest versions that pyproject.toml allows
+	$(LOWEST)/bin/python -m pytest -n 2 --dist loadfile $(FAST)
 
 # What vLLM needs, then rebench itself, so that the former can be built beside $(VENV).
 $(VLLM)/.ready: constraints-vllm.txt
@@ -71,4 +83,4 @@ wheel-check: $(BIN)/python   ## the wheel, installed into an empty environment e
 	PYTHON=$(abspath $(BIN)/python) .ci/wheel-check
 
 clean:
-	rm -rf $(VENV) $(VLLM) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VLLM) $(LOWEST) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

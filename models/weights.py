@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +13,8 @@ from pathlib import Path
 
 from harness.core.errors import BadInput
 from harness.core.hashing import sha256_file, sha256_parts
+from harness.core.hub import HubRepository, fetch_snapshot, file_names, resolve_revision
 from models.card import ModelCard
-from models.hub import download, resolve_revision, snapshot_folder
 
 HASHED_SUFFIXES = frozenset(
     (".bin", ".jinja", ".json", ".model", ".pt", ".py", ".safetensors", ".tiktoken", ".txt")
@@ -25,6 +26,15 @@ NEVER_LOADED = frozenset(
 )  # fmt: skip
 OTHER_RUNTIMES = frozenset(("onnx", "openvino", "coreml", "gguf", "original"))
 """Folders with the same weights for other programs."""
+IGNORED = (
+    *(f"{name}/*" for name in sorted(OTHER_RUNTIMES)),
+    *("*.gguf", "*.onnx", "*.h5", "*.msgpack", "*.ot", "*.tflite"),
+    *("*.png", "*.jpg", "*.md", "*.pdf"),
+)
+"""Files of the hub that no backend here loads."""
+SECOND_COPY = "pytorch_model*.bin"
+"""The same weights once more, if there are safetensors beside them."""
+SETTINGS = ("*.json", "*.jinja", "*.txt", "*.model", "*.py", "*.tiktoken")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -55,7 +65,19 @@ class Weights:
         """
         if self.folder is not None:
             return self.folder
-        return download(self.hub_id, self.commit, self.revision, settings_only=settings_only)
+        repository = HubRepository(self.hub_id)
+        here = repository.snapshot(self.commit)
+        if settings_only and (here / "config.json").is_file():
+            return here
+        names = file_names(repository, self.commit)
+        two = any(name.endswith(".safetensors") and "/" not in name for name in names)
+        return fetch_snapshot(
+            repository,
+            self.commit,
+            allow=SETTINGS if settings_only else None,
+            ignore=(*IGNORED, SECOND_COPY) if two else IGNORED,
+            called=self.revision,
+        )
 
 
 def find_weights(card: ModelCard, weights: str = "") -> Weights:
@@ -77,8 +99,10 @@ def find_weights(card: ModelCard, weights: str = "") -> Weights:
             fix="Give it a hub_id, or pass --weights DIR.",
         )
     revision = card.revision or "main"
-    commit = revision if COMMIT.fullmatch(revision) else resolve_revision(card.hub_id, revision)
-    return Weights(f"hub:{commit}", snapshot_folder(card.hub_id, commit), card.hub_id, revision)
+    repository = HubRepository(card.hub_id)
+    commit = revision if COMMIT.fullmatch(revision) else resolve_revision(repository, revision)
+    here = repository.snapshot(commit)
+    return Weights(f"hub:{commit}", here if _is_complete(here) else None, card.hub_id, revision)
 
 
 def package_folder(card: ModelCard) -> Path | None:
@@ -132,6 +156,17 @@ def _loaded_files(folder: Path) -> Iterator[Path]:
             continue
         if path.is_file():
             yield path
+
+
+def _is_complete(folder: Path) -> bool:
+    """Return True if a snapshot holds settings and every file of its weights."""
+    if not any((folder / name).is_file() for name in ("config.json", "modules.json")):
+        return False
+    indexes = [*folder.glob("*.safetensors.index.json"), *folder.glob("*.bin.index.json")]
+    if not indexes:
+        return any(folder.rglob("*.safetensors")) or any(folder.rglob("*.bin"))
+    names = json.loads(indexes[0].read_text(encoding="utf-8"))["weight_map"].values()
+    return all((folder / name).is_file() for name in names)
 
 
 def _hash_file(path: Path) -> str:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import Literal
 
 from harness.ablation.spec import Needs
+from harness.core.errors import DataUnavailable
 
 DATASETS = "datasets/"
 PACKAGES = ("torch", "transformers", "sentence_transformers", "accelerate", "peft")
 """Modules that every training imports."""
-
-CLIENTS = ("httpx", "httpcore", "requests", "urllib3", "huggingface_hub")
-"""How the modules begin that raise what a lost connection is told with."""
 
 
 def absent(needs: Needs) -> list[str]:
@@ -35,34 +34,15 @@ def _devices(*, torch_there: bool) -> int:
 
 
 def _hub_lack(name: str) -> str:
-    """Return why a hub repository cannot be had, empty where it is fetched or within reach."""
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    """Return why a hub repository cannot be had, empty if it is fetched or within reach."""
+    from harness.core.hub import HubRepository, ask, is_fetched
 
-    kind = "dataset" if name.startswith(DATASETS) else "model"
-    repository = name.removeprefix(DATASETS)
-    try:
-        snapshot_download(repository, repo_type=kind, local_files_only=True)
-    except (LocalEntryNotFoundError, OSError, ValueError):
-        pass
-    else:
+    kind: Literal["dataset", "model"] = "dataset" if name.startswith(DATASETS) else "model"
+    repository = HubRepository(name.removeprefix(DATASETS), kind)
+    if is_fetched(repository):
         return ""
     try:
-        HfApi().repo_info(repository, repo_type=kind, timeout=10)
-    except HfHubHTTPError as error:
-        return f"the {kind} {repository} (the hub refuses it: {_first_line(error)})"
-    except Exception as error:
-        if _is_connection(error):
-            return f"the {kind} {repository} (not fetched, and the hub cannot be reached)"
-        raise
+        ask(repository)
+    except DataUnavailable as error:
+        return f"the {kind} {repository.id} ({error.message})"
     return ""
-
-
-def _is_connection(error: Exception) -> bool:
-    """Tell whether a hub call failed for want of a connection, whichever client it uses."""
-    return isinstance(error, OSError) or type(error).__module__.startswith(CLIENTS)
-
-
-def _first_line(error: Exception) -> str:
-    """Return the first line of an error's text."""
-    return (str(error).splitlines() or [type(error).__name__])[0]

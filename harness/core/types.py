@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 Role: TypeAlias = Literal["query", "document"]
+ROLES: tuple[Role, Role] = ("query", "document")
 Qrels: TypeAlias = Mapping[str, Mapping[str, int]]
 """query id -> document id -> relevance (1 or more is relevant; 0 and below is not)."""
 

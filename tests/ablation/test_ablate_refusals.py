@@ -107,21 +107,18 @@ def test_a_loss_that_is_no_number_fails_its_run_alone(ablate, edited, tmp_path):
     assert all("wild" not in pair for pair in compared)
 
 
-def test_what_the_paper_preset_needs_is_printed_and_missed(ablate, monkeypatch):
+def test_what_the_paper_preset_needs_is_printed_and_missed(ablate, monkeypatch, tmp_path):
     import httpx2
     import huggingface_hub
     import torch
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    def absent(*_: object, **__: object) -> None:
-        raise LocalEntryNotFoundError("not fetched")
 
     def refuse(*_: object, **__: object) -> None:
         raise httpx2.ConnectError("no network")
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", absent)
-    monkeypatch.setattr(huggingface_hub.HfApi, "repo_info", refuse)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", refuse)
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", refuse)
     done = ablate("redapter", "--preset", "paper-8b")
     assert done.code == 2
     assert "81,659 rows" in done.err
