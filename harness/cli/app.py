@@ -6,6 +6,7 @@ import typer
 
 from harness.cli import (
     ablate,
+    audit,
     cache,
     compare,
     doctor,
@@ -66,5 +67,8 @@ app.command("models", short_help="List the models, or show one model's card.")(l
 app.command("tasks", short_help="List the tasks.")(listing.tasks)
 app.command("doctor", short_help="Say what is installed, and what to install for the rest.")(
     doctor.run
+)
+app.add_typer(
+    audit.app, name="audit", short_help="Hold rewrites and runs against chance: no verdict."
 )
 app.add_typer(cache.app, name="cache")

@@ -31,6 +31,7 @@ def run(
     tasks: shared.TasksChoice = "",
     metric: shared.MetricChoice = "",
     query_set: shared.QuerySetChoice = "",
+    fold: shared.FoldChoice = None,
     test: Annotated[
         str, typer.Option("--test", help="permutation, student, fisher or tukey.")
     ] = "permutation",
@@ -69,7 +70,7 @@ def run(
     shared.refuse_published(models, entries)
     named = shared.named_tasks(tasks, entries)
     selection = select_named(entries, models, shared.entry_filter(named, query_set))
-    library = shared.library_of(settings, store, entries, named)
+    library = shared.library_of(settings, store, entries, named, fold)
     found = compare(selection, shared.metric_name(metric), plan, library)
     if as_json:
         print_json(comparison_json(found))

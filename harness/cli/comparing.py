@@ -29,6 +29,10 @@ TasksChoice = Annotated[
 MetricChoice = Annotated[
     str, typer.Option("--metric", metavar="NAME", help="Instead of the tasks' head metric.")
 ]
+FoldChoice = Annotated[
+    int | None,
+    typer.Option("--fold", metavar="N", help="Only the queries of this fold, 0 to 4."),
+]
 QuerySetChoice = Annotated[
     str, typer.Option("--query-set", metavar="SET", help="Entries with this query set only.")
 ]
@@ -95,7 +99,11 @@ def entry_filter(named: Named, query_set: str) -> EntryFilter:
 
 
 def library_of(
-    settings: Settings, store: ResultStore, entries: tuple[Entry, ...], named: Named
+    settings: Settings,
+    store: ResultStore,
+    entries: tuple[Entry, ...],
+    named: Named,
+    fold: int | None = None,
 ) -> TaskContextLoader:
     """Return where a comparison looks for entries and local data."""
     from harness.cli.progress import reporter_for_stderr
@@ -103,7 +111,7 @@ def library_of(
     from harness.data.local_tasks import DataLocations
 
     places = DataLocations(bright=settings.data_dir, folders=named.folders)
-    return TaskContextLoader(store, entries, places, reporter_for_stderr())
+    return TaskContextLoader(store, entries, places, reporter_for_stderr(), fold)
 
 
 def refuse_published(names: Sequence[str], entries: Sequence[Entry]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -54,9 +54,15 @@ def run(
     family: Annotated[
         str | None, typer.Option("--family", metavar="NAME", help="Only these model families.")
     ] = None,
+    fold: Annotated[
+        int | None,
+        typer.Option("--fold", metavar="N", help="Only the queries of this fold, 0 to 4."),
+    ] = None,
     columns: Annotated[
         str | None,
-        typer.Option("--columns", metavar="LIST", help="These columns; +NAME adds one; all."),
+        typer.Option(
+            "--columns", metavar="LIST", help="These columns or metrics; +NAME adds one; all."
+        ),
     ] = None,
     data: DataOption = None,
     results: ResultsOption = None,
@@ -68,7 +74,7 @@ def run(
 
     Example: rebench leaderboard --tasks bright --format html -o board.html
     """
-    from harness.leaderboard.columns import DEFAULT, parse_columns
+    from harness.leaderboard.columns import DEFAULT, extra_metrics, parse_columns
     from harness.leaderboard.latex import LATEX_COLUMNS
 
     settings = settings_from(results=results, data=data)
@@ -76,7 +82,8 @@ def run(
         columns, LATEX_COLUMNS if output_format is Format.LATEX else DEFAULT
     )
     choice = _choice(measured, published, tasks, query_set, family)
-    found = _ranked(settings, choice, metric)
+    reading = _Reading(metric, fold, extra_metrics(chosen_columns))
+    found = _ranked(settings, choice, reading)
     if output_format is Format.TABLE and output is None:
         _print(found.boards, chosen_columns)
     else:
@@ -111,11 +118,22 @@ def _names(spec: str | None) -> frozenset[str]:
     return frozenset(name.strip() for name in (spec or "").split(",") if name.strip())
 
 
-def _ranked(settings: Settings, choice: BoardFilter, metric: str | None) -> _Found:
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What is read of the stored runs: the metric, a fold of the queries, and further metrics."""
+
+    metric: str | None
+    fold: int | None
+    extras: tuple[str, ...]
+
+
+def _ranked(settings: Settings, choice: BoardFilter, reading: _Reading) -> _Found:
     """Return the chosen boards of all stored, published and imported rows, with standings."""
     from harness.data.registry import group_members, groups, task_rows
+    from harness.derived import EntryReader
     from harness.leaderboard.build import Sources, build_boards
     from harness.leaderboard.filter import check_names, filter_boards
+    from harness.leaderboard.headroom import with_extras, with_metric
     from harness.leaderboard.rank import rank_board, read_values
     from harness.metrics.names import parse_metric
     from results.imported import load_imported
@@ -126,16 +144,29 @@ def _ranked(settings: Settings, choice: BoardFilter, metric: str | None) -> _Fou
     loaded = store.entries()
     imported = load_imported(settings.results_dir)
     members = {**GROUPS, **{group: group_members(group) for group in groups()}}
+    metric = str(parse_metric(reading.metric)) if reading.metric else None
+    reader = EntryReader(store, reading.fold)
+    measured = with_metric(loaded.entries, metric, reader, choice.wants)
+    whole = reading.fold is None  # published and imported rows have no values by query
     sources = Sources(
-        loaded.entries, load_published(), imported.rows, members, model_facts(settings)
+        measured.entries,
+        load_published() if whole else (),
+        imported.rows if whole else (),
+        members,
+        model_facts(settings),
     )
-    boards = build_boards(sources, str(parse_metric(metric)) if metric else None)
+    boards = build_boards(sources, metric)
     check_names(boards, choice, (*members, *(row.name for row in task_rows())))
-    chosen = filter_boards(boards, choice)
-    values = tuple(read_values(board, store.values) for board in chosen)
+    chosen = tuple(
+        with_extras(replace(board, fold=reading.fold), reading.extras, reader)
+        for board in filter_boards(boards, choice)
+    )
+    values = tuple(read_values(board, reader.values) for board in chosen)
     ranked = tuple(map(rank_board, chosen, values))
     unread = (problem for each in values for problem in each.problems)
-    return _Found(ranked, values, (*loaded.problems, *imported.problems, *unread))
+    return _Found(
+        ranked, values, (*loaded.problems, *measured.problems, *imported.problems, *unread)
+    )
 
 
 def model_facts(settings: Settings) -> Mapping[str, ModelFacts]:

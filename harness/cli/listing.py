@@ -44,10 +44,16 @@ def models(
 
 
 def tasks(as_json: JsonOption = False) -> None:
-    """List the tasks with their group, sizes, head metric, source and licence."""
+    """List the tasks with their group, sizes, head metric, floor, source and licence.
+
+    The floor is nDCG@10 of one fixed list, the same for every query, made from the gold of the
+    other queries: what a task gives away without reading the query.
+    """
     from harness.cli.console import print_table
     from harness.data.registry import task_rows
+    from harness.pipelines.floors import task_floors
 
+    floors = task_floors()
     rows = [
         {
             "task": row.name,
@@ -55,6 +61,7 @@ def tasks(as_json: JsonOption = False) -> None:
             "queries": row.queries,
             "documents": row.documents,
             "head metric": row.head_metric,
+            "floor": floors[row.name],
             "source": row.source,
             "licence": row.licence,
         }

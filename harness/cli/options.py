@@ -32,7 +32,8 @@ QueriesOption = Annotated[
     typer.Option(
         "--queries",
         metavar="SET",
-        help="original, gpt4, claude-3-opus, gemini-1.0, llama3-70b, grit, or a FILE.jsonl.",
+        help="original, gpt4, claude-3-opus, gemini-1.0, llama3-70b, grit, or "
+        "a file of rewrites, .jsonl or .json.",
     ),
 ]
 ModelOption = Annotated[

@@ -25,12 +25,12 @@ from harness.compare.differences import (
 from harness.compare.selection import SelectedSystems
 from harness.compare.slices import Slice, slices
 from harness.compare.task_context import TaskContext, TaskContextLoader, stored_run
-from harness.core.errors import BadInput
 from harness.data.bright_tasks import ORIGINAL
+from harness.data.folds import FOLDS
+from harness.derived import EntryReader
 from harness.render.numbers import few
 from harness.stats.bootstrap import mean_intervals
 from harness.stats.samples import Values, aligned
-from results.store import ResultStore
 from results.systems import System
 
 
@@ -91,7 +91,7 @@ def compare(
     systems, tasks = selected.systems, selected.tasks
     check_comparable(systems, tasks, contexts.store.root)
     name = metric or selected_head_metric(selected)
-    values = _read(selected, name, contexts.store)
+    values = _read(selected, name, EntryReader(contexts.store, contexts.fold))
     pairs = len(compared_pairs(len(systems), settings))
     tests = pairs * (len(tasks) + (len(tasks) > 1 and settings.test != "tukey"))
     count = settings.permutations_for(tests)
@@ -120,12 +120,20 @@ def compare(
         changes=tuple(_in_context(change, context_of[change.task]) for change in changes),
         slices=slices(values.rows, values.columns, values.labels, context_of, settings),
         notes=(
+            *_fold_notes(contexts.fold),
             *selected.notes,
             *_context_notes(context_of),
             *_permutation_notes(settings, tests, count, len(tasks)),
             *_query_notes(selected, context_of),
         ),
     )
+
+
+def _fold_notes(fold: int | None) -> tuple[str, ...]:
+    """Return what a comparison on one fold says of itself."""
+    if fold is None:
+        return ()
+    return (f"only fold {fold} of the queries (folds 0 to {FOLDS - 1}, docs/protocol.md)",)
 
 
 def selected_head_metric(selected: SelectedSystems) -> str:
@@ -135,21 +143,13 @@ def selected_head_metric(selected: SelectedSystems) -> str:
     return head_metric((first[task] for task in selected.tasks), fix)
 
 
-def _read(selected: SelectedSystems, metric: str, store: ResultStore) -> _QueryValues:
+def _read(selected: SelectedSystems, metric: str, reader: EntryReader) -> _QueryValues:
     """Read per-query values, task by task, in the first system's order of queries."""
     rows: list[Values] = []
     tasks: list[str] = []
     queries: list[str] = []
     for task in selected.tasks:
-        values = []
-        for system in selected.systems:
-            entry = system.entries[task]
-            if metric not in entry.metrics:
-                raise BadInput(
-                    f"{system.label} has no {metric} on {task}",
-                    fix=f"Stored are: {', '.join(entry.metrics)}.",
-                )
-            values.append(store.values(entry, metric))
+        values = [reader.values(system.entries[task], metric) for system in selected.systems]
         ids, block = aligned(values)
         rows.append(block)
         tasks += [task] * len(ids)

@@ -45,12 +45,13 @@ class TaskContext:
 
 @dataclass(frozen=True, slots=True)
 class TaskContextLoader:
-    """The store and the folders that task contexts are read from."""
+    """The store and the folders that task contexts come from; `fold` cuts values to one."""
 
     store: ResultStore
     entries: Sequence[Entry]
     locations: DataLocations
     reporter: Reporter
+    fold: int | None = None
 
     def load(
         self, facts: TaskFacts, documents: Sequence[str], queries: Sequence[str]

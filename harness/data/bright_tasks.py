@@ -30,6 +30,10 @@ QUERY_SETS = {
 """Query set -> configuration on the hub (dataset card)."""
 
 
+HEAVY_FLOOR = 0.10
+"""A task with a floor above this is floor-heavy; group means are also given without such tasks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """What the known version of a task holds; pairs are distinct (query, document) ones."""
@@ -44,6 +48,7 @@ class Counts:
 class BrightTask:
     """One task: where its rows are on the hub, how it is worded, scored and counted.
 
+    `floor` is nDCG@10 of one fixed list for all queries (`harness.metrics.floor`), to four places.
     `split` is the hub's name of it in every configuration, `documents` the configuration of its
     corpus, `gold_key` the field of a query's gold ids.
     """
@@ -56,6 +61,7 @@ class BrightTask:
     head_metric: str
     prompt_fields: PromptFields
     counts: Counts
+    floor: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,8 @@ class _Row:
     excluded: int
     long_documents: int = 0
     long_gold: int = 0
+    floor: float = 0.0
+    long_floor: float = 0.0
 
 
 def _post(slug: str, name: str) -> PromptFields:
@@ -89,24 +97,31 @@ _TABLE = (
     _Row(_post("economics", "Economics"), 103, 50_220, 800, 0, 516, 109),
     _Row(_post("psychology", "Psychology"), 101, 52_835, 692, 0, 512, 116),
     _Row(_post("robotics", "Robotics"), 101, 61_961, 520, 0, 508, 106),
-    _Row(_post("stackoverflow", "Stack Overflow"), 117, 107_081, 478, 0, 1_858, 129),
+    _Row(
+        _post("stackoverflow", "Stack Overflow"),
+        117, 107_081, 478, 0, 1_858, 129, long_floor=0.0162,
+    ),
     _Row(_post("sustainable_living", "Sustainable Living"), 108, 60_792, 576, 0, 554, 129),
     _Row(
         _problem("leetcode", "LeetCode", "Coding problem", "examples", "coding problem"),
-        142, 413_932, 262, 33_485,
+        142, 413_932, 262, 33_485, floor=0.0077,
     ),
-    _Row(_PONY, 112, 7_894, 2_219, 0, 577, 769),
-    _Row(_problem("aops", "AoPS", "Math problem", "examples"), 111, 188_002, 524, 622_653),
+    _Row(_PONY, 112, 7_894, 2_219, 0, 577, 769, floor=0.9256, long_floor=0.9533),
+    _Row(
+        _problem("aops", "AoPS", "Math problem", "examples"),
+        111, 188_002, 524, 622_653, floor=0.0059,
+    ),
     _Row(
         _problem("theoremqa_questions", "TheoremQA Questions", "Math problem", "examples"),
-        194, 188_002, 439, 606_523,
+        194, 188_002, 439, 606_523, floor=0.0361,
     ),
     _Row(
         _problem("theoremqa_theorems", "TheoremQA Theorems", "Math problem", "theorems"),
-        76, 23_839, 151, 0,
+        76, 23_839, 151, 0, floor=0.1350,
     ),
 )  # fmt: skip
-"""Counts: documents from the dataset card, pairs and queries from the `examples` rows; those of
+"""Floors: what `harness.metrics.floor` makes of the `examples` rows, which a test holds them to.
+Counts: documents from the dataset card, pairs and queries from the `examples` rows; those of
 queries, documents and gold agree with ir_datasets 0.6.3 (etc/metadata.json), which counts a
 repeated id in aops' exclusions (622,756) and theoremqa_questions' gold (617) each time.
 Wording: kinds and names as in ReasonEmbed's prompts (FlagEmbedding 7ed43d67, prompts.py),
@@ -124,6 +139,7 @@ def _short(row: _Row) -> BrightTask:
         head_metric="ndcg@10",
         prompt_fields=row.prompt_fields,
         counts=Counts(row.queries, row.documents, row.gold, row.excluded),
+        floor=row.floor,
     )
 
 
@@ -138,6 +154,7 @@ def _long(row: _Row) -> BrightTask:
         head_metric="recall@1",
         prompt_fields=replace(row.prompt_fields, document_noun="documents"),
         counts=Counts(row.queries, row.long_documents, row.long_gold, row.excluded),
+        floor=row.long_floor,
     )
 
 

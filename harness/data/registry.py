@@ -21,7 +21,7 @@ class TaskOptions:
     """How tasks are loaded.
 
     `data_dir` is a local copy of BRIGHT (`None`: the hub); `query_set` is one of BRIGHT's or a
-    `.jsonl` file; `with_corpus` is false where runs are only scored.
+    `.jsonl` or `.json` file; `with_corpus` is false where runs are only scored.
     """
 
     data_dir: Path | None = None
@@ -31,13 +31,18 @@ class TaskOptions:
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
-    """One line of the table of tasks; `documents` is `None` where the interpreter decides."""
+    """One line of the table of tasks; `documents` is `None` where the interpreter decides.
+
+    `floor` is nDCG@10 of one fixed list for all queries, as `harness.metrics.floor` computes it;
+    `None` where it is not written down.
+    """
 
     name: str
     group: str
     queries: int
     documents: int | None
     head_metric: str
+    floor: float | None
     source: str
     licence: str
 
@@ -52,6 +57,7 @@ def task_rows() -> tuple[TaskRow, ...]:
         queries=len(read_rows()),
         documents=None,
         head_metric="ndcg@10",
+        floor=None,
         source="embedded: docstrings of the running Python",
         licence="PSF-2.0",
     )
@@ -66,6 +72,7 @@ def _bright_row(task: bright_tasks.BrightTask) -> TaskRow:
         queries=task.counts.queries,
         documents=task.counts.documents,
         head_metric=task.head_metric,
+        floor=task.floor,
         source=f"hub: {bright_tasks.REPOSITORY} @ {bright_tasks.REVISION[:7]}",
         licence=bright_tasks.LICENCE,
     )
@@ -130,13 +137,13 @@ def load_task(name: str, options: TaskOptions, reporter: Reporter | None = None)
             "query set",
             query_set,
             bright_tasks.QUERY_SETS,
-            listing=f"Known: {', '.join(bright_tasks.QUERY_SETS)}, or a file ending in .jsonl.",
+            listing=f"Known: {', '.join(bright_tasks.QUERY_SETS)}, or a .jsonl or .json file.",
         )
     own = bright_tasks.ORIGINAL if file is not None else query_set
     if name not in bright_tasks.TASKS and own != bright_tasks.ORIGINAL:
         raise BadInput(
             f"task {name!r} has no query set {query_set!r}; only BRIGHT has it",
-            fix="Leave it out, or give the queries as FILE.jsonl.",
+            fix="Leave it out, or give the queries as a FILE.jsonl or .json.",
         )
     task = _load(name, options, own, reporter)
     return task if file is None else with_query_file(task, file)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness.core.errors import UnknownName
 from harness.core.types import Json
+from harness.data.bright_tasks import HEAVY_FLOOR, TASKS
 from harness.leaderboard.measures import (
     billed,
     documents_per_second,
@@ -15,6 +16,9 @@ from harness.leaderboard.measures import (
     truncation_rate,
 )
 from harness.leaderboard.rows import Board, Row
+from harness.metrics.headroom import Lost, lost_points
+from harness.metrics.names import Metric, is_metric, label, parse_metric
+from harness.metrics.score import overall
 from harness.render.numbers import short_points
 
 
@@ -22,7 +26,8 @@ from harness.render.numbers import short_points
 class Column:
     """One column: `value` for machines, `text` for people, `priority` says which to drop last.
 
-    `scores` stands for one column per task; its cells are the board's values.
+    `scores` stands for one column per task; its cells are the board's values. `needs` names metrics
+    that are read from the stored runs for it, and only if the column is asked for.
     """
 
     name: str
@@ -32,6 +37,7 @@ class Column:
     help: str
     value: Callable[[Row, Board], Json]
     text: Callable[[Row, Board], str]
+    needs: tuple[str, ...] = ()
 
 
 def _plain(value: Callable[[Row, Board], Json]) -> Callable[[Row, Board], str]:
@@ -132,6 +138,27 @@ def _money(amount: Callable[[Row, Board], float | None]) -> Callable[[Row, Board
     return text
 
 
+LOST_DEPTH = 100
+LOST_FROM = ("ndcg@10", f"ceiling@{LOST_DEPTH}")
+"""The metrics that lost points are split by."""
+
+
+def _lost(row: Row) -> Lost | None:
+    return lost_points(row.extras, LOST_DEPTH)
+
+
+def floor_free_mean(row: Row, board: Board) -> float | None:
+    """Return the mean without floor-heavy tasks; `None` where the board has none of those."""
+    light = [
+        task for task in board.members if task not in TASKS or TASKS[task].floor <= HEAVY_FLOOR
+    ]
+    return overall(row.values, light) if light and len(light) < len(board.members) else None
+
+
+def _floor_free(row: Row, board: Board) -> Json:
+    return floor_free_mean(row, board)
+
+
 def _column(
     name: str, head: str, priority: int, help: str, value: Callable[[Row, Board], Json]
 ) -> Column:
@@ -169,6 +196,24 @@ COLUMNS: tuple[Column, ...] = (
         lambda row, _: truncation_rate(row.entries), _truncation_text,
     ),
     Column(
+        "floor-free", "no floor", True, 35, "mean over the tasks with a floor of at most 0.10",
+        _floor_free, lambda row, board: short_points(floor_free_mean(row, board)),
+    ),
+    Column(
+        "not-retrieved", "not found", True, 30,
+        "points of nDCG@10 lost since gold is not in the top 100",
+        lambda row, _: lost.not_retrieved if (lost := _lost(row)) else None,
+        lambda row, _: _with_depth(row, lost.not_retrieved if (lost := _lost(row)) else None, 100),
+        needs=LOST_FROM,
+    ),
+    Column(
+        "ranked-low", "too low", True, 30,
+        "points of nDCG@10 lost in the order of the top 100",
+        lambda row, _: lost.ranked_low if (lost := _lost(row)) else None,
+        lambda row, _: _with_depth(row, lost.ranked_low if (lost := _lost(row)) else None, 100),
+        needs=LOST_FROM,
+    ),
+    Column(
         "price", "price/M", True, 20, "per million tokens, in the card's currency",
         _price, _money(_price),
     ),
@@ -189,10 +234,38 @@ COLUMNS: tuple[Column, ...] = (
 """All columns in their order. `priority`: a narrow terminal drops the lowest first, 100 never."""
 
 DEFAULT = (
-    "group", "ranks", "model", "kind", "parameters", "mean", "interval", "covered", "scores",
+    "group", "ranks", "model", "kind", "parameters", "mean", "interval", "floor-free", "covered",
+    "scores",
 )  # fmt: skip
 
 BY_NAME = {column.name: column for column in COLUMNS}
+
+
+def extra_metrics(columns: Iterable[Column]) -> tuple[str, ...]:
+    """Return the metrics that columns need beside the board's own."""
+    found: dict[str, None] = {}
+    for column in columns:
+        found.update(dict.fromkeys(column.needs))
+    return tuple(found)
+
+
+def _extra_column(metric: Metric) -> Column:
+    """Return the column of a metric beside the board's own: its mean over the board's tasks."""
+    name = str(metric)
+    return Column(
+        name, label(metric), True, 45, f"mean {label(metric)}",
+        lambda row, _: row.extras.get(name),
+        lambda row, _: _with_depth(row, row.extras.get(name), metric.cutoff),
+        needs=(name,),
+    )  # fmt: skip
+
+
+def _with_depth(row: Row, value: float | None, cutoff: int | None) -> str:
+    """Return a value in points, with the depth of the row's runs if they are shallower."""
+    text = short_points(value)
+    if value is None or row.depth is None or cutoff is None or row.depth >= cutoff:
+        return text
+    return f"{text} (depth {row.depth})"
 
 
 def parse_columns(spec: str | None, default: Sequence[str] = DEFAULT) -> tuple[Column, ...]:
@@ -207,8 +280,11 @@ def parse_columns(spec: str | None, default: Sequence[str] = DEFAULT) -> tuple[C
     added = spec.startswith("+")
     wanted = [name.strip().lstrip("+") for name in spec.split(",") if name.strip(" +")]
     for name in wanted:
-        if name not in BY_NAME:
-            listing = f"Columns are {', '.join(BY_NAME)}, or `all`; +NAME adds one."
+        if name not in BY_NAME and not is_metric(name):
+            listing = (
+                f"Columns are {', '.join(BY_NAME)}, any metric (ceiling@100, recall@20), or `all`; "
+                "+NAME adds one."
+            )
             raise UnknownName("column", name, BY_NAME, listing=listing)
     if added:
         return _unique(name for name in (*default, *wanted))
@@ -217,7 +293,10 @@ def parse_columns(spec: str | None, default: Sequence[str] = DEFAULT) -> tuple[C
 
 def _unique(names: Iterable[str]) -> tuple[Column, ...]:
     """Return columns by name, each once."""
-    return tuple(BY_NAME[name] for name in dict.fromkeys(names))
+    return tuple(
+        BY_NAME[name] if name in BY_NAME else _extra_column(parse_metric(name))
+        for name in dict.fromkeys(names)
+    )
 
 
 def with_any(columns: Iterable[Column], board: Board) -> tuple[Column, ...]:

@@ -9,6 +9,7 @@ from harness.core.errors import UnknownName
 from harness.leaderboard.build import rank_key
 from harness.leaderboard.rows import KINDS, Board, Kind, Row
 from harness.metrics.score import overall
+from results.schema import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,13 @@ class BoardFilter:
     tasks: frozenset[str] = frozenset()
     query_sets: frozenset[str] = frozenset()
     families: frozenset[str] = frozenset()
+
+    def wants(self, entry: Entry) -> bool:
+        """Tell whether an entry may stand on a chosen board, by its task and query set."""
+        tasks = {entry.task.name, entry.task.group}
+        return (not self.tasks or not tasks.isdisjoint(self.tasks)) and (
+            not self.query_sets or entry.task.query_set in self.query_sets
+        )
 
 
 def filter_boards(boards: Iterable[Board], choice: BoardFilter) -> tuple[Board, ...]:

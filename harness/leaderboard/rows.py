@@ -83,7 +83,9 @@ class Row:
     every task is there (`printed_mean`: a source printed it and gave no task values). `grounds`
     maps what must agree between rows (a task's judgements, documents and queries) to their
     fingerprints; published and imported rows have none. `provenance` is what else is known of
-    where the numbers come from. Only a measured row has a `standing`.
+    where the numbers come from. Only a measured row has a `standing`. `extras` maps further metrics
+    to their means over the board's members, where they were asked for; `depth` is then how many
+    documents the shallowest of its runs holds.
     """
 
     model: str
@@ -99,6 +101,8 @@ class Row:
     facts: ModelFacts = NO_FACTS
     provenance: Mapping[str, str] = field(default_factory=dict)
     standing: Standing | None = None
+    extras: Mapping[str, float] = field(default_factory=dict)
+    depth: int | None = None
 
     @property
     def name(self) -> str:
@@ -115,7 +119,7 @@ class Board:
     judgements; rows on an old revision, or one that the source does not name, have boards of
     their own. `ground` is empty unless another board has the same name and other judgements,
     documents or queries: then it tells them apart. `statistics` is `None` until the board is
-    ranked.
+    ranked. `fold` is `None` for all queries.
     """
 
     group: str
@@ -128,3 +132,4 @@ class Board:
     rows: tuple[Row, ...]
     ground: str = ""
     statistics: Statistics | None = None
+    fold: int | None = None

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from harness.core.types import Json
 from harness.leaderboard.columns import COLUMNS, Column
+from harness.leaderboard.headroom import extras_json
 from harness.leaderboard.rows import Board, Row
 from harness.render.csv_text import csv_text
 
@@ -59,6 +60,7 @@ def to_json(boards: Sequence[Board]) -> list[Json]:
             "ground": board.ground,
             "members": list(board.members),
             "tasks": list(board.tasks),
+            "fold": board.fold,
             "statistics": asdict(board.statistics) if board.statistics else None,
             "rows": [_row_json(place, row, board) for place, row in enumerate(board.rows, start=1)],
         }
@@ -84,5 +86,6 @@ def _row_json(place: int, row: Row, board: Board) -> dict[str, Json]:
         "provenance": dict(row.provenance),
         "grounds": dict(row.grounds),
         "entries": [entry.identity_hash for entry in row.entries],
+        **extras_json(row),
         **{column.name.replace("-", "_"): column.value(row, board) for column in _FACTS},
     }

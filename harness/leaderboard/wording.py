@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.data.folds import FOLDS
+from harness.leaderboard.headroom import depth_note, fold_note
 from harness.leaderboard.rows import Board
 from harness.metrics.names import label, parse_metric
 from harness.render.numbers import counted, percent
@@ -25,7 +27,9 @@ def board_title(board: Board) -> str:
     if len(board.members) < board.whole:
         part = f" · {len(board.members)} of {board.whole} tasks"
     ground = f" · ground {board.ground}" if board.ground else ""
-    return f"{board.group} · {board.query_set} queries · {metric} × 100{gold}{part}{ground}"
+    fold = f" · fold {board.fold} of {FOLDS}" if board.fold is not None else ""
+    head = f"{board.group} · {board.query_set} queries · {metric} × 100"
+    return f"{head}{gold}{part}{fold}{ground}"
 
 
 def task_heads(tasks: Sequence[str]) -> tuple[str, ...]:
@@ -41,6 +45,10 @@ def board_notes(board: Board) -> tuple[str, ...]:
             "Boards of this name stand on different ground (judgements, documents or queries), so "
             "their rows are not ranked together; `rebench compare` says what differs."
         )
+    if board.fold is not None:
+        notes.append(fold_note(board.fold))
+    if shallow := depth_note(board):
+        notes.append(shallow)
     if any(row.printed_mean for row in board.rows):
         notes.append("* as printed by its source, which gives no values by task.")
     if board.statistics is not None:

@@ -18,9 +18,6 @@ from harness.metrics.score import Scores, score
 DEPTH = 1_000
 """Documents of the list that are kept for a query: as many as a run of BRIGHT's scripts has."""
 
-HEAVY = 0.10
-"""A task with a floor above this is floor-heavy; means are also given without such tasks."""
-
 
 def floor_run(qrels: Qrels, excluded: Mapping[str, frozenset[str]]) -> Run:
     """Return, for each judged query, the documents that are gold for most of the *other* queries.

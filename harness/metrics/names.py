@@ -79,6 +79,15 @@ def parse_metric(text: str) -> Metric:
     return Metric(name, int(cutoff) if at else None)
 
 
+def is_metric(text: str) -> bool:
+    """Tell whether a text names a metric."""
+    try:
+        parse_metric(text)
+    except UnknownName:
+        return False
+    return True
+
+
 def is_derived(metric: Metric) -> bool:
     """Tell whether a metric is not trec_eval's and so never stored with an entry."""
     return _BY_NAME[metric.name].derived

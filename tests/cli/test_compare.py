@@ -82,7 +82,7 @@ BAD = {
     "published only": (["bm25", "reasonembed-qwen3-8b"], "published but not measured"),
     "unknown test": (["bm25", "theirs", "--test", "welch"], "permutation, student"),
     "unknown metric": (["bm25", "theirs", "--metric", "ndgc@10"], "Did you mean"),
-    "metric not stored": (["bm25", "theirs", "--metric", "ndcg@7"], "has no ndcg@7"),
+    "fold": (["bm25", "theirs", "--fold", "5"], "fold 5 does not exist"),
     "unknown task": (["bm25", "theirs", "--tasks", "biologie"], "Did you mean biology"),
     "no such entries": (["bm25", "theirs", "--tasks", "pony"], "has no entry on pony"),
     "permutations": (["bm25", "theirs", "--permutations", "-1"], "permutations is -1"),

@@ -17,8 +17,12 @@ from harness.compare.selection import EntryFilter, select_named
 from harness.compare.task_context import TaskContextLoader
 from harness.core.errors import BadInput, UnknownName
 from harness.core.progress import SilentReporter
+from harness.data.folds import fold_of
 from harness.data.local_tasks import DataLocations
 from harness.data.registry import group_members
+from harness.derived import EntryReader
+from harness.metrics.names import parse_metric
+from harness.metrics.score import score
 from results.store import ResultStore
 from tests.helpers.measured_store import gains, make_task, measure, some_ranks, store_at
 
@@ -240,10 +244,45 @@ def test_bad_plans_and_metrics_are_refused(tmp_path: Path) -> None:
         ComparisonSettings(test="permutaton")
     with pytest.raises(BadInput, match="-3"):
         ComparisonSettings(permutations=-3)
+
+
+def test_a_metric_that_is_not_stored_is_derived_from_the_run(tmp_path: Path) -> None:
     store = store_at(tmp_path)
     fill(store)
     entries = store.entries().entries
     selection = select_named(entries, ["a", "b"], EntryFilter(GROUPS))
     library = TaskContextLoader(store, entries, DataLocations(), SilentReporter())
-    with pytest.raises(BadInput, match="ndcg@7"):
-        compare(selection, "ndcg@7", ComparisonSettings(), library)
+    found = compare(selection, "ndcg@7", ComparisonSettings(), library)
+    reader = EntryReader(store)
+    for mean in found.means:
+        if mean.task:
+            entry = next(s for s in selection.systems if s.label == mean.system).entries[mean.task]
+            qrels = reader.judgements(entry).qrels
+            fresh = score(reader.run(entry), qrels, (parse_metric("ndcg@7"),))
+            assert mean.mean == pytest.approx(fresh.means["ndcg@7"])
+
+
+def test_a_fold_cuts_every_number_to_its_queries(tmp_path: Path) -> None:
+    store = store_at(tmp_path)
+    fill(store, sizes={"biology": 40, "pony": 40})
+    entries = store.entries().entries
+    selection = select_named(entries, ["a", "b"], EntryFilter(GROUPS))
+
+    def on_fold(fold: int | None) -> Comparison:
+        contexts = TaskContextLoader(store, entries, DataLocations(), SilentReporter(), fold)
+        return compare(selection, "", ComparisonSettings(), contexts)
+
+    whole, cut = on_fold(None), on_fold(2)
+    assert cut.notes[0].startswith("only fold 2")
+    assert cut.headline[0].queries < whole.headline[0].queries
+    for mean in cut.means:
+        if mean.task:
+            entry = next(s for s in selection.systems if s.label == mean.system).entries[mean.task]
+            own = [
+                value
+                for qid, value in store.values(entry, "ndcg@10").items()
+                if fold_of(mean.task, qid) == 2
+            ]
+            assert mean.mean == pytest.approx(sum(own) / len(own))
+    with pytest.raises(BadInput, match="fold 7"):
+        on_fold(7)
