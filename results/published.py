@@ -72,6 +72,8 @@ class PublishedRow:
     revision's name, `r2med` or `unknown`. `date` is of the version read or of the submission.
     `trained_on_bright` is `None` where the source does not say. `file` and `row` (from 1) tell
     where it stands, and `tag` names the source in a word, for where two have rows of one model.
+    `candidates` is the model whose first `candidates_depth` documents a reranker ordered, and
+    `candidates_query_set` the queries they were found with; empty where the source does not say.
     """
 
     model: str
@@ -92,6 +94,9 @@ class PublishedRow:
     file: str
     row: int
     tag: str = ""
+    candidates: str = ""
+    candidates_query_set: str = ""
+    candidates_depth: int = 0
 
     @property
     def complete(self) -> bool:
@@ -139,7 +144,14 @@ def read_published(path: Traversable) -> tuple[PublishedRow, ...]:
 
 def _row(data: Mapping[str, Any], file: str, number: int) -> PublishedRow:
     """Build one row from the file's keys and its own."""
-    known = {"note": "", "tag": file.removesuffix(".toml"), **data}
+    known = {
+        "note": "",
+        "tag": file.removesuffix(".toml"),
+        "candidates": "",
+        "candidates_query_set": "original",
+        "candidates_depth": 100,
+        **data,
+    }
     fields = StrictObject(known, f"{file}, row {number} ({data.get('model')})", fix=_FIX)
     group = fields.choice("group", GROUPS)
     values = _values(fields, _tasks(fields, group))
@@ -168,6 +180,9 @@ def _row(data: Mapping[str, Any], file: str, number: int) -> PublishedRow:
         file=file,
         row=number,
         tag=fields.text("tag"),
+        candidates=fields.text("candidates", empty=True),
+        candidates_query_set=fields.choice("candidates_query_set", QUERY_SETS),
+        candidates_depth=fields.integer("candidates_depth", least=1),
     )
     fields.finish()
     return row

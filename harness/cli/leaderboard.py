@@ -133,7 +133,7 @@ def _ranked(settings: Settings, choice: BoardFilter, reading: _Reading) -> _Foun
     from harness.derived import EntryReader
     from harness.leaderboard.build import Sources, build_boards
     from harness.leaderboard.filter import check_names, filter_boards
-    from harness.leaderboard.headroom import with_extras, with_metric
+    from harness.leaderboard.headroom import candidate_ceilings, with_extras, with_metric
     from harness.leaderboard.rank import rank_board, read_values
     from harness.metrics.names import parse_metric
     from results.imported import load_imported
@@ -148,12 +148,14 @@ def _ranked(settings: Settings, choice: BoardFilter, reading: _Reading) -> _Foun
     reader = EntryReader(store, reading.fold)
     measured = with_metric(loaded.entries, metric, reader, choice.wants)
     whole = reading.fold is None  # published and imported rows have no values by query
+    published = load_published() if whole else ()
     sources = Sources(
         measured.entries,
-        load_published() if whole else (),
+        published,
         imported.rows if whole else (),
         members,
         model_facts(settings),
+        candidate_ceilings(published, loaded.entries, reader),
     )
     boards = build_boards(sources, metric)
     check_names(boards, choice, (*members, *(row.name for row in task_rows())))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from harness.core.hashing import sha256_json
+from harness.leaderboard.headroom import Candidates
 from harness.leaderboard.labels import with_labels
 from harness.leaderboard.rows import NO_FACTS, Board, ModelFacts, Row
 from harness.metrics.score import overall
@@ -31,7 +32,8 @@ class Sources:
     """All that boards are made of.
 
     `members` maps a group to its tasks in order (a task of no listed group is a group of its
-    own), `facts` a model's name, or its name on the hub, to what is known of it.
+    own), `facts` a model's name, or its name on the hub, to what is known of it. `ceilings` maps
+    what published rerankers ordered to its ceiling by task, where it is stored here.
     """
 
     entries: Sequence[Entry]
@@ -39,6 +41,7 @@ class Sources:
     imported: Sequence[ImportedRow]
     members: Mapping[str, Sequence[str]]
     facts: Mapping[str, ModelFacts]
+    ceilings: Mapping[Candidates, Mapping[str, float]] = field(default_factory=dict)
 
 
 def build_boards(sources: Sources, metric: str | None = None) -> tuple[Board, ...]:
@@ -149,6 +152,7 @@ def _published(sources: Sources, metric: str | None) -> list[tuple[Key, Row]]:
                     note=row.note,
                     system=row.kind,
                     average=_mismatch(row),
+                    above_its_candidates=_above(row, sources.ceilings),
                     file=f"results/published/{row.file}, row {row.row}",
                 ),
             ),
@@ -156,6 +160,22 @@ def _published(sources: Sources, metric: str | None) -> list[tuple[Key, Row]]:
         for row in sources.published
         if metric is None or row.metric == metric
     ]
+
+
+def _above(row: PublishedRow, ceilings: Mapping[Candidates, Mapping[str, float]]) -> str:
+    """Return on which tasks a reranker is printed above the ceiling of its own candidates."""
+    key = Candidates(row.candidates, row.candidates_query_set, row.candidates_depth)
+    ceiling = ceilings.get(key, {}) if row.candidates and row.metric == "ndcg@10" else {}
+    above = [
+        f"{task} {short_points(value)} > {short_points(ceiling[task])}"
+        for task, value in row.values.items()
+        if task in ceiling and value > ceiling[task] + HALF_A_DIGIT
+    ]
+    if not above:
+        return ""
+    return (
+        f"ceiling of {key.model}'s first {key.depth} documents as stored here: {', '.join(above)}"
+    )
 
 
 def _mismatch(row: PublishedRow) -> str:

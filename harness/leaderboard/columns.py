@@ -15,7 +15,7 @@ from harness.leaderboard.measures import (
     price,
     truncation_rate,
 )
-from harness.leaderboard.rows import Board, Row
+from harness.leaderboard.rows import ABOVE, Board, Row
 from harness.metrics.headroom import Lost, lost_points
 from harness.metrics.names import Metric, is_metric, label, parse_metric
 from harness.metrics.score import overall
@@ -78,7 +78,8 @@ def _interval_text(row: Row, board: Board) -> str:
 
 
 def _mean_text(row: Row, board: Board) -> str:
-    return short_points(row.mean) + ("*" if row.printed_mean else "")
+    marks = ("*" if row.printed_mean else "") + ("†" if ABOVE in row.provenance else "")
+    return short_points(row.mean) + marks
 
 
 def _parameters_text(row: Row, board: Board) -> str:

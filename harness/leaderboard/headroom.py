@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from harness.core.errors import RebenchError, StoreError
 from harness.core.types import Json
@@ -12,6 +14,7 @@ from harness.derived import EntryReader
 from harness.leaderboard.rows import Board, Row
 from harness.metrics.names import is_derived, parse_metric
 from harness.metrics.score import overall
+from results.published import PublishedRow
 from results.schema import Entry
 
 
@@ -75,6 +78,35 @@ def with_extras(board: Board, metrics: Sequence[str], reader: EntryReader) -> Bo
                 extras[metric] = mean
         rows.append(replace(row, extras=extras, depth=depth))
     return replace(board, rows=tuple(rows))
+
+
+class Candidates(NamedTuple):
+    """What a reranker ordered: a model's first documents, found with a query set."""
+
+    model: str
+    query_set: str
+    depth: int
+
+
+def candidate_ceilings(
+    published: Sequence[PublishedRow], entries: Sequence[Entry], reader: EntryReader
+) -> dict[Candidates, dict[str, float]]:
+    """Return the ceilings, by task, of the candidates that published rerankers ordered.
+
+    Only of those that are stored here; a run that cannot be read is passed over.
+    """
+    found: dict[Candidates, dict[str, float]] = {}
+    for row in published:
+        if row.candidates:
+            key = Candidates(row.candidates, row.candidates_query_set, row.candidates_depth)
+            found.setdefault(key, {})
+    for key, by_task in found.items():
+        metric = f"ceiling@{key.depth}"
+        for entry in entries:
+            if (entry.model, entry.task.query_set) == (key.model, key.query_set):
+                with suppress(RebenchError):
+                    by_task[entry.task.name] = reader.with_metrics(entry, (metric,)).metrics[metric]
+    return found
 
 
 def fold_note(fold: int) -> str:

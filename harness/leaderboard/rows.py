@@ -36,6 +36,9 @@ class ModelFacts:
 
 NO_FACTS = ModelFacts()
 
+ABOVE = "above its candidates"
+"""The provenance of a reranker whose published values exceed the ceiling of what it ordered."""
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from harness.data.folds import FOLDS
 from harness.leaderboard.headroom import depth_note, fold_note
-from harness.leaderboard.rows import Board
+from harness.leaderboard.rows import ABOVE, Board
 from harness.metrics.names import label, parse_metric
 from harness.render.numbers import counted, percent
 
@@ -49,6 +49,9 @@ def board_notes(board: Board) -> tuple[str, ...]:
         notes.append(fold_note(board.fold))
     if shallow := depth_note(board):
         notes.append(shallow)
+    for row in board.rows:
+        if ABOVE in row.provenance:
+            notes.append(f"† {row.name}: above the {row.provenance[ABOVE]}.")
     if any(row.printed_mean for row in board.rows):
         notes.append("* as printed by its source, which gives no values by task.")
     if board.statistics is not None:
