@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.core.errors import BadInput
+from harness.core.checksums import NO_CHECKSUM
+from harness.core.errors import BadInput, StoreError
 from harness.core.hashing import (
     corpus_fingerprint,
     queries_fingerprint,
@@ -18,6 +19,7 @@ from harness.core.hashing import (
 )
 from harness.core.protocols import Closing, Reporter, Retriever
 from harness.core.types import Json, RetrievalResult, Run, Task
+from harness.data.registry import known_facts
 from harness.data.trec import check_run, read_run, write_run
 from harness.metrics.names import parse_metric
 from harness.metrics.score import Scores, score
@@ -198,20 +200,57 @@ def scored_run(
 
 def verify_all(store: ResultStore, entries: Iterable[Entry]) -> Iterator[Verdict]:
     """Yield, for each stored entry, whether its numbers follow from its run and judgements."""
-    grounds: dict[str, Task] = {}
+    judgements: dict[str, Task] = {}
+    missing: dict[str, tuple[str, ...]] = {}
 
     def rescore(path: Path, entry: Entry) -> tuple[Mapping[str, float], PerQuery]:
-        ground = entry.task.fingerprint
-        if ground not in grounds:
-            grounds[ground] = load_judgements(store.root, ground)
+        fingerprint = entry.task.fingerprint
+        if fingerprint not in judgements:
+            judgements[fingerprint] = load_judgements(store.root, fingerprint)
         run = read_run(path)
-        check_run(run, grounds[ground])
+        check_run(run, judgements[fingerprint])
         metrics = [parse_metric(name) for name in entry.metrics]
-        scores = score(run, grounds[ground].qrels, metrics)
+        scores = score(run, judgements[fingerprint].qrels, metrics)
+        missing[entry.identity_hash] = scores.missing
         return scores.means, scores.per_query
 
     for entry in entries:
-        yield verify_entry(store, entry, rescore)
+        verdict = verify_entry(store, entry, rescore)
+        if verdict.status == "match":
+            task = judgements[entry.task.fingerprint]
+            verdict = _verify_facts(entry, task, missing[entry.identity_hash])
+        if verdict.status == "match" and not entry.has_checksum:
+            verdict = _with_checksum(store, entry)
+        yield verdict
+
+
+def _verify_facts(entry: Entry, task: Task, missing: tuple[str, ...]) -> Verdict:
+    """Return whether what an entry says beside its metrics follows from its judgements and run."""
+    says = entry.task
+    right: dict[str, tuple[Json, Json]] = {
+        "task": (says.name, task.name),
+        "head_metric": (says.head_metric, task.head_metric),
+        "n_queries": (says.n_queries, len(task.qrels)),
+        "missing_queries": (list(entry.missing_queries), list(missing)),
+    }
+    if not entry.has_checksum:  # else the checksum holds for what cannot be worked out again
+        known = known_facts(says.name, says.revision)
+        right |= {name: (getattr(says, name), fact) for name, fact in known.items()}
+    wrong = [
+        f"{name} is {found!r}, should be {fact!r}"
+        for name, (found, fact) in right.items()
+        if found != fact
+    ]
+    return Verdict(entry, "differs" if wrong else "match", "; ".join(wrong))
+
+
+def _with_checksum(store: ResultStore, entry: Entry) -> Verdict:
+    """Give an entry of an earlier release its checksum, now that its contents are verified."""
+    try:
+        written = store.add_checksum(entry)
+    except StoreError as error:
+        return Verdict(entry, "match", f"{NO_CHECKSUM}; none could be added: {error.message}")
+    return Verdict(entry, "match", f"had {NO_CHECKSUM}; has one now" if written else "")
 
 
 def describe_task(task: Task) -> TaskFacts:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import BadInput
+from harness.core.files import read_toml
 from harness.core.hashing import sha256_json
 from harness.core.types import Json, Role
 
@@ -99,13 +99,9 @@ def card_from_mapping(values: Mapping[str, Any], where: str) -> ModelCard:
 
 def read_card(path: Path) -> ModelCard:
     """Read one card file; raises `BadInput` when it is absent, not TOML, or not a card."""
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise BadInput(f"no model card at {path}", fix="Check the path.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} is not TOML: {error}", fix="Mend the file.") from error
-    return card_from_mapping(values, str(path))
+    if not path.exists():
+        raise BadInput(f"no model card at {path}", fix="Check the path.")
+    return card_from_mapping(read_toml(path), str(path))
 
 
 _TYPES: Mapping[str, tuple[type, ...]] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import BadInput, UnknownName
+from harness.core.files import parse_toml
 from harness.core.protocols import Embedder
 from harness.core.registry import Registry
 from harness.core.types import Json
@@ -50,7 +50,9 @@ def shipped_cards() -> dict[str, ModelCard]:
     for entry in sorted(resources.files("models").joinpath("cards").iterdir(), key=str):
         if not entry.name.endswith(".toml"):
             continue
-        card = card_from_mapping(tomllib.loads(entry.read_text(encoding="utf-8")), entry.name)
+        card = card_from_mapping(
+            parse_toml(entry.read_text(encoding="utf-8"), entry.name), entry.name
+        )
         if f"{card.name}.toml" != entry.name:
             raise BadInput(f"the card {entry.name} is named {card.name!r}", fix="Rename one.")
         cards[card.name] = card

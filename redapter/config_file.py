@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.core.config import dataclass_from_table
 from harness.core.errors import BadInput
+from harness.core.files import parse_toml, read_text
 from harness.core.hashing import sha256_json
 from redapter.config import RunConfig, check_config
 
@@ -31,14 +32,11 @@ def read_config(source: str, overrides: Iterable[str] = ()) -> RunConfig:
     shipped = shipped_recipes()
     if not path.is_file() and source in shipped:
         path = shipped[source]
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, IsADirectoryError) as error:
+    if not path.is_file():
         raise BadInput(
             f"no recipe at {source}", fix=f"Name a TOML file or one of {', '.join(shipped)}."
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{source} is not TOML: {error}", fix="Mend the file.") from error
+        )
+    table = parse_toml(read_text(path), source)
     for override in overrides:
         table = merged(table, _override_table(override))
     return config_from_table(table, source)

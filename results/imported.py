@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.core.checksums import CHECKSUM, check_document, with_checksum
 from harness.core.errors import BadInput, StoreError
 from harness.core.files import read_json, write_text
 from harness.core.hashing import sha256_json
@@ -19,7 +20,8 @@ from results.store import safe_name
 from results.strict_object import StrictObject
 
 FOLDER = "imported"
-IMPORTED_SCHEMA = 1
+IMPORTED_SCHEMA = 2
+"""2: a row carries its checksum; rows of version 1 are read, and have none."""
 _FIX = "Import the result files again, or remove this one."
 
 
@@ -73,7 +75,7 @@ def imported_path(root: Path, row: ImportedRow) -> Path:
 def save_imported(root: Path, row: ImportedRow) -> Path:
     """Write a row whole, in place of an older import of the same; raises `StoreError`."""
     path = imported_path(root, row)
-    document = {"schema": IMPORTED_SCHEMA, **asdict(row)}
+    document = with_checksum({"schema": IMPORTED_SCHEMA, **asdict(row)})
     write_text(path, json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
     return path
 
@@ -96,13 +98,15 @@ def _read(path: Path) -> ImportedRow:
     """Read one file; every fault is a `StoreError` that names it."""
     try:
         value = read_json(path)
-    except (BadInput, RecursionError) as error:
+    except BadInput as error:
         raise StoreError(str(error).partition("\n")[0], fix=_FIX) from error
     if not isinstance(value, dict):
         raise StoreError(f"{path}: should hold an object", fix=_FIX)
     fields = StrictObject(value, str(path), fix=_FIX)
-    if fields.integer("schema", least=1) > IMPORTED_SCHEMA:
+    schema = fields.integer("schema", least=1)
+    if schema > IMPORTED_SCHEMA:
         raise StoreError(f"{path}: a later release wrote it", fix="Upgrade rebench.")
+    check_document(value, str(path), fix=_FIX, needed=schema > 1)
     row = ImportedRow(
         model=fields.text("model"),
         revision=fields.text("revision", empty=True),
@@ -118,7 +122,7 @@ def _read(path: Path) -> ImportedRow:
         files=_files(fields),
         imported=fields.text("imported"),
     )
-    fields.finish()
+    fields.finish(CHECKSUM)
     return row
 
 

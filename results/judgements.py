@@ -5,6 +5,7 @@ With it `rebench verify` needs neither the hub nor the folder that a task came f
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -24,11 +25,15 @@ def judgements_path(root: Path, fingerprint: str) -> Path:
 def save_judgements(root: Path, task: Task) -> None:
     """Keep a task's judgements, exclusions and head metric (no texts), unless they are there.
 
-    The file is named by its content, so writing it twice is harmless. Raises `StoreError`.
+    The file is named by its content, so writing it twice is harmless; a damaged one is written
+    again. Raises `StoreError`.
     """
-    path = judgements_path(root, task_fingerprint(task))
+    fingerprint = task_fingerprint(task)
+    path = judgements_path(root, fingerprint)
     if path.is_file():
-        return
+        with contextlib.suppress(StoreError):
+            load_judgements(root, fingerprint)
+            return
     ground = {
         "name": task.name,
         "head_metric": task.head_metric,
@@ -68,6 +73,7 @@ def load_judgements(root: Path, fingerprint: str) -> Task:
     if actual != fingerprint:
         raise StoreError(
             f"{path} holds the judgements of {actual}",
-            fix="It was changed after it was written: remove it and measure again with --force.",
+            fix="It was changed after it was written: measure one of the task's entries again with "
+            "--force.",
         )
     return task

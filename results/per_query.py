@@ -19,7 +19,7 @@ _DECODER = json.JSONDecoder()
 
 def damaged(path: Path, problem: str) -> StoreError:
     """Return the error for a stored file that cannot be what was saved."""
-    return StoreError(f"{path}: {problem}", fix="Remove its folder and measure again.")
+    return StoreError(f"{path}: {problem}", fix="Measure again with --force.")
 
 
 def parsed(text: str, path: Path) -> Any:

@@ -8,7 +8,6 @@ were printed, `scale` times a fraction.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,7 +15,8 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from harness.core.errors import StoreError
+from harness.core.errors import BadInput, StoreError
+from harness.core.files import parse_toml
 from results.strict_object import StrictObject
 
 _BRIGHT = (
@@ -131,8 +131,8 @@ def read_published(path: Traversable) -> tuple[PublishedRow, ...]:
     """Return the rows of one file; raises as `load_published` does."""
     try:
         # Decimals keep 18.9 / 100 from becoming 0.18899999999999997.
-        head = tomllib.loads(path.read_bytes().decode("utf-8"), parse_float=Decimal)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        head = parse_toml(path.read_bytes().decode("utf-8"), path.name, Decimal)
+    except (BadInput, UnicodeDecodeError) as error:
         raise StoreError(f"{path.name}: not TOML ({error})", fix=_FIX) from error
     rows = head.pop("row", None)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):

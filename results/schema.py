@@ -8,13 +8,20 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from harness.core.checksums import CHECKSUM, check_document, with_checksum
 from harness.core.errors import StoreError
 from harness.core.hashing import canonical_json, sha256_json
 from harness.core.types import Json
 from results.strict_object import StrictObject
 
-SCHEMA = 1
-"""The version written into each entry; any key that comes, goes or changes meaning raises it."""
+SCHEMA = 2
+"""The version written into each entry; any key that comes, goes or changes meaning raises it.
+
+2: an entry carries its checksum. Entries of version 1 are read, and have none."""
+
+
+CHECKSUM_SCHEMA = 2
+"""The first version that carries a checksum."""
 
 
 class NewerSchema(StoreError):
@@ -86,6 +93,11 @@ class Entry:
         """Return `identity_hash(identity, task, k)`."""
         return identity_hash(self.identity, self.task, self.k)
 
+    @property
+    def has_checksum(self) -> bool:
+        """Return whether its stored form carries a checksum: earlier releases wrote none."""
+        return self.schema >= CHECKSUM_SCHEMA
+
 
 def identity_hash(identity: Mapping[str, Json], task: TaskFacts, k: int) -> str:
     """Return the 64 hex digits under which a result is "already measured".
@@ -108,7 +120,7 @@ def to_json(entry: Entry) -> dict[str, Json]:
     """Return the JSON object of a stored entry; raises `ValueError` if it has no files yet."""
     if entry.files is None:
         raise ValueError("only a stored entry has a JSON form; ResultStore.save makes it")
-    return {
+    document: dict[str, Json] = {
         "schema": entry.schema,
         "model": entry.model,
         "identity_hash": entry.identity_hash,
@@ -124,6 +136,7 @@ def to_json(entry: Entry) -> dict[str, Json]:
         "command": list(entry.command),
         "created": entry.created,
     }
+    return with_checksum(document) if entry.has_checksum else document
 
 
 def from_json(value: Any, file: Path) -> Entry:
@@ -135,7 +148,7 @@ def from_json(value: Any, file: Path) -> Entry:
     if not isinstance(value, dict):
         raise StoreError(
             f"{file}: should hold an object, found {type(value).__name__}",
-            fix="The file is damaged: remove it and measure again.",
+            fix="The file is damaged: measure again with --force.",
         )
     fields = StrictObject(value, str(file))
     schema = _schema(fields)
@@ -157,7 +170,8 @@ def from_json(value: Any, file: Path) -> Entry:
     )
     if fields.text("identity_hash") != entry.identity_hash:
         raise fields.fault("identity_hash", "is not the hash of what the file holds")
-    fields.finish()
+    fields.finish(CHECKSUM)
+    check_document(value, str(file), fix=fields.fix, needed=entry.has_checksum)
     return entry
 
 
@@ -168,7 +182,7 @@ def _refuse_nan(value: Json, file: Path) -> None:
     except ValueError as error:
         raise StoreError(
             f"{file}: holds a number that is not finite",
-            fix="The file is damaged: remove it and measure again.",
+            fix="The file is damaged: measure again with --force.",
         ) from error
 
 

@@ -3,7 +3,8 @@
 An `entry.json` names the run and the per-query file beside it. Those two are written first, under
 names that no other save uses; the rename of `entry.json` is the last step and the only one that
 counts. So whenever a writer dies, a reader sees the old entry or the new one, each with its own
-files. What a dead writer leaves behind is swept by a later save, once it is a day old.
+files. The files of an entry that was replaced stay for an hour, so that a reader who has it goes
+on with one consistent state. They and what a dead writer leaves behind are swept later.
 """
 
 from __future__ import annotations
@@ -22,13 +23,17 @@ from harness.core.errors import BadInput, StoreError
 from harness.core.files import fsync_folder, read_text, write_atomic, write_text
 from harness.core.hashing import sha256_text
 from results.per_query import PerQuery, all_metrics, damaged, one_metric, parsed
-from results.schema import Entry, NewerSchema, StoredFiles, from_json, to_json
+from results.schema import SCHEMA, Entry, NewerSchema, StoredFiles, from_json, to_json
 
 ENTRY = "entry.json"
-ORPHAN_SECONDS = 24 * 3600.0
+PROBE = ".probe-"
+OWN_FILES = 2
+"""What lies beside an `entry.json`: its run and its per-query values."""
+ORPHAN_SECONDS = 3600.0
 """How old a file that no entry names must be before it is swept.
 
-Younger ones may belong to a writer that is between its first file and its `entry.json`.
+Younger ones may belong to a writer that is between its first file and its `entry.json`, or to
+readers of the entry that has just been replaced.
 """
 
 
@@ -66,9 +71,23 @@ class ResultStore:
 
     def check_writable(self) -> None:
         """Make the root if it is absent and write a file into it; raises `StoreError`."""
-        probe = self.root / f".probe-{uuid4().hex}"
+        probe = self.root / f"{PROBE}{uuid4().hex}"
         write_atomic(probe, b"")
         probe.unlink(missing_ok=True)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove what dead writers and replaced entries left, once it is old enough."""
+        limit = time.time() - ORPHAN_SECONDS
+        for path in self.root.glob(f"{PROBE}*"):
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < limit:
+                    path.unlink()
+        for folder in self.root.glob("*/*/*"):
+            with contextlib.suppress(StoreError, OSError):
+                old = tuple(_old_orphans(folder))
+                if len(old) > OWN_FILES:
+                    _drop(folder, old)
 
     def folder(self, entry: Entry) -> Path:
         """Return the folder that an entry lives in."""
@@ -86,7 +105,8 @@ class ResultStore:
         folder = self.folder(entry)
         values = json.dumps(per_query, allow_nan=False, separators=(",", ":"))
         files = _new_files(run_text, values)
-        document = json.dumps(to_json(replace(entry, files=files)), indent=1, allow_nan=False)
+        complete = replace(entry, files=files, schema=SCHEMA)
+        document = json.dumps(to_json(complete), indent=1, allow_nan=False)
         stored = from_json(json.loads(document), folder / ENTRY)
         _named(folder)
         try:
@@ -98,7 +118,7 @@ class ResultStore:
         except StoreError:
             _drop(folder, (files.run, files.per_query))
             raise
-        _drop(folder, before or ())
+        _touch(folder, before or ())
         _drop(folder, _old_orphans(folder))
         return stored
 
@@ -156,7 +176,9 @@ class ResultStore:
     def run_text(self, entry: Entry) -> str:
         """Return a stored entry's run; its hash is checked."""
         files = _stored(entry)
-        return _checked_text(self.folder(entry) / files.run, files.run_sha256)
+        path = self.folder(entry) / files.run
+        self._refuse_replaced(entry, path)
+        return _checked_text(path, files.run_sha256)
 
     def per_query(self, entry: Entry) -> PerQuery:
         """Return a stored entry's values per metric and query, exactly as they were saved."""
@@ -167,10 +189,35 @@ class ResultStore:
         text, path = self._values_text(entry)
         return one_metric(text, metric, path)
 
+    def _refuse_replaced(self, entry: Entry, path: Path) -> None:
+        """Raise `StoreError` if a file is gone since its entry was measured again long ago."""
+        if os.path.exists(path):
+            return
+        now = self.find(entry.model, entry.task.name, entry.identity_hash)
+        if now is not None and now.files != entry.files:
+            raise StoreError(
+                f"{path} belongs to an entry that was measured again since it was read",
+                fix="Run the command again: it reads the new entry.",
+            )
+
+    def add_checksum(self, entry: Entry) -> bool:
+        """Write a stored entry of an earlier release again with a checksum.
+
+        Returns whether it was written: not if it has one, or was replaced meanwhile. Raises
+        `StoreError` when the folder cannot be written.
+        """
+        path = self.folder(entry) / ENTRY
+        if entry.has_checksum or _read(path) != entry:
+            return False
+        complete = replace(entry, schema=SCHEMA)
+        write_text(path, json.dumps(to_json(complete), indent=1, allow_nan=False) + "\n")
+        return True
+
     def _values_text(self, entry: Entry) -> tuple[str, Path]:
         """Return what the per-query file holds, its hash checked, and where it lies."""
         files = _stored(entry)
         path = self.folder(entry) / files.per_query
+        self._refuse_replaced(entry, path)
         return _checked_text(path, files.per_query_sha256), path
 
 
@@ -200,7 +247,9 @@ def _text(path: Path) -> str:
     try:
         return read_text(path)
     except BadInput as error:
-        raise StoreError(error.message, fix="Remove its folder and measure again.") from error
+        again = "Measure again with --force."
+        fix = f"Remove it. {again}" if path.is_dir() else again
+        raise StoreError(error.message, fix=fix) from error
 
 
 def _checked_text(path: Path, sha256: str) -> str:
@@ -250,13 +299,20 @@ def _named(folder: Path) -> tuple[str, ...] | None:
 
 
 def _old_orphans(folder: Path) -> Iterator[str]:
-    """Yield the names of our own files that have lain about for a day."""
+    """Yield the names of files as a save writes them that have not changed for an hour."""
     limit = time.time() - ORPHAN_SECONDS
     for pattern in ("run-*.trec.gz", "per_query-*.json.gz", ".*.part"):
         for path in folder.glob(pattern):
             with contextlib.suppress(OSError):
                 if path.stat().st_mtime < limit:
                     yield path.name
+
+
+def _touch(folder: Path, names: Iterable[str]) -> None:
+    """Start the time that the files of a replaced entry stay for those who are reading it."""
+    for name in names:
+        with contextlib.suppress(OSError):
+            os.utime(folder / name)
 
 
 def _drop(folder: Path, names: Iterable[str]) -> None:

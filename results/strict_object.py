@@ -31,7 +31,7 @@ class StrictObject:
     data: Mapping[str, Any]
     where: str
     prefix: str = ""
-    fix: str = "The file is damaged or was edited by hand: remove it and measure again."
+    fix: str = "The file is damaged or was edited by hand: measure again with --force."
     _read: set[str] = field(default_factory=set)
 
     def fault(self, key: str, problem: str) -> StoreError:
@@ -112,8 +112,8 @@ class StrictObject:
         """Return an object to be read strictly in its turn."""
         return StrictObject(self.json(key), self.where, f"{self.prefix}{key}.", self.fix)
 
-    def finish(self) -> None:
-        """Refuse keys that were never read: they would be lost when the file is written again."""
+    def finish(self, *but: str) -> None:
+        """Refuse keys, save `but`, that were never read: rewriting the file would lose them."""
         for key in self.data:
-            if key not in self._read:
+            if key not in self._read and key not in but:
                 raise self.fault(key, "is not known")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
@@ -12,6 +11,7 @@ from typing import Any
 
 from harness.core.config import dataclass_from_table
 from harness.core.errors import BadInput, UnknownName
+from harness.core.files import parse_toml, read_text
 
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 ALL = "all"
@@ -148,10 +148,7 @@ def read_spec(source: str, preset: str = "") -> AblationSpec:
     keys (with did-you-mean), wrong types and what `AblationSpec` refuses.
     """
     path = _file(source, preset)
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path.name} is not TOML: {error}", fix="Fix the file.") from error
+    table = parse_toml(read_text(path), path.name)
     return dataclass_from_table(AblationSpec, table, path.name)
 
 

@@ -6,9 +6,16 @@ import contextlib
 import gzip
 import io
 import json
+import math
 import os
+import re
+import shutil
+import tempfile
+import time
+import tomllib
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 from uuid import uuid4
@@ -51,6 +58,10 @@ def _translating_read_errors(path: Path) -> Iterator[None]:
         raise BadInput(
             f"{path} is not UTF-8 text: {error}", fix="Convert it to UTF-8 and try again."
         ) from error
+    except ValueError as error:
+        if "null" not in str(error):
+            raise
+        raise BadInput(f"no such file: {str(path)!r}", fix="Check the path.") from error
     except _UNREADABLE as error:
         raise BadInput(
             f"{path} cannot be read to its end: {error}",
@@ -66,26 +77,108 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def read_json(path: Path) -> Any:
-    """Return a JSON file's value, plain or `.gz`; raises `BadInput` naming file and line."""
+    """Return a JSON file's value, plain or `.gz`; raises `BadInput` as `parse_json` does."""
+    return parse_json(read_text(path), str(path))
+
+
+def parse_json(text: str, where: str, line: int | None = None) -> Any:
+    """Return the value of a JSON text; a byte order mark at its start is left out.
+
+    `where` names the file and `line` the line if the text is one of many. Raises `BadInput` with
+    both for what is no JSON, for nesting and integers beyond Python's limits, and, with the
+    dotted path of the field, for NaN, infinities, numbers too large for a float, and halves of
+    surrogate pairs.
+    """
+    place = where if line is None else f"{where}, line {line}"
+    fix = "Fix it or write the file again." if line is None else "Fix or remove that line."
     try:
-        return json.loads(read_text(path))
+        value = json.loads(text.removeprefix("\ufeff"))
     except json.JSONDecodeError as error:
-        raise BadInput(
-            f"{path}, line {error.lineno}: not JSON ({error.msg})", fix="Mend or remake the file."
-        ) from error
+        at = f"{where}, line {line or error.lineno}"
+        raise BadInput(f"{at}: not JSON ({error.msg})", fix=fix) from error
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{place}: {_beyond(error)}", fix=fix) from error
+    if _SUSPECT.search(text):
+        _check_values(value, place)
+    return value
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return a TOML file's table; raises `BadInput` as `parse_toml` does."""
+    return parse_toml(read_text(path), str(path))
+
+
+def parse_toml(text: str, where: str, parse_float: Callable[[str], Any] = float) -> dict[str, Any]:
+    """Return the table of a TOML text; a byte order mark at its start is left out.
+
+    Raises `BadInput` naming `where`: with the place for what is no TOML, with the field for
+    numbers that are not finite, and for nesting and integers beyond Python's limits.
+    """
+    try:
+        table = tomllib.loads(text.removeprefix("\ufeff"), parse_float=parse_float)
+    except tomllib.TOMLDecodeError as error:
+        raise BadInput(f"{where} is not TOML: {error}", fix="Fix the file.") from error
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{where}: {_beyond(error)}", fix="Fix the file.") from error
+    if _SUSPECT.search(text):
+        _check_values(table, where)
+    return table
+
+
+_SUSPECT = re.compile(r"(?i)nan|inf|\\ud[89a-f]|[0-9][0-9.]*e\+?[0-9]{3}|[0-9]{300}")
+"""What a text has in it if any of its values may be unusable: only then is each looked at."""
+
+
+def _beyond(error: Exception) -> str:
+    """Return what is beyond Python's limits, in words."""
+    if isinstance(error, RecursionError):
+        return "objects or lists are nested too deeply"
+    return f"a number has too many digits ({error})"
+
+
+def _check_values(value: Any, where: str) -> None:
+    """Raise `BadInput` naming the first field that no reader can use."""
+    waiting: list[tuple[str, Any]] = [("", value)]
+    while waiting:
+        field, item = waiting.pop()
+        problem = _problem_of(item)
+        if problem:
+            named = f" {field.lstrip('.')}" if field else ""
+            raise BadInput(f"{where}:{named} {problem}", fix="Fix that value.")
+        if isinstance(item, dict):
+            for key, inner in item.items():
+                if problem := _problem_of(key):
+                    raise BadInput(f"{where}: the key {key!r} {problem}", fix="Fix that key.")
+                waiting.append((f"{field}.{key}", inner))
+        elif isinstance(item, list):
+            waiting += [(f"{field}[{at}]", inner) for at, inner in enumerate(item)]
+
+
+def _problem_of(value: Any) -> str:
+    """Return what makes a text or number unusable; empty for any other value."""
+    if isinstance(value, str):
+        try:
+            value.encode("utf-8")
+        except UnicodeEncodeError:
+            return "holds half of a surrogate pair"
+    elif isinstance(value, int | float):
+        try:
+            if not math.isfinite(value):
+                return f"is {value}, not a finite number"
+        except OverflowError:
+            return "is a number too large for a float"
+    return ""
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield (line number, object) of a JSONL file; blank lines are skipped, others must parse."""
+    """Yield (line number, object) of a JSONL file; blank lines are skipped, others must parse.
+
+    Raises `BadInput` with file and line, as `parse_json` does.
+    """
     for number, line in read_lines(path):
-        if not line.strip():
+        if not line.strip("\ufeff \t\r\n"):
             continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise BadInput(
-                f"{path}, line {number}: not JSON ({error.msg})", fix="Mend or drop that line."
-            ) from error
+        row = parse_json(line, str(path), number)
         if not isinstance(row, dict):
             raise BadInput(
                 f"{path}, line {number}: expected an object, found {type(row).__name__}",
@@ -104,29 +197,80 @@ def fsync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
+LEFTOVER_SECONDS = 3600.0
+"""Age at which an unfinished file is a dead writer's: it has not been written to for that long."""
+_LEFTOVER = re.compile(r"\..+\.[0-9a-f]{32}\.part")
+
+
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary neighbour to write; it replaces `path` if nothing was raised.
+    """Yield a temporary file to write; it replaces `path` if nothing was raised.
 
-    The file is fsynced before the rename and its folder after it. Raises `StoreError` when the
-    folder is not writable or the disk is full; nothing is left then.
+    The file is fsynced before the rename and its folder after it. What a link points to is
+    replaced, never the link; a pipe or device gets the finished bytes. What dead writers left in
+    the folder is removed. Raises `StoreError` when the folder is not writable or the disk is
+    full; nothing is left then.
     """
-    temporary = path.with_name(f".{path.name}.{uuid4().hex}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        target = path.resolve() if path.is_symlink() else path
+        special = target.exists() and not target.is_file()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise _cannot_write(path, error) from error
+    if special:
+        with _through(target) as temporary:
+            yield temporary
+        return
+    temporary = target.with_name(f".{target.name[:40]}.{uuid4().hex}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target.parent)
         yield temporary
         with temporary.open("rb") as handle:
             os.fsync(handle.fileno())
-        temporary.replace(path)
-        fsync_folder(path.parent)
-    except OSError as error:
-        raise StoreError(
-            f"cannot write {path}: {error.strerror or error}",
-            fix="Make the folder writable and leave it room, or choose another.",
-        ) from error
+        temporary.replace(target)
+        fsync_folder(target.parent)
+    except (OSError, ValueError) as error:
+        if not isinstance(error, OSError) and "null" not in str(error):
+            raise
+        raise _cannot_write(path, error) from error
     finally:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _through(target: Path) -> Iterator[Path]:
+    """Yield a temporary file whose bytes go into a pipe or device afterwards."""
+    if target.is_dir():
+        raise StoreError(f"cannot write {target}: it is a folder", fix="Name a file in it.")
+    with tempfile.TemporaryDirectory() as folder:
+        temporary = Path(folder, "output")
+        yield temporary
+        try:
+            with temporary.open("rb") as source, target.open("wb") as sink:
+                shutil.copyfileobj(source, sink)
+        except OSError as error:
+            raise _cannot_write(target, error) from error
+
+
+@cache
+def _sweep(folder: Path) -> None:
+    """Remove what dead writers left in a folder, once a process."""
+    before = time.time() - LEFTOVER_SECONDS
+    for name in os.listdir(folder):
+        if _LEFTOVER.fullmatch(name):
+            with contextlib.suppress(OSError):
+                left = folder / name
+                if left.stat().st_mtime < before:
+                    left.unlink()
+
+
+def _cannot_write(path: Path, error: Exception) -> StoreError:
+    """Return the error of a file that cannot be written."""
+    return StoreError(
+        f"cannot write {path}: {getattr(error, 'strerror', None) or error}",
+        fix="Make the folder writable and leave it room, or choose another.",
+    )
 
 
 def write_atomic(path: Path, data: bytes) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import BadInput
+from harness.core.files import read_toml
 
 SETTINGS_FILE = "rebench.toml"
 PATH_KEYS = {
@@ -71,10 +71,7 @@ def _read_table(path: Path) -> dict[str, Any]:
     """Return the settings file's table (empty without a file), its keys checked."""
     if not path.is_file():
         return {}
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} is not TOML: {error}", fix="Mend or remove it.") from error
+    table = read_toml(path)
     known = (*PATH_KEYS, "models")
     for key, value in table.items():
         if key not in known:

@@ -14,6 +14,7 @@ from harness.data.bright_hub import hub_rows
 from harness.data.bright_local import local_rows
 from harness.data.bright_tasks import (
     EXAMPLES,
+    LOCAL,
     ORIGINAL,
     QUERY_SETS,
     REPOSITORY,
@@ -34,9 +35,6 @@ from harness.data.checks import (
     unknown_documents,
 )
 from harness.data.query_sets import replace_queries
-
-LOCAL = "local"
-"""The revision of a task read from a folder; its counts tell which version that holds."""
 
 _NOTHING = "N/A"
 """Stands in lists of ids for "none" (StackExchange tasks, pony; also unused long gold)."""

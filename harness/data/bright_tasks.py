@@ -14,6 +14,9 @@ psychology, which are the counts below; the file sizes it lists are those in the
 ir_datasets 0.6.3 (examples/stackoverflow 250,458 bytes, documents/stackoverflow 39,493,317). The
 revision `a75a0eb` of July 2024 holds older judgements, which give other scores."""
 
+LOCAL = "local"
+"""The revision of a task read from a folder; its counts tell which version that holds."""
+
 LICENCE = "CC-BY-4.0"
 """Of the dataset, by its card; the documents are web pages and problems of other owners."""
 

@@ -94,6 +94,18 @@ def groups() -> dict[str, tuple[str, ...]]:
     return {**found, STDLIB: (STDLIB,)}
 
 
+def known_facts(name: str, revision: str) -> dict[str, str]:
+    """Return the group and the revision of a built-in task; nothing for a folder.
+
+    `revision` is one that a result names: data read from a folder has one of its own.
+    """
+    if name in bright_tasks.TASKS:
+        known = (bright_tasks.REVISION, bright_tasks.LOCAL)
+        right = revision if revision in known else bright_tasks.REVISION
+        return {"group": bright_tasks.TASKS[name].group, "revision": right}
+    return {"group": STDLIB} if name == STDLIB else {}
+
+
 def group_members(group: str) -> tuple[str, ...]:
     """Return the tasks of a group; raises `UnknownName`."""
     known = groups()

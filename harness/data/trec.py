@@ -214,12 +214,12 @@ def _from_json(path: Path, text: str) -> dict[str, list[_Scored]]:
     """Return the scored documents of a score dictionary by query, in the file's order."""
     try:
         value = json.loads(
-            text,
+            text.removeprefix("\ufeff"),
             object_pairs_hook=lambda pairs: _object(path, pairs),
             parse_constant=lambda name: _not_finite(str(path), name),
         )
-    except ValueError as error:
-        raise BadInput(f"{path}: not JSON ({error})", fix="Mend or remake the file.") from error
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{path}: not JSON ({error})", fix="Fix it or write it again.") from error
     scored: dict[str, list[_Scored]] = {}
     for qid, scores in value.items():
         where = f"{path}, query {qid!r}"
