@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ class Batch:
     """Texts that are encoded in one call, with their rows among the distinct texts.
 
     `keys` is uint8 `[n, 32]`, `counts` int64 `[n]` tokens before truncation, `lengths` int64
-    `[n]` after it.
+    `[n]` after it. `name` is that of the planned batch, which its parts keep: the hash of its keys.
     """
 
     rows: IntVector
@@ -36,6 +37,7 @@ class Batch:
     keys: KeyMatrix
     counts: IntVector
     lengths: IntVector
+    name: str
 
     def __len__(self) -> int:
         """Return the number of texts."""
@@ -54,6 +56,7 @@ class Batch:
             keys=self.keys[places],
             counts=self.counts[places],
             lengths=self.lengths[places],
+            name=self.name,
         )
 
     def split_to_budget(self, budget: int) -> list[Batch]:
@@ -80,6 +83,7 @@ def plan_batches(distinct: Distinct, counts: IntVector, limit: int, budget: int)
             keys=distinct.keys[rows],
             counts=counts[rows],
             lengths=lengths[rows],
+            name=hashlib.sha256(distinct.keys[rows].tobytes()).hexdigest()[:32],
         )
         for rows in (order[part] for part in cut(lengths[order], budget))
     ]

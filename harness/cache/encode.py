@@ -20,6 +20,7 @@ from harness.cache.batches import (
     encode_here,
     plan_batches,
 )
+from harness.cache.claims import BatchClaims
 from harness.cache.keys import Distinct, distinct_texts
 from harness.cache.lookup import Lookup
 from harness.cache.store import EmbeddingStore, ShardWriter, SpaceFolder
@@ -81,6 +82,9 @@ class RowMatrix:
         return self._values
 
 
+POLL_SECONDS = 0.2
+WAIT_SECONDS = 600.0
+"""How long another process may go without storing anything before its texts are encoded here."""
 ROUNDS = 3
 """Tries at reading back what was written, before the disk is blamed."""
 
@@ -178,18 +182,25 @@ class _Work:
     def encode_stored(self, folder: SpaceFolder, workers: Workers | None) -> None:
         """Fill the matrix from the store, and store what it lacked."""
         lookup = Lookup(folder, self.distinct.keys, self.reporter)
-        for _ in range(ROUNDS):
-            self._load(lookup)
-            if self.matrix.filled.all():
-                return
-            try:
-                folder.check_writable()
-                self._encode_missing(lookup, folder, workers)
-            except StoreError as error:
-                lookup.refresh()
-                raise self._stopped(error, int(lookup.stored.sum())) from error
-            if self.matrix.filled.all():
-                return
+        rounds = 0
+        with BatchClaims(folder.claims_folder) as claims:
+            while rounds < ROUNDS:
+                self._load(lookup)
+                if self.matrix.filled.all():
+                    return
+                try:
+                    folder.check_writable()
+                    elsewhere = self._encode_missing(lookup, folder, workers, claims)
+                except StoreError as error:
+                    lookup.refresh()
+                    raise self._stopped(error, int(lookup.stored.sum())) from error
+                if self.matrix.filled.all():
+                    return
+                claims.release()
+                if not elsewhere:
+                    rounds += 1
+                elif not self._await(elsewhere, lookup, claims):
+                    claims.ignore()
         raise StoreError(
             f"vectors written to {folder.shards_folder} are damaged when they are read back",
             fix="Check that disk, or use another cache folder (REBENCH_CACHE).",
@@ -218,20 +229,38 @@ class _Work:
         limit = self.source.space.max_length
         return plan_batches(self.distinct, self.counts, limit, self.embedder.batch_tokens)
 
-    def _encode_missing(self, lookup: Lookup, folder: SpaceFolder, workers: Workers | None) -> None:
-        """Encode and store what is not stored, batch by batch of the whole plan."""
+    def _encode_missing(
+        self,
+        lookup: Lookup,
+        folder: SpaceFolder,
+        workers: Workers | None,
+        claims: BatchClaims,
+    ) -> list[Batch]:
+        """Encode and store what is not stored, batch by batch of the whole plan.
+
+        Returns the batches that other processes have claimed.
+        """
+        elsewhere: list[Batch] = []
+
+        def missing(batch: Batch) -> Batch | None:
+            lookup.refresh()
+            places = np.flatnonzero(~lookup.stored[batch.rows])
+            return batch.take(places) if len(places) else None
 
         def remaining(batch: Batch) -> Batch | None:
-            lookup.refresh()
-            missing = np.flatnonzero(~lookup.stored[batch.rows])
-            return batch.take(missing) if len(missing) else None
+            todo = missing(batch)
+            if todo is not None and not claims.take(batch.name):
+                elsewhere.append(todo)
+                return None
+            # Looked at again: another process may have stored it and given up its claim just now.
+            return missing(batch) if todo is not None else None
 
-        batches = [todo for batch in self._plan() if (todo := remaining(batch)) is not None]
+        batches = [todo for batch in self._plan() if (todo := missing(batch)) is not None]
         batches = _rotated(batches, from_the_longest=folder.created)
         with self._feed(sum(len(batch) for batch in batches), remaining) as feed:
             if workers is not None:
                 workers.encode(self.source, folder, batches, feed)
-                return
+                return elsewhere
             with ShardWriter(folder) as writer:
 
                 def keep(batch: Batch, vectors: FloatMatrix) -> None:
@@ -239,6 +268,19 @@ class _Work:
                     writer.add(batch, vectors)
 
                 encode_here(BatchEncoder(self.embedder, self.source), batches, feed, keep)
+        return elsewhere
+
+    def _await(self, batches: list[Batch], lookup: Lookup, claims: BatchClaims) -> bool:
+        """Wait until one of the batches is stored or its owner has ended; False if none is."""
+        texts = sum(len(batch) for batch in batches)
+        self.reporter.note(f"waiting for {texts:,} texts that another process is encoding")
+        give_up = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < give_up:
+            lookup.refresh()
+            if any(lookup.stored[batch.rows].all() or claims.free(batch.name) for batch in batches):
+                return True
+            time.sleep(POLL_SECONDS)
+        return False
 
     def _put(self, batch: Batch, vectors: FloatMatrix) -> None:
         """Take a batch's vectors into the matrix."""

@@ -81,6 +81,11 @@ class SpaceFolder:
         """Return where the shards lie."""
         return self.folder / "shards"
 
+    @property
+    def claims_folder(self) -> Path:
+        """Return where processes say which batches they are encoding."""
+        return self.folder / "claims"
+
     def describe(self, space: VectorSpace) -> None:
         """Write `space.json`, or compare it with `space` if it is there."""
         if not (self.folder / SPACE_FILE).exists():

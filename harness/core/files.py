@@ -76,15 +76,16 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
             yield number, line.rstrip("\n").removesuffix("\r")
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, *, finite: bool = True) -> Any:
     """Return a JSON file's value, plain or `.gz`; raises `BadInput` as `parse_json` does."""
-    return parse_json(read_text(path), str(path))
+    return parse_json(read_text(path), str(path), finite=finite)
 
 
-def parse_json(text: str, where: str, line: int | None = None) -> Any:
+def parse_json(text: str, where: str, line: int | None = None, *, finite: bool = True) -> Any:
     """Return the value of a JSON text; a byte order mark at its start is left out.
 
-    `where` names the file and `line` the line if the text is one of many. Raises `BadInput` with
+    `where` names the file and `line` the line if the text is one of many. `finite` is off for
+    files of others that hold NaN where nobody reads it. Raises `BadInput` with
     both for what is no JSON, for nesting and integers beyond Python's limits, and, with the
     dotted path of the field, for NaN, infinities, numbers too large for a float, and halves of
     surrogate pairs.
@@ -98,7 +99,7 @@ def parse_json(text: str, where: str, line: int | None = None) -> Any:
         raise BadInput(f"{at}: not JSON ({error.msg})", fix=fix) from error
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{place}: {_beyond(error)}", fix=fix) from error
-    if _SUSPECT.search(text):
+    if finite and _SUSPECT.search(text):
         _check_values(value, place)
     return value
 

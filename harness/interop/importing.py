@@ -81,7 +81,7 @@ def _text(file: Path) -> str:
 
 def _record(file: Path, hints: ImportHints) -> ResultFile:
     """Return what one file says, by whichever layout it has."""
-    document = read_json(file)
+    document = read_json(file, finite=False)  # mteb writes NaN where nothing is defined
     if is_mteb(document):
         return read_mteb(file, document, hints.model)
     if is_bright(document):
