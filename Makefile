@@ -64,7 +64,7 @@ remix-demo: $(VENV)/.static   ## a training file, its card and its audit, from w
 	  --documents remixer/examples/stdlib-documents.txt.gz \
 	  --sources remixer/examples/stdlib-sources.txt \
 	  --llm replay:remixer/examples/stdlib-replay.jsonl.gz \
-	  --replay-tolerant --no-clean --depth 10 --out build/remix-demo
+	  --replay-tolerant --no-domain-filter --embedder bm25 --depth 10 --out build/remix-demo
 	$(BIN)/rebench remix audit build/remix-demo --task stdlib -o build/remix-demo/audit.md
 
 lint: $(VENV)/.dev   ## ruff and mypy --strict

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from harness.core.errors import BadInput
+from remixer.prompt_files import OURS, PromptFiles
+from remixer.sampling import StageSamplings
 
 MIN_CHARACTERS = 200
 MAX_CHARACTERS = 5000
@@ -83,7 +85,8 @@ class RemixConfig:
     which Redapter needs. `sources`, if given, names the only documents to write queries from;
     candidates still come from all. `mine.include_source` makes the trivial set of the ablation: the
     source may be mined, and is the only positive. `max_reply_tokens` lowers the limit of every
-    stage (0 does not). `positive_from` and `drop_near` are those of `FormatOptions`.
+    stage's `samplings` (0 does not). `prompts` are the texts to ask with. `positive_from` and
+    `drop_near` are those of `FormatOptions`.
     """
 
     select: SelectConfig = field(default_factory=SelectConfig)
@@ -92,5 +95,7 @@ class RemixConfig:
     mine: MineOptions = field(default_factory=MineOptions)
     sources: frozenset[str] | None = None
     max_reply_tokens: int = 0
+    samplings: StageSamplings = field(default_factory=StageSamplings)
+    prompts: PromptFiles = OURS
     positive_from: int = POSITIVE_FROM
     drop_near: bool = True

@@ -11,7 +11,7 @@ from harness.core.protocols import Reporter, Retriever
 from harness.core.types import Corpus, Json, Task
 from models.chat.dispatch import Budget, Dispatcher, FailureLimits
 from models.chat.journal import Journal
-from models.chat.protocol import ChatModel, Sampling
+from models.chat.protocol import ChatModel
 from remixer.config import RemixConfig
 from remixer.prompt_builder import PromptBuilder
 from remixer.run_folder import RemixFolder
@@ -20,17 +20,21 @@ from remixer.task_profiles import TaskProfile
 
 _T = TypeVar("_T")
 
+LLM_FLAG = "--llm URL, vllm:MODEL or replay:FILE"
+
 
 @dataclass(frozen=True, slots=True)
 class RemixTools:
     """The models and limits of a run; a stage without its model says so.
 
-    `chat` writes; `annotator` judges (`None`: `chat` does), unless `scorer` gives cheap labels.
+    `chat` filters documents and writes queries, `reasoner` writes reasonings and `annotator` judges
+    (`None`: `chat` does both), unless `scorer` gives cheap labels.
     """
 
     reporter: Reporter
     chat: ChatModel | None = None
     annotator: ChatModel | None = None
+    reasoner: ChatModel | None = None
     retriever: Retriever | None = None
     scorer: CandidateScorer | None = None
     budget: Budget = field(default_factory=Budget)
@@ -74,36 +78,48 @@ class RemixRun:
 
     def prompts(self) -> PromptBuilder:
         """Return the builder of this run's requests."""
-        chat, annotator = self.tools.chat, self.tools.annotator or self.tools.chat
         return PromptBuilder(
             profile=self.profile,
-            model=chat.name if chat is not None else "",
-            annotator=annotator.name if annotator is not None else "",
+            model=_name(self.tools.chat),
+            annotator=_name(self.model("annotate")),
             seed=self.config.select.seed,
-            max_reply_tokens=self.config.max_reply_tokens,
+            reasoner=_name(self.model("reason")),
+            samplings=self.config.samplings.limited(self.config.max_reply_tokens),
+            files=self.config.prompts,
         )
 
-    def dispatcher(self, model: ChatModel | None) -> Dispatcher:
-        """Return a dispatcher of requests to a model; raises `BadInput` without one."""
+    def model(self, stage: str) -> ChatModel | None:
+        """Return the model that a stage asks."""
+        own = {"reason": self.tools.reasoner, "annotate": self.tools.annotator}.get(stage)
+        return own or self.tools.chat
+
+    def dispatcher(self, stage: str) -> Dispatcher:
+        """Return a dispatcher of a stage's requests; raises `BadInput` without a model."""
         return Dispatcher(
-            model=needed(model, "a language model", "--llm URL, vllm:MODEL or replay:FILE"),
+            model=needed(
+                self.model(stage), "a language model", "--llm URL, vllm:MODEL or replay:FILE"
+            ),
             journal=self.journal,
             reporter=self.tools.reporter,
             budget=self.tools.budget,
             limits=self.tools.limits,
         )
 
-    def llm_settings(self, stage: str, model: str, sampling: Sampling) -> dict[str, Json]:
+    def llm_settings(self, stage: str) -> dict[str, Json]:
         """Return the recorded settings of a stage that asks a model."""
         prompts = self.prompts()
-        own = prompts.sampling(sampling)
+        own = prompts.sampling(stage)
         return {
-            "model": model,
+            "model": prompts.model_of(stage),
             "prompt": prompts.versions()[stage],
             "sampling": {**asdict(own), "choices": list(own.choices)},
             "seed": self.config.select.seed,
             "attempts": self.tools.limits.attempts,
         }
+
+
+def _name(model: ChatModel | None) -> str:
+    return model.name if model is not None else ""
 
 
 def needed(tool: _T | None, what: str, flag: str) -> _T:

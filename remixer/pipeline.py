@@ -9,7 +9,7 @@ from harness.core.errors import BadInput
 from harness.core.files import write_jsonl
 from harness.core.hashing import corpus_fingerprint
 from harness.core.types import Corpus, Json, Task
-from models.chat.journal import Journal
+from models.chat.journal import Journal, TokenTotals
 from remixer.config import RemixConfig
 from remixer.context import RemixRun, RemixTools, StagePlan
 from remixer.prompt_builder import PromptBuilder
@@ -53,6 +53,12 @@ def run_stages(
         for name in names:
             _do(name, run)
     return {name: record for name, record in run.folder.records().items() if name in names}
+
+
+def token_totals(folder: Path) -> TokenTotals:
+    """Return what the replies in a run's journal add up to."""
+    with Journal(RemixFolder(folder).journal) as journal:
+        return journal.totals
 
 
 def write_annotator_data(

@@ -7,26 +7,26 @@ from dataclasses import dataclass
 
 from harness.core.errors import BadInput, UnknownName
 from harness.core.types import PromptFields
-from remixer.prompt_files import fill, prompt_text, version
+from remixer.prompt_files import OURS, PromptFiles, fill, version
 
 GENERAL = "general"
 POST = "post"
 KINDS = (
-    POST, "leetcode", "pony", "aops", "theoremqa_questions", "theoremqa_theorems", "stdlib",
-    GENERAL,
+    POST, "stackoverflow", "leetcode", "pony", "aops", "theoremqa_questions",
+    "theoremqa_theorems", "stdlib", GENERAL,
 )  # fmt: skip
-"""The six kinds of the released code (one for the seven StackExchange tasks), one for the embedded
-task, and one for any other corpus; each has its text in `prompts/kind-<name>.txt`."""
+"""The kinds of the released code, one for the embedded task, and one for any other corpus; each has
+its text in `prompts/kind-<name>.txt`. The released code has one text for the seven StackExchange
+tasks and calls Stack Overflow's passages coding-related; here that is a text of its own."""
 
 _POSTS = (
-    "biology", "earth_science", "economics", "psychology", "robotics", "stackoverflow",
-    "sustainable_living",
+    "biology", "earth_science", "economics", "psychology", "robotics", "sustainable_living",
 )  # fmt: skip
 _DOMAINS = {
     **dict.fromkeys(("stackoverflow", "leetcode", "pony"), "Coding"),
     **dict.fromkeys(("aops", "theoremqa_questions", "theoremqa_theorems"), "Math"),
 }
-"""Domain that cleaning asks about where it is not the task's own name (released code)."""
+"""Domain that the filter asks about, if it is not the task's own name (released code)."""
 
 GROUP_SIZES = {"leetcode": (2, 64), "pony": (64, 2), "stdlib": (4, 32)}
 DEFAULT_GROUP_SIZE = (16, 8)
@@ -57,28 +57,27 @@ class TaskProfile:
 
 
 def profile_name(task: str) -> str:
-    """Return the kind of a named task; any name that is not known is of the general kind."""
+    """Return the kind of a named task; an unknown task is of the general kind."""
     short = task.removesuffix("-long")
     if short in _POSTS:
         return POST
     return short if short in KINDS else GENERAL
 
 
-def load_profile(name: str, prompt_fields: PromptFields, domain: str = "") -> TaskProfile:
-    """Return a kind filled in with a task's words; `domain` replaces the usual one.
+def load_profile(
+    name: str, prompt_fields: PromptFields, domain: str = "", prompts: PromptFiles = OURS
+) -> TaskProfile:
+    """Return a kind's profile, filled in with a task's words; `domain` replaces the usual one.
 
-    Raises `UnknownName` for a kind that does not exist.
+    Raises `UnknownName` for an unknown kind, and `BadInput` for a text without its sections.
     """
     if name not in KINDS:
         raise UnknownName("task kind", name, KINDS, listing=f"Kinds: {', '.join(KINDS)}.")
     field = domain or _DOMAINS.get(prompt_fields.slug.removesuffix("-long"), prompt_fields.name)
-    text = prompt_text(f"kind-{name}")
+    text = prompts.text(f"kind-{name}")
     sections = _sections(name, text)
-    known = {"name": domain or prompt_fields.name}
-    words = {
-        key: fill(value, {at: known[at] for at in known if "{{" + at + "}}" in value})
-        for key, value in sections.items()
-    }
+    values = {"name": domain or prompt_fields.name}
+    words = {key: fill(value, values) for key, value in sections.items()}
     return TaskProfile(name=name, domain=field, version=version(text), **words)
 
 
@@ -90,10 +89,10 @@ def group_size(kind: str) -> tuple[int, int]:
 def _sections(name: str, text: str) -> dict[str, str]:
     """Return the parts of a kind's text by their headings; raises `BadInput` if one is absent."""
     parts = _HEADING.split(text)
-    found = dict(zip(parts[1::2], parts[2::2], strict=True))
-    if tuple(sorted(found)) != tuple(sorted(_SECTIONS)):
+    sections = dict(zip(parts[1::2], parts[2::2], strict=True))
+    if sorted(sections) != sorted(_SECTIONS):
         raise BadInput(
-            f"prompts/kind-{name}.txt has the sections {sorted(found)}",
+            f"prompts/kind-{name}.txt has the sections {sorted(sections)}",
             fix=f"It must have {', '.join(_SECTIONS)}, each under a line '## name'.",
         )
-    return {key: value.strip() for key, value in found.items()}
+    return {key: value.strip() for key, value in sections.items()}

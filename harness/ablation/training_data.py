@@ -196,7 +196,7 @@ class RemixData:
             chat=self.models.chat(llm, options.llm_model, tolerant=options.replay_tolerant),
             retriever=self.models.retriever(options.embedder),
             scorer=self.models.scorer(options.annotator, options.embedder),
-            limits=FailureLimits(3, 0.5, 1.0 if options.replay_tolerant else 0.02),
+            limits=FailureLimits(unanswered=1.0) if options.replay_tolerant else FailureLimits(),
         )
         stages = tuple(stage for stage in STAGES if options.reason or stage != "reason")
         folder = self._folder(options)

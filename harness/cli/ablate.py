@@ -109,14 +109,15 @@ class _RemixModels:
     settings: Settings
 
     def chat(self, llm: str, name: str, *, tolerant: bool) -> ChatModel | None:
-        from harness.cli.remix_tools import ModelFlags, chat_model
+        from harness.cli.remix_tools import ChatFlags, chat_model
 
-        return chat_model(ModelFlags(llm or None, name, 64, "vllm", tolerant))
+        return chat_model(ChatFlags(llm or None, name, tolerant=tolerant))
 
     def retriever(self, name: str) -> Retriever:
-        from harness.cli.remix_tools import retriever_for
+        from harness.cli.remix_options import EmbedderOptions
+        from harness.cli.remix_tools import mining_retriever
 
-        return retriever_for(name, self.settings)
+        return mining_retriever(EmbedderOptions(name), self.settings)
 
     def scorer(self, annotator: str, embedder: str) -> CandidateScorer | None:
         from harness.cli.remix_tools import scorer_for

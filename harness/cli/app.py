@@ -15,8 +15,7 @@ from harness.cli import (
     interop,
     leaderboard,
     listing,
-    remix_audit,
-    remix_replay,
+    remix,
     report,
     reproduce,
     score,
@@ -53,12 +52,7 @@ app.command("train", short_help="Train a model by a recipe.")(train.run)
 app.command("ablate", short_help="Train variants of a recipe with several seeds, and compare.")(
     ablate.run
 )
-remix_replay.app.command("audit", short_help="Look for faults in a training file, ours or any.")(
-    remix_audit.run
-)
-app.add_typer(
-    remix_replay.app, name="remix", short_help="Make training data from a corpus with ReMixer."
-)
+app.add_typer(remix.app, name="remix", short_help="Make training data from a corpus with ReMixer.")
 app.command("import", short_help="Read result files of mteb or BRIGHT into the leaderboard.")(
     interop.import_results
 )

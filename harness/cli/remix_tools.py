@@ -1,82 +1,303 @@
-"""What `rebench remix` works with, made from its flags: the task, the model, the retriever."""
+"""What `rebench remix` works with, made from its options: tasks, models, retriever, settings."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli.options import settings_from
+from harness.cli.remix_options import (
+    AnnotatorOptions,
+    BudgetOptions,
+    EmbedderOptions,
+    FormatOptions,
+    JudgeOptions,
+    LlmOptions,
+    MiningOptions,
+    PriceOptions,
+    ProfileOptions,
+    PromptOptions,
+    QueryOptions,
+    ReasonerOptions,
+    ReplyOptions,
+    SeedOptions,
+    SelectOptions,
+    SourceOptions,
+    TrivialOptions,
+)
 from harness.core.errors import BadInput
+from models.chat.defaults import CONCURRENCY, KEY_VARIABLES, TIMEOUT, UNANSWERED_SHARE
 
 if TYPE_CHECKING:
     from harness.core.protocols import Reporter, Retriever
     from harness.core.settings import Settings
-    from harness.core.types import Task
+    from models.chat.dispatch import Budget
     from models.chat.protocol import ChatModel
+    from remixer.config import RemixConfig
+    from remixer.context import RemixTools
+    from remixer.plan import PlannedTask, RunEstimate
     from remixer.stages.scorers import CandidateScorer
-    from remixer.task_profiles import TaskProfile
 
 
-_LLM_FIX = "Give --llm http://HOST:PORT/v1, --llm vllm:MODEL or --llm replay:FILE."
+PAPER_EMBEDDER = "gte-qwen2-7b"
+RELEASED_DTYPE = "float16"
+RELEASED_INSTRUCTION = (
+    "Instruct: Given {a_query_kind}, retrieve relevant {document_noun} that help answer the "
+    "{query_noun}.\nQuery: "
+)
+"""How the released code mines: gte-Qwen2-7B-instruct in fp16, the instruction with the task's
+pretty name and a full stop (data_synthesis at 1efe855, 2-mine_docs_for_bright)."""
 
-
-@dataclass(frozen=True, slots=True)
-class SourceFlags:
-    """Which documents: a named task, or a folder; `documents` names a file of ids to keep."""
-
-    task: str | None
-    corpus: Path | None
-    documents: Path | None
-    kind: str | None
-    domain: str
-    data: Path | None
+_LLM_FIX = "Give it as http://HOST:PORT/v1, vllm:MODEL or replay:FILE."
 
 
 @dataclass(frozen=True, slots=True)
-class ModelFlags:
-    """Which language model, and how it is asked."""
+class ChatFlags:
+    """A language model and how it is asked; `option` is the option that names it."""
 
-    llm: str | None
-    model: str
-    concurrency: int
-    dialect: str
-    tolerant: bool
+    llm: str | None = None
+    model: str = ""
+    dialect: str = "vllm"
+    concurrency: int = CONCURRENCY
+    timeout: float = TIMEOUT
+    tolerant: bool = False
+    option: str = "--llm"
+    key_variables: tuple[str, ...] = KEY_VARIABLES
 
 
-def task_and_profile(
-    flags: SourceFlags, settings: Settings, reporter: Reporter
-) -> tuple[Task, TaskProfile]:
-    """Return the task with its documents, and its profile.
+@dataclass(frozen=True, slots=True)
+class RemixRequest:
+    """One command: its name, its folder, and its options by group (defaults where it has none)."""
 
-    Raises `BadInput` unless exactly one of a task and a folder is named, and what reading raises.
+    command: str
+    out: Path
+    source: SourceOptions
+    select: SelectOptions = field(default_factory=SelectOptions)
+    queries: QueryOptions = field(default_factory=QueryOptions)
+    embedder: EmbedderOptions = field(default_factory=EmbedderOptions)
+    mining: MiningOptions = field(default_factory=MiningOptions)
+    annotator: AnnotatorOptions = field(default_factory=AnnotatorOptions)
+    rows: FormatOptions = field(default_factory=FormatOptions)
+    trivial: TrivialOptions = field(default_factory=TrivialOptions)
+    llm: LlmOptions = field(default_factory=LlmOptions)
+    reasoner: ReasonerOptions = field(default_factory=ReasonerOptions)
+    judge: JudgeOptions = field(default_factory=JudgeOptions)
+    profile: ProfileOptions = field(default_factory=ProfileOptions)
+    prompts: PromptOptions = field(default_factory=PromptOptions)
+    replies: ReplyOptions = field(default_factory=ReplyOptions)
+    seed: SeedOptions = field(default_factory=SeedOptions)
+    budget: BudgetOptions | PriceOptions = field(default_factory=BudgetOptions)
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Return the stages that the command does, in order."""
+        from remixer.pipeline import STAGES
+
+        if self.command != "run":
+            return (self.command,)
+        return tuple(name for name in STAGES if self.queries.reason or name != "reason")
+
+
+def run_request(request: RemixRequest, reporter: Reporter) -> dict[str, dict[str, dict[str, int]]]:
+    """Do a command's stages on each of its tasks; return folder -> stage -> counts.
+
+    Raises what reading tasks and the stages raise; finished work is kept.
+    """
+    from remixer.pipeline import run_stages, token_totals
+
+    settings = settings_from(data=request.source.data)
+    config = _config(request)
+    tools = remix_tools(request, settings, reporter)
+    budget = _budget(request)
+    counts = {}
+    for own in task_runs(request.source, request.profile, request.prompts, request.out, reporter):
+        tools = replace(tools, budget=budget)
+        records = run_stages(request.stages, own.task, own.profile, own.folder, config, tools)
+        counts[str(own.folder)] = {name: dict(record.counts) for name, record in records.items()}
+        budget = replace(budget, before=budget.before.together(token_totals(own.folder)))
+    return counts
+
+
+def plan_request(request: RemixRequest, reporter: Reporter) -> RunEstimate:
+    """Estimate a whole run from a few replies; raises what reading tasks and asking raise."""
+    from remixer.plan import estimate_run
+
+    settings = settings_from(data=request.source.data)
+    tools = replace(remix_tools(request, settings, reporter), budget=_budget(request))
+    runs = task_runs(request.source, request.profile, request.prompts, request.out, reporter)
+    return estimate_run(runs, _config(request), tools)
+
+
+def remix_tools(request: RemixRequest, settings: Settings, reporter: Reporter) -> RemixTools:
+    """Return the models and limits of a request, without its budget; nothing heavy is loaded.
+
+    Raises `BadInput` if a stage needs an embedder and none is named.
+    """
+    from models.chat.dispatch import FailureLimits
+    from remixer.context import RemixTools
+
+    writer, reasoner, judge = chat_flags(request.llm, request.reasoner, request.judge)
+    embedder, annotator = request.embedder.embedder, request.annotator.annotator
+    mines = "mine" in request.stages
+    embeds = "annotate" in request.stages and annotator == "embedding"
+    if (mines or embeds) and not embedder:
+        raise BadInput(
+            "no --embedder is given",
+            fix=f"Give --embedder {PAPER_EMBEDDER} (the paper's, needs a GPU), --embedder bm25 "
+            "(cheap, for a trial), or another name that `rebench models` lists.",
+        )
+    return RemixTools(
+        reporter=reporter,
+        chat=chat_model(writer),
+        reasoner=chat_model(reasoner),
+        annotator=chat_model(judge),
+        retriever=mining_retriever(request.embedder, settings) if mines else None,
+        scorer=scorer_for(annotator, embedder, settings),
+        limits=FailureLimits(
+            request.replies.attempts,
+            request.replies.max_unusable,
+            1.0 if request.llm.replay_tolerant else UNANSWERED_SHARE,
+        ),
+    )
+
+
+def chat_flags(
+    llm: LlmOptions, reasoner: ReasonerOptions, judge: JudgeOptions
+) -> tuple[ChatFlags, ChatFlags, ChatFlags]:
+    """Return writer, reasoner and judge; the latter two name no model where the writer serves.
+
+    A server of their own is asked with a key of their own: `REBENCH_REASONER_KEY`,
+    `REBENCH_ANNOTATOR_KEY`. The writer's key goes to the writer's address only.
+    """
+    writer = ChatFlags(
+        llm.llm, llm.llm_model, llm.llm_dialect, llm.concurrency, llm.timeout, llm.replay_tolerant
+    )
+    second = replace(
+        writer,
+        llm=reasoner.reasoner_llm,
+        model=reasoner.reasoner_model,
+        dialect=reasoner.reasoner_dialect or writer.dialect,
+        concurrency=reasoner.reasoner_concurrency or writer.concurrency,
+        timeout=reasoner.reasoner_timeout or writer.timeout,
+        option="--reasoner-llm",
+    )
+    third = replace(
+        writer,
+        llm=judge.annotator_llm,
+        model=judge.annotator_model,
+        dialect=judge.annotator_dialect or writer.dialect,
+        concurrency=judge.annotator_concurrency or writer.concurrency,
+        timeout=judge.annotator_timeout or writer.timeout,
+        option="--annotator-llm",
+    )
+    return writer, _own_server(second, reasoner, writer), _own_server(third, judge, writer)
+
+
+def _own_server(
+    flags: ChatFlags, options: ReasonerOptions | JudgeOptions, writer: ChatFlags
+) -> ChatFlags:
+    """Return a role's flags: the writer's server if it names a setting but no server."""
+    if flags.llm is None:
+        if options == type(options)():
+            return flags
+        return replace(flags, llm=writer.llm, model=flags.model or writer.model)
+    if flags.llm == writer.llm:
+        return replace(flags, model=flags.model or writer.model)
+    role = flags.option.removeprefix("--").removesuffix("-llm").upper()
+    return replace(flags, key_variables=(f"REBENCH_{role}_KEY",))
+
+
+def _budget(request: RemixRequest) -> Budget:
+    from models.chat.dispatch import Budget
+
+    own = request.budget
+    if not isinstance(own, BudgetOptions):
+        return Budget(price_prompt=own.price_prompt, price_reply=own.price_reply)
+    return Budget(own.max_tokens_total, own.max_cost, own.price_prompt, own.price_reply)
+
+
+def _config(request: RemixRequest) -> RemixConfig:
+    """Return the settings of a request that change its output; raises `BadInput`."""
+    from remixer.config import MineOptions, RemixConfig, SelectConfig
+    from remixer.corpus import named_documents
+    from remixer.prompt_files import PromptFiles
+    from remixer.sampling import parse_samplings
+
+    select, seed = request.select, request.seed.seed
+    prompts = request.prompts
+    return RemixConfig(
+        select=SelectConfig(select.min_chars, select.max_chars, select.limit, seed),
+        domain_filter=select.domain_filter,
+        reason=request.queries.reason,
+        mine=MineOptions(
+            request.mining.depth, request.trivial.include_source, request.mining.without_gold
+        ),
+        sources=None if select.sources is None else named_documents(select.sources),
+        max_reply_tokens=request.replies.max_reply_tokens,
+        samplings=parse_samplings(request.replies.sampling or ()),
+        prompts=PromptFiles(prompts.prompts, additions=not prompts.released_wording),
+        positive_from=request.rows.positive_from,
+        drop_near=not request.rows.keep_near_negatives,
+    )
+
+
+def task_runs(
+    source: SourceOptions,
+    profile: ProfileOptions,
+    prompts: PromptOptions,
+    out: Path,
+    reporter: Reporter,
+) -> Iterator[PlannedTask]:
+    """Yield the tasks of a command one at a time, each loaded when it is its turn.
+
+    One task runs in `out` itself; of several, each runs in `out/TASK`. Raises `BadInput` unless
+    exactly one of --task and --corpus is given, and what reading raises.
     """
     from harness.data.registry import TaskOptions, load_task, resolve_tasks
     from remixer.corpus import folder_task, only_documents
+    from remixer.plan import PlannedTask
+    from remixer.prompt_files import PromptFiles
     from remixer.task_profiles import load_profile, profile_name
 
-    if (flags.task is None) == (flags.corpus is None):
+    if (source.task is None) == (source.corpus is None):
         raise BadInput(
-            f"--task is {flags.task!r} and --corpus is {flags.corpus!r}", fix="Give one of them."
+            f"--task is {source.task!r} and --corpus is {source.corpus!r}", fix="Give one of them."
         )
-    if flags.corpus is not None:
-        task = folder_task(flags.corpus, reporter)
-    else:
-        names = resolve_tasks(flags.task or "")
-        if len(names) > 1:
-            raise BadInput(
-                f"--task {flags.task!r} is {len(names)} tasks: {', '.join(names)}",
-                fix="Name one; a run's folder holds one task.",
-            )
-        task = load_task(names[0], TaskOptions(data_dir=settings.data_dir), reporter)
-    if flags.documents is not None:
-        task = only_documents(task, flags.documents)
-    kind = load_profile(flags.kind or profile_name(task.name), task.prompt_fields, flags.domain)
-    return task, kind
+    data_dir = settings_from(data=source.data).data_dir
+    files = PromptFiles(prompts.prompts, additions=not prompts.released_wording)
+    folder_of = source.corpus
+    names = resolve_tasks(source.task or "") if folder_of is None else ("",)
+    for name in names:
+        if folder_of is not None:
+            task = folder_task(folder_of, reporter)
+        else:
+            task = load_task(name, TaskOptions(data_dir=data_dir), reporter)
+        if source.documents is not None:
+            task = only_documents(task, source.documents)
+        words = load_profile(
+            profile.kind or profile_name(task.name), task.prompt_fields, profile.domain, files
+        )
+        yield PlannedTask(task, words, out / name if len(names) > 1 else out)
 
 
-def chat_model(flags: ModelFlags, environment: Mapping[str, str] = os.environ) -> ChatModel | None:
+def one_task(
+    source: SourceOptions, profile: ProfileOptions, prompts: PromptOptions, reporter: Reporter
+) -> PlannedTask:
+    """Return the task of a command that works on one; raises `BadInput` for several."""
+    from harness.data.registry import resolve_tasks
+
+    names = resolve_tasks(source.task) if source.task else ()
+    if len(names) > 1:
+        raise BadInput(
+            f"--task {source.task!r} is {len(names)} tasks: {', '.join(names)}", fix="Name one."
+        )
+    return next(task_runs(source, profile, prompts, Path(), reporter))
+
+
+def chat_model(flags: ChatFlags, environment: Mapping[str, str] = os.environ) -> ChatModel | None:
     """Return the language model that a spec names, nothing loaded yet (`None` without a spec).
 
     Raises `BadInput` for a spec that cannot be read or lacks its model's name.
@@ -84,17 +305,7 @@ def chat_model(flags: ModelFlags, environment: Mapping[str, str] = os.environ) -
     if flags.llm is None:
         return None
     if flags.llm.startswith(("http://", "https://")):
-        from harness.core.secrets import key_from
-        from models.chat.http import KEY_VARIABLES, ChatServerOptions, HttpChat
-
-        if not flags.model:
-            raise BadInput(
-                f"no model is named for {flags.llm}",
-                fix="Give --llm-model NAME, as the server knows it.",
-            )
-        key = key_from(environment, KEY_VARIABLES)
-        options = ChatServerOptions(concurrency=flags.concurrency, dialect=flags.dialect)
-        return HttpChat(flags.llm, flags.model, options, key)
+        return _http_chat(flags, environment)
     scheme, _, rest = flags.llm.partition(":")
     if scheme == "replay" and rest:
         from models.chat.replay import ReplayModel
@@ -104,14 +315,42 @@ def chat_model(flags: ModelFlags, environment: Mapping[str, str] = os.environ) -
         from models.chat.vllm import VllmChat
 
         return VllmChat(rest, flags.model or rest)
-    raise BadInput(f"--llm {flags.llm!r} names no model", fix=_LLM_FIX)
+    raise BadInput(f"{flags.option} {flags.llm!r} names no model", fix=_LLM_FIX)
 
 
-def retriever_for(name: str, settings: Settings) -> Retriever:
-    """Return the retriever that mines: any name that `rebench eval --model` takes."""
-    from harness.loading import retriever
+def _http_chat(flags: ChatFlags, environment: Mapping[str, str]) -> ChatModel:
+    from harness.core.secrets import key_from
+    from models.chat.http import ChatServerOptions, HttpChat
 
-    return retriever(name, settings)
+    if not flags.model:
+        name = flags.option.replace("-llm", "-model") if flags.option != "--llm" else "--llm-model"
+        raise BadInput(
+            f"no model is named for {flags.llm}", fix=f"Give {name} NAME, as the server knows it."
+        )
+    key = key_from(environment, flags.key_variables)
+    options = ChatServerOptions(
+        concurrency=flags.concurrency, timeout=flags.timeout, dialect=flags.dialect
+    )
+    return HttpChat(str(flags.llm), flags.model, options, key)
+
+
+def mining_retriever(options: EmbedderOptions, settings: Settings) -> Retriever:
+    """Return the retriever that mines: any name that `rebench eval --model` takes.
+
+    gte-qwen2-7b mines as released unless options say otherwise: float16, and the instruction with
+    the task's own name and a full stop.
+    """
+    from harness.loading import RunOptions, retriever
+    from models.spec import LoadOptions
+
+    as_released = options.embedder == PAPER_EMBEDDER
+    load = LoadOptions(
+        dtype=options.dtype or (RELEASED_DTYPE if as_released else ""),
+        query_instruction=options.query_instruction
+        if options.query_instruction is not None
+        else (RELEASED_INSTRUCTION if as_released else None),
+    )
+    return retriever(options.embedder, settings, RunOptions(load=load))
 
 
 def scorer_for(annotator: str, embedder: str, settings: Settings) -> CandidateScorer | None:
@@ -137,9 +376,10 @@ def scorer_for(annotator: str, embedder: str, settings: Settings) -> CandidateSc
             f"--annotator {annotator!r}",
             fix=f"Give llm, lexical, embedding or {CROSS_ENCODER}MODEL.",
         )
+    from harness.loading import retriever
     from harness.retrieval import DenseRetriever
 
-    dense = retriever_for(embedder, settings)
+    dense = retriever(embedder, settings)
     if not isinstance(dense, DenseRetriever):
         raise BadInput(
             f"--annotator embedding needs an embedder, and {embedder!r} is none",

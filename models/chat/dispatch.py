@@ -10,20 +10,19 @@ from typing import Generic, TypeVar
 
 from harness.core.errors import BadInput, BudgetReached, ModelError
 from harness.core.protocols import Reporter
+from models.chat.defaults import ATTEMPTS, UNANSWERED_SHARE, UNUSABLE_SHARE
 from models.chat.journal import Journal, TokenTotals
 from models.chat.protocol import CONTEXT_OVERFLOW, ChatModel, ChatReply, ChatRequest
 
 WINDOW = 8192
 """Requests that may be begun beyond the first one still unanswered: what is held in memory."""
 
-UNANSWERED_SHARE = 0.02
 UNANSWERED_FLOOR = 3
-"""More requests given up than this share, and than this number, stop a run."""
+"""More requests given up than `UNANSWERED_SHARE`, and than this number, stop a run."""
 
-UNUSABLE_SHARE = 0.5
 UNUSABLE_AFTER = 100
-"""A larger share of questions with an unusable reply stops a stage: of the first replies once so
-many have come in, and of all questions when every try is used up."""
+"""`UNUSABLE_SHARE` is checked among the first replies once so many have come in, and among all
+questions when every try is used up."""
 
 T = TypeVar("T")
 
@@ -43,7 +42,7 @@ class FailureLimits:
     questions that may stay without a usable reply, and of requests without any.
     """
 
-    attempts: int = 3
+    attempts: int = ATTEMPTS
     unusable: float = UNUSABLE_SHARE
     unanswered: float = UNANSWERED_SHARE
 
@@ -65,13 +64,15 @@ class Budget:
     """Limits over all that a run's journal holds, 0 for none.
 
     `max_tokens` counts prompts and replies; `max_cost` is in the currency of the two prices, which
-    are per million tokens. Raises `BadInput` for a negative value or a cost without prices.
+    are per million tokens. `before` is what other runs have used of these limits. Raises `BadInput`
+    for a negative value or a cost without prices.
     """
 
     max_tokens: int = 0
     max_cost: float = 0.0
     price_prompt: float = 0.0
     price_reply: float = 0.0
+    before: TokenTotals = field(default_factory=TokenTotals)
 
     def __post_init__(self) -> None:
         """Check the limits."""
@@ -91,6 +92,7 @@ class Budget:
 
     def reached(self, totals: TokenTotals) -> BudgetReached | None:
         """Return the error to raise when nothing more may be asked, or `None`."""
+        totals = self.before.together(totals)
         tokens = totals.prompt_tokens + totals.reply_tokens
         if self.max_tokens and tokens >= self.max_tokens:
             return _stop(f"{tokens:,} tokens of {self.max_tokens:,}", "--max-tokens-total", totals)

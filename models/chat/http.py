@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from harness.core.errors import BadInput, ModelError
 from harness.core.http import Answer, Endpoint, Failure, HttpClient, Trouble
 from harness.core.retry import RetryPolicy
 from harness.core.secrets import NO_KEY, Secret
+from models.chat.defaults import CONCURRENCY, DIALECTS, KEY_VARIABLES, TIMEOUT
 from models.chat.protocol import (
     CONTEXT_OVERFLOW,
     LENGTH,
@@ -23,9 +25,6 @@ from models.chat.protocol import (
     Sampling,
 )
 
-DIALECTS = ("vllm", "openai")
-KEY_VARIABLES = ("REBENCH_LLM_KEY", "OPENAI_API_KEY")
-"""Where the key of a chat server is looked for, in this order."""
 _OVERFLOW = ("context length", "context_length", "context window", "max_model_len", "too long")
 _FATAL = (Trouble.KEY, Trouble.CREDIT, Trouble.ADDRESS)
 _SHOWN = 300
@@ -36,13 +35,13 @@ class ChatServerOptions:
     """How a server is asked.
 
     `concurrency` requests at once; `timeout` seconds for a whole reply (60 in the released code);
-    `retry` says how often and how patiently a request is repeated. `dialect` is `vllm` (top_k,
-    repetition penalty, thinking off, choices) or `openai` (the standard settings only). Raises
-    `BadInput` for other values.
+    `retry` says how often and how patiently a request is repeated. `dialect` is `vllm` or `sglang`
+    (top_k, repetition penalty, thinking off, choices and patterns in that server's names) or
+    `openai` (the standard settings only). Raises `BadInput` for other values.
     """
 
-    concurrency: int = 64
-    timeout: float = 60.0
+    concurrency: int = CONCURRENCY
+    timeout: float = TIMEOUT
     dialect: str = "vllm"
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
@@ -176,17 +175,26 @@ def request_body(request: ChatRequest, dialect: str) -> dict[str, Any]:
     }
     if dialect == "openai":
         return {**body, "max_completion_tokens": sampling.max_tokens}
-    return {**body, "max_tokens": sampling.max_tokens, **_extras(sampling)}
+    return {**body, "max_tokens": sampling.max_tokens, **_extras(sampling, dialect)}
 
 
-def _extras(sampling: Sampling) -> dict[str, Any]:
-    """Return what vLLM's server takes beyond the standard; templates that know it do not think."""
+def _extras(sampling: Sampling, dialect: str) -> dict[str, Any]:
+    """Return settings beyond the standard, as vLLM's or SGLang's server names them.
+
+    Templates that know thinking are told to leave it. vLLM takes `structured_outputs` with `choice`
+    or `regex` (0.12 and newer), SGLang a `regex` of its own and no choices.
+    """
     extras: dict[str, Any] = {"chat_template_kwargs": {"enable_thinking": False}}
     if sampling.top_k:
         extras["top_k"] = sampling.top_k
     if sampling.repetition_penalty != 1.0:
         extras["repetition_penalty"] = sampling.repetition_penalty
-    if sampling.choices:
+    if dialect == "sglang":
+        choices = "|".join(re.escape(choice) for choice in sampling.choices)
+        pattern = f"({choices})" if choices else sampling.pattern
+        if pattern:
+            extras["regex"] = pattern
+    elif sampling.choices:
         extras["structured_outputs"] = {"choice": list(sampling.choices)}
     elif sampling.pattern:
         extras["structured_outputs"] = {"regex": sampling.pattern}

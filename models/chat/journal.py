@@ -43,6 +43,14 @@ class TokenTotals:
     prompt_tokens: int = 0
     reply_tokens: int = 0
 
+    def together(self, other: TokenTotals) -> TokenTotals:
+        """Return the sum of two totals."""
+        return TokenTotals(
+            self.replies + other.replies,
+            self.prompt_tokens + other.prompt_tokens,
+            self.reply_tokens + other.reply_tokens,
+        )
+
     def plus(self, prompt_tokens: int, reply_tokens: int) -> TokenTotals:
         """Return the totals with one more reply."""
         return TokenTotals(

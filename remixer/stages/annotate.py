@@ -12,7 +12,7 @@ from harness.core.errors import BadInput
 from models.chat.dispatch import Dispatcher, StageReplies, UnusableReply
 from models.chat.protocol import ChatReply, ChatRequest
 from remixer.context import RemixRun, StagePlan
-from remixer.prompt_builder import ANNOTATE, PromptBuilder
+from remixer.prompt_builder import PromptBuilder
 from remixer.rows import LabelRow, MinedRow, QueryRow, rows_by_id
 from remixer.stages.reply_text import clean_reply
 from remixer.stages.scorers import CandidateScorer, score_candidates
@@ -140,7 +140,7 @@ def plan(run: RemixRun) -> StagePlan:
     inputs = (run.queries_from, "mine")
     if scorer is not None:
         return StagePlan({"scorer": scorer.name}, inputs, lambda: _score(run, scorer))
-    settings = run.llm_settings("annotate", run.prompts().annotator, ANNOTATE)
+    settings = run.llm_settings("annotate")
     return StagePlan(settings, inputs, lambda: _ask(run))
 
 
@@ -157,7 +157,7 @@ def _ask(run: RemixRun) -> Mapping[str, int]:
     """Ask the annotator about every candidate, and write the stage's file."""
     queries = rows_by_id(run.folder.rows(run.queries_from, QueryRow))
     mined = run.folder.rows("mine", MinedRow)
-    dispatcher = run.dispatcher(run.tools.annotator or run.tools.chat)
+    dispatcher = run.dispatcher("annotate")
     rows, counts = annotate_candidates(dispatcher, run.prompts(), queries, mined, run.text_of)
     run.folder.write("annotate", rows)
     return counts

@@ -9,7 +9,7 @@ from harness.core.errors import BadInput
 from models.chat.dispatch import Dispatcher, StageReplies, UnusableReply
 from models.chat.protocol import LENGTH, ChatReply, ChatRequest
 from remixer.context import RemixRun, StagePlan, require_rows
-from remixer.prompt_builder import GENERATE, PromptBuilder
+from remixer.prompt_builder import PromptBuilder
 from remixer.rows import QueryRow, SourceRow
 from remixer.stages.reply_text import clean_reply, why_unusable
 
@@ -87,11 +87,11 @@ def plan(run: RemixRun) -> StagePlan:
 
     def work() -> Mapping[str, int]:
         sources = run.folder.rows("select", SourceRow)
-        dispatcher = run.dispatcher(run.tools.chat)
+        dispatcher = run.dispatcher("generate")
         rows, counts = generate_queries(dispatcher, run.prompts(), sources, run.text_of)
         require_rows(rows, "no usable query was written", "Look at the replies in the journal.")
         run.folder.write("generate", rows)
         return counts
 
-    settings = run.llm_settings("generate", run.prompts().model, GENERATE)
+    settings = run.llm_settings("generate")
     return StagePlan(settings, ("select",), work)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from models.chat.dispatch import Dispatcher, StageReplies, UnusableReply
 from models.chat.protocol import LENGTH, ChatReply, ChatRequest
 from remixer.context import RemixRun, StagePlan, require_rows
-from remixer.prompt_builder import REASON, PromptBuilder
+from remixer.prompt_builder import PromptBuilder
 from remixer.rows import QueryRow
 from remixer.stages.reply_text import clean_reply, why_unusable
 
@@ -38,11 +38,9 @@ def reason_queries(
         return UnusableReply(reason) if reason else text
 
     answers: StageReplies[str] = dispatcher.stage_replies("reasoning", len(queries), build, read)
-    version = prompts.versions()["reason"]
+    version, model = prompts.versions()["reason"], prompts.model_of("reason")
     rows = tuple(
-        replace(
-            query, reasoning_query=text, reasoning_model=prompts.model, reasoning_prompt=version
-        )
+        replace(query, reasoning_query=text, reasoning_model=model, reasoning_prompt=version)
         for query, text in zip(queries, answers.values, strict=True)
         if text is not None
     )
@@ -54,10 +52,10 @@ def plan(run: RemixRun) -> StagePlan:
 
     def work() -> Mapping[str, int]:
         queries = run.folder.rows("generate", QueryRow)
-        rows, counts = reason_queries(run.dispatcher(run.tools.chat), run.prompts(), queries)
+        rows, counts = reason_queries(run.dispatcher("reason"), run.prompts(), queries)
         require_rows(rows, "no usable reasoning was written", "Look at the replies in the journal.")
         run.folder.write("reason", rows)
         return counts
 
-    settings = run.llm_settings("reason", run.prompts().model, REASON)
+    settings = run.llm_settings("reason")
     return StagePlan(settings, ("generate",), work)

@@ -12,7 +12,6 @@ from harness.core.types import Corpus, Json
 from remixer.config import SelectConfig
 from remixer.context import RemixRun, StagePlan, require_rows
 from remixer.corpus import reserved_documents
-from remixer.prompt_builder import DOMAIN_FILTER
 from remixer.rows import SourceRow
 from remixer.stages.domain_filter import fitting_rows
 
@@ -117,7 +116,7 @@ def plan(run: RemixRun) -> StagePlan:
     if config.sources is not None:
         settings["sources"] = sha256_parts(sorted(config.sources))
     if config.domain_filter:
-        asked = run.llm_settings("domain_filter", run.prompts().model, DOMAIN_FILTER)
+        asked = run.llm_settings("domain_filter")
         settings["clean"] = {"domain": run.profile.domain, **asked}
     return StagePlan(settings, (), lambda: _select(run))
 
@@ -144,7 +143,7 @@ def _select(run: RemixRun) -> Mapping[str, int]:
     }
     rows = chosen.rows
     if config.domain_filter:
-        dispatcher = run.dispatcher(run.tools.chat)
+        dispatcher = run.dispatcher("domain_filter")
         rows, more = fitting_rows(dispatcher, run.prompts(), rows, corpus.texts, limit)
         counts.update(more, over_limit=len(chosen.rows) - more["asked"])
     require_rows(rows, "no document fits the domain", "Name the domain with --domain.")

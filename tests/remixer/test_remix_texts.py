@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,10 +12,10 @@ from harness.core.errors import BadInput, UnknownName
 from harness.core.types import PromptFields
 from harness.data.bright_tasks import TASKS
 from harness.data.stdlib.task import WORDING
-from remixer import prompt_files
 from remixer.prompt_builder import PromptBuilder
-from remixer.prompt_files import fill, prompt_text, version
+from remixer.prompt_files import PromptFiles, fill, version
 from remixer.rows import SourceRow
+from remixer.sampling import StageSamplings, parse_samplings
 from remixer.stages.annotate import parse_score
 from remixer.stages.reply_text import clean_reply, why_unusable
 from remixer.task_profiles import GENERAL, KINDS, POST, group_size, load_profile, profile_name
@@ -21,6 +23,7 @@ from tests.helpers.remix_corpus import make_kind
 
 PROMPTS = PromptBuilder(make_kind(), "writer", "judge", 42)
 SOURCE = SourceRow("d", "100 to 200 words", "college")
+VERSIONS = PROMPTS.versions()
 
 
 @given(st.text(max_size=60))
@@ -32,15 +35,72 @@ def test_values_are_not_filled_in_themselves():
     assert fill("{{a}} {{b}}", {"a": "{{b}}", "b": r"\1 $x {c}"}) == r"{{b}} \1 $x {c}"
 
 
-@pytest.mark.parametrize("values", [{}, {"a": "1", "b": "2"}, {"b": "2"}])
-def test_a_hole_or_a_value_too_many_is_refused(values: dict):
-    with pytest.raises(BadInput, match="placeholders"):
+@pytest.mark.parametrize("values", [{}, {"b": "2"}])
+def test_a_hole_is_refused(values: dict):
+    with pytest.raises(BadInput, match=r"unknown placeholder \{\{a\}\}"):
         fill("{{a}}", values)
+
+
+def test_a_prompt_without_what_it_is_about_is_refused():
+    assert fill("{{a}}", {"a": "1", "b": "2"}) == "1"
+    with pytest.raises(BadInput, match=r"lacks the placeholder \{\{b\}\}"):
+        fill("{{a}}", {"a": "1", "b": "2"}, ["b"])
 
 
 def test_an_unknown_prompt_is_refused():
     with pytest.raises(BadInput, match="no prompt 'nope'"):
-        prompt_text("nope")
+        PromptFiles().text("nope")
+
+
+def test_prompts_of_a_folder_replace_ours(tmp_path: Path):
+    (tmp_path / "annotate.txt").write_text("Relevant? {{query}} / {{document}} <score>")
+    own = PromptBuilder(make_kind(), "writer", "judge", 42, files=PromptFiles(tmp_path))
+    assert own.annotate("Q", "D").messages[0].content == "Relevant? Q / D <score>"
+    assert own.reason("Q") == PROMPTS.reason("Q")
+    changed = {stage for stage, hashed in own.versions().items() if hashed != VERSIONS[stage]}
+    assert changed == {"annotate"}
+
+
+def test_a_folder_of_prompts_that_would_be_ignored_is_refused(tmp_path: Path):
+    with pytest.raises(BadInput, match="holds no prompt"):
+        PromptFiles(tmp_path)
+    (tmp_path / "anotate.txt").write_text("{{query}} {{document}}")
+    with pytest.raises(BadInput, match=r"anotate.txt, which is no prompt"):
+        PromptFiles(tmp_path)
+    with pytest.raises(BadInput, match="is not a folder"):
+        PromptFiles(tmp_path / "gone")
+
+
+def test_the_released_wording_leaves_our_additions_out():
+    plain = PromptBuilder(make_kind(), "writer", "judge", 42, files=PromptFiles(additions=False))
+    ours, theirs = (each.generate(SOURCE, "D").messages[0].content for each in (PROMPTS, plain))
+    assert "give away by name" in ours
+    assert "give away by name" not in theirs
+    ours, theirs = (each.annotate("Q", "D").messages[0].content for each in (PROMPTS, plain))
+    assert "not enough by themselves" in ours
+    assert "not enough by themselves" not in theirs
+    assert "3: moderately relevant; it helps, but much" in ours
+    assert "3: moderately relevant\n" in theirs
+    assert not any("{{" in text or "+}}" in text for text in (ours, theirs))
+    changed = {stage for stage, hashed in plain.versions().items() if hashed != VERSIONS[stage]}
+    assert changed == {"generate", "annotate"}
+
+
+def test_our_wording_keeps_its_hashes():
+    """They are in the rows, manifests and replay files of earlier runs."""
+    stdlib = PromptBuilder(load_profile("stdlib", WORDING), "writer", "judge", 42)
+    assert stdlib.versions() == {
+        "domain_filter": "52a0c31bbeec", "generate": "74a1bbf0d6b5",
+        "reason": "b598fdc74499", "annotate": "79bd996edd1b",
+    }  # fmt: skip
+
+
+def test_stack_overflow_is_asked_about_programming():
+    profile = load_profile(profile_name("stackoverflow"), TASKS["stackoverflow"].prompt_fields)
+    assert "Stack Overflow" not in profile.write
+    assert "programming" in profile.write
+    assert profile.query == "Stack Overflow post"
+    assert profile.domain == "Coding"
 
 
 def test_versions_tell_wordings_apart(monkeypatch: pytest.MonkeyPatch):
@@ -48,10 +108,11 @@ def test_versions_tell_wordings_apart(monkeypatch: pytest.MonkeyPatch):
     assert set(before) == {"domain_filter", "generate", "reason", "annotate"}
     assert len(set(before.values())) == 4
     assert version("a", "bc") != version("ab", "c")
-    real = prompt_files.prompt_text
+    real = PromptFiles.text
     monkeypatch.setattr(
-        "remixer.prompt_builder.prompt_text",
-        lambda name: real(name) + (" More." if name == "reason" else ""),
+        PromptFiles,
+        "text",
+        lambda self, name: real(self, name) + (" More." if name == "reason" else ""),
     )
     after = PROMPTS.versions()
     assert {stage for stage in before if before[stage] != after[stage]} == {"reason"}
@@ -90,8 +151,32 @@ def test_sampling_is_the_released_one():
     assert {PROMPTS.domain_filter("d", n).seed for n in range(3)} == {42, 43, 44}
 
 
+def test_samplings_are_changed_one_setting_at_a_time():
+    changed = parse_samplings(["annotate.temperature=0", "generate.max_tokens=4096"])
+    assert (changed.annotate.temperature, changed.annotate.top_k) == (0.0, 40)
+    assert changed.annotate.pattern == StageSamplings().annotate.pattern
+    assert changed.generate.max_tokens == 4096
+    assert (changed.reason, changed.domain_filter) == (
+        StageSamplings().reason, StageSamplings().domain_filter
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("annotate.temp=0", "names no setting"), ("judge.top_p=1", "names no setting"),
+        ("annotate.top_p", "gives no number"), ("annotate.top_k=1.5", "gives no number"),
+        ("annotate.top_p=1.1", "out of range"), ("reason.temperature=-1", "out of range"),
+        ("reason.temperature=nan", "out of range"), ("reason.max_tokens=0", "out of range"),
+    ],
+)  # fmt: skip
+def test_samplings_that_are_none_are_refused(text: str, complaint: str):
+    with pytest.raises(BadInput, match=complaint):
+        parse_samplings([text])
+
+
 def test_a_lower_limit_on_replies_holds_everywhere():
-    small = PromptBuilder(make_kind(), "m", "m", 42, max_reply_tokens=100)
+    small = PromptBuilder(make_kind(), "m", "m", 42, samplings=StageSamplings().limited(100))
     requests = [small.domain_filter("d"), small.generate(SOURCE, "d"), small.reason("q")]
     assert [request.sampling.max_tokens for request in requests] == [8, 100, 100]
 
@@ -99,10 +184,10 @@ def test_a_lower_limit_on_replies_holds_everywhere():
 def test_kinds_follow_the_released_tasks():
     posts = {name for name, task in TASKS.items() if profile_name(name) == POST}
     short = {name.removesuffix("-long") for name in posts}
-    assert len(short) == 7
+    assert len(short) == 6
     others = {profile_name(name) for name in TASKS} - {POST}
     assert others == {
-        "leetcode", "pony", "aops", "theoremqa_questions", "theoremqa_theorems",
+        "stackoverflow", "leetcode", "pony", "aops", "theoremqa_questions", "theoremqa_theorems",
     }  # fmt: skip
     assert profile_name("stdlib") == "stdlib"
     assert profile_name("my-folder") == GENERAL

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.cli.errors import run_guarded
-from harness.cli.remix_replay import app
+from harness.cli.remix import app
 from harness.core.training_row import read_rows
 from tests.helpers.remix_tiny import make_chatter
 from tests.helpers.vllm_server import Proxy, failing_proxy, vllm_serve

@@ -31,11 +31,12 @@ SHOWN = (
 REPLAY = (
     "--task stdlib --documents remixer/examples/stdlib-documents.txt.gz "
     "--sources remixer/examples/stdlib-sources.txt "
-    "--llm replay:remixer/examples/stdlib-replay.jsonl.gz --replay-tolerant --no-clean --depth 10"
+    "--llm replay:remixer/examples/stdlib-replay.jsonl.gz --replay-tolerant --no-domain-filter "
+    "--embedder bm25 --depth 10"
 )
 JUNK = (
     f"--corpus theoremqa-mini --llm http://127.0.0.1:{PORT}/v1 --llm-model junk "
-    "--no-clean --no-reason --limit 500"
+    "--no-domain-filter --no-reason --limit 500"
 )
 WRITTEN = (
     "Queries, reasoning and judgements are replies written for this project "

@@ -53,6 +53,12 @@ def test_what_is_sent(server: ChatServer):
             "structured_outputs": {"choice": ["Yes", "No"]},
         }
     ]
+    theirs = request_body(user_request("m", "x", SAMPLING, 3), "sglang")
+    assert (theirs["regex"], theirs["top_k"]) == ("(Yes|No)", 40)
+    assert "structured_outputs" not in theirs
+    scored = Sampling(0.7, 0.95, 64, pattern="<score>[1-5]</score>")
+    theirs = request_body(user_request("m", "x", scored, 3), "sglang")
+    assert theirs["regex"] == "<score>[1-5]</score>"
     standard = request_body(user_request("m", "x", SAMPLING, 3), "openai")
     assert sorted(standard) == [
         "max_completion_tokens", "messages", "model", "seed", "temperature", "top_p",
