@@ -116,13 +116,15 @@ def is_run_file(name: str) -> bool:
     return TASK_FIELD in name or Path(name).is_file()
 
 
-def find_parts(names: Sequence[str], only: EntryFilter, source: PartSource) -> Parts:
-    """Return the parts that names stand for, checked to stand on the same ground.
+def find_parts(
+    names: Sequence[str], only: EntryFilter, source: PartSource, *, least: int = 2
+) -> Parts:
+    """Return the parts that names stand for, `least` or more, checked to stand on the same ground.
 
     A name is that of a measured system, a run file (then a single task must be named) or the
     path of several with `{task}` in it. Raises `UnknownName`, `BadInput` and `NotComparable`.
     """
-    if len(names) < 2:
+    if len(names) < least:
         raise BadInput("one run has nothing to be fused with", fix="Name two or more.")
     twice = [name for name in names if names.count(name) > 1]
     if twice:

@@ -1,0 +1,97 @@
+"""From a stored system or run files and a reranker to a reranked, stored entry."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.core.errors import NotComparable
+from harness.core.hashing import queries_fingerprint, task_fingerprint
+from harness.core.protocols import Reporter
+from harness.core.types import Json, RetrievalResult, Task
+from harness.derived import EntryReader
+from harness.evaluate import EvalConfig, Outcome, scored_run
+from harness.pipelines.parts import Part, Parts
+from harness.pipelines.rerank import PairScorer, RerankSettings, rerank_run
+from harness.pipelines.score_store import ScoreStore
+from harness.pipelines.tuning import was_tuned
+from results.schema import identity_hash
+
+
+@dataclass(frozen=True, slots=True)
+class RerankNeeds:
+    """What reranking reads and writes.
+
+    `load_task` loads a task with documents and the query texts that the reranker reads;
+    `cache_dir` is where scores are kept (`None`: they are not).
+    """
+
+    reader: EntryReader
+    load_task: Callable[[str], Task]
+    cache_dir: Path | None
+    reporter: Reporter
+
+
+def rerank(
+    parts: Parts,
+    scorer: PairScorer,
+    settings: RerankSettings,
+    needs: RerankNeeds,
+    config: EvalConfig,
+    name: str = "",
+) -> dict[str, Outcome]:
+    """Rerank the one part on each of its tasks and store the results, or return those stored.
+
+    Raises `NotComparable` for a task whose judgements are not the run's, and what `rerank_run`
+    raises.
+    """
+    needs.reader.store.check_writable()
+    (part,) = parts.parts
+    own = name or f"{part.system.model}+{scorer.name}@{settings.depth}"
+    return {
+        task: _outcome((own, part, task), parts, scorer, (settings, config), needs)
+        for task in parts.tasks
+    }
+
+
+def _outcome(
+    named: tuple[str, Part, str],
+    parts: Parts,
+    scorer: PairScorer,
+    how: tuple[RerankSettings, EvalConfig],
+    needs: RerankNeeds,
+) -> Outcome:
+    """Return the entry of one task."""
+    name, part, task_name = named
+    settings, config = how
+    task = needs.load_task(task_name)
+    facts = parts.facts(task_name)
+    if task_fingerprint(task) != facts.fingerprint:
+        raise NotComparable(
+            f"the run on {task_name} was scored on other judgements than those loaded now",
+            fix="Give the version of the task that the run belongs to.",
+        )
+    run = part.run(task_name, needs.reader)
+    identity: dict[str, Json] = {
+        "pipeline": "rerank",
+        "reranker": dict(scorer.identity),
+        **settings.json,
+        "reads": task.query_set,
+        "parts": [part.name],
+        "part_runs": [part.run_hash(task_name, run), queries_fingerprint(task.queries)],
+    }
+    if was_tuned(part.system.entries[task_name]):
+        identity["of_tuned"] = True
+    key = identity_hash(identity, facts, config.k)
+    stored = needs.reader.store.find(name, task_name, key)
+    if stored is not None and not config.force:
+        return Outcome(stored, reused=True)
+    start = time.perf_counter()
+    scores = ScoreStore(needs.cache_dir, scorer.identity) if needs.cache_dir is not None else None
+    found = rerank_run(run, task, scorer, settings, scores, needs.reporter)
+    counts: Mapping[str, Json] = {"pairs_scored": found.scored, "pairs_reused": found.reused}
+    retrieved = RetrievalResult(found.run, {"rerank": time.perf_counter() - start}, counts)
+    scored = scored_run(name, identity, task, retrieved, config, facts)
+    return Outcome(scored.stored_in(needs.reader.store), reused=False)

@@ -1,0 +1,79 @@
+"""Scores of (query, passage) pairs, kept like vectors: under everything that changes a score.
+
+`root/rerank/<hash of the reranker's identity>/<SHA-256 of the file>.npz`, each holding pair hashes
+and float32 scores. Files are immutable, written whole and named by their content, so several
+processes may write at once and a reader trusts only what fits its name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from harness.core.files import write_atomic, write_text
+from harness.core.hashing import sha256_json
+from harness.core.types import Json
+
+FOLDER = "rerank"
+_KEY_BYTES = 32
+
+
+def pair_key(query: str, passage: str) -> bytes:
+    """Return the SHA-256 that names a pair: of both texts, each preceded by its length."""
+    digest = hashlib.sha256()
+    for text in (query, passage):
+        data = text.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "little"))
+        digest.update(data)
+    return digest.digest()
+
+
+class ScoreStore:
+    """The stored scores of one reranker under one set of settings."""
+
+    def __init__(self, root: Path, identity: Mapping[str, Json]) -> None:
+        self.folder = root / FOLDER / sha256_json(identity)[:32]
+        self._identity = identity
+        self._scores: dict[bytes, float] | None = None
+
+    def find(self, keys: Sequence[bytes]) -> list[float | None]:
+        """Return the stored score of each pair, `None` where there is none."""
+        known = self._known()
+        return [known.get(key) for key in keys]
+
+    def add(self, keys: Sequence[bytes], scores: Sequence[float]) -> None:
+        """Keep scores, whole or not at all; raises `StoreError`."""
+        if not keys:
+            return
+        buffer = io.BytesIO()
+        np.savez(
+            buffer,
+            keys=np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, _KEY_BYTES),
+            scores=np.asarray(scores, dtype=np.float32),
+        )
+        data = buffer.getvalue()
+        if not (self.folder / "reranker.json").is_file():
+            text = json.dumps(self._identity, indent=1, ensure_ascii=False)
+            write_text(self.folder / "reranker.json", text + "\n")
+        write_atomic(self.folder / f"{hashlib.sha256(data).hexdigest()}.npz", data)
+        self._known().update(zip(keys, map(float, scores), strict=True))
+
+    def _known(self) -> dict[bytes, float]:
+        """All stored scores; a file that does not fit its name is passed over."""
+        if self._scores is None:
+            self._scores = {}
+            for path in sorted(self.folder.glob("*.npz")):
+                data = path.read_bytes()
+                if hashlib.sha256(data).hexdigest() != path.stem:
+                    continue
+                with np.load(io.BytesIO(data)) as shard:
+                    rows = shard["keys"].tobytes()
+                    for at, score in enumerate(shard["scores"].tolist()):
+                        key = rows[at * _KEY_BYTES : (at + 1) * _KEY_BYTES]
+                        self._scores[key] = score
+        return self._scores
