@@ -109,18 +109,17 @@ class _RemixModels:
     settings: Settings
 
     def chat(self, llm: str, name: str, *, tolerant: bool) -> ChatModel | None:
-        from harness.cli.remix_tools import ChatFlags, chat_model
+        from harness.api.named_models import ChatFlags, chat_model
 
         return chat_model(ChatFlags(llm or None, name, tolerant=tolerant))
 
     def retriever(self, name: str) -> Retriever:
-        from harness.cli.remix_options import EmbedderOptions
-        from harness.cli.remix_tools import mining_retriever
+        from harness.api.named_models import mining_retriever
 
-        return mining_retriever(EmbedderOptions(name), self.settings)
+        return mining_retriever(name, self.settings)
 
     def scorer(self, annotator: str, embedder: str) -> CandidateScorer | None:
-        from harness.cli.remix_tools import scorer_for
+        from harness.api.named_models import scorer_for
 
         return scorer_for(annotator, embedder, self.settings)
 

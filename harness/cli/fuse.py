@@ -159,7 +159,7 @@ def _json(result: FuseResult, found: Gain) -> dict[str, Any]:
     """Return everything as plain JSON; values are unrounded fractions."""
     from dataclasses import asdict
 
-    from harness.cli.console import outcome_json
+    from harness.api.evaluating import outcome_json
 
     return {
         "name": result.name,
