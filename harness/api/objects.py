@@ -202,6 +202,11 @@ def as_matrix(vectors: Any, texts: int, name: str) -> FloatMatrix:
             f"{name!r} gave an array of shape {matrix.shape} for {texts} texts",
             fix="encode(texts) must return one vector of the same length for each text.",
         )
+    if not np.isfinite(matrix).all():
+        raise ModelError(
+            f"{name!r} gave a vector that is not finite",
+            fix="Look for overflow in half precision, or for empty texts.",
+        )
     return matrix
 
 
