@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 class Leaderboard(TableResult):
     """Ranked boards, the per-query values behind each, and files that could not be read.
 
-    `data_dir` is where BRIGHT's query texts are read from for the page, if they are there.
+    `data_dir` is where BRIGHT's query texts are read from for the page, if they are there;
+    `columns` are shown, as in `leaderboard --columns`.
     """
 
     boards: tuple[Board, ...]
     values: tuple[QueryValues, ...]
     problems: tuple[StoreError, ...] = ()
     data_dir: Path | None = None
+    columns: str | None = None
 
     def __iter__(self) -> Iterator[Board]:
         """Iterate over the boards."""
@@ -42,7 +44,7 @@ class Leaderboard(TableResult):
 
     def __getitem__(self, at: int) -> Leaderboard:
         """Return one board as a leaderboard of its own."""
-        return Leaderboard((self.boards[at],), (self.values[at],), self.problems, self.data_dir)
+        return replace(self, boards=(self.boards[at],), values=(self.values[at],))
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one row per row of each board; tasks are columns, values fractions."""
@@ -69,32 +71,32 @@ class Leaderboard(TableResult):
 
         return {"boards": to_json(self.boards)}
 
-    def markdown(self, columns: str | None = None) -> str:
-        """Return the boards as Markdown; `columns` as in `leaderboard --columns`."""
+    def markdown(self) -> str:
+        """Return the boards as Markdown tables with notes; values × 100."""
         from harness.leaderboard.markdown import to_markdown
 
-        return to_markdown(self.boards, _columns(columns))
+        return to_markdown(self.boards, _columns(self.columns))
 
-    def csv(self, columns: str | None = None) -> str:
+    def csv(self) -> str:
         """Return one line per row and task; numbers are unrounded fractions."""
         from harness.leaderboard.serialise import to_csv
 
-        return to_csv(self.boards, _columns(columns))
+        return to_csv(self.boards, _columns(self.columns))
 
-    def latex(self, columns: str | None = None) -> str:
+    def latex(self) -> str:
         """Return a LaTeX table per board."""
         from harness.leaderboard.columns import parse_columns
         from harness.leaderboard.latex import LATEX_COLUMNS, to_latex
 
-        return to_latex(self.boards, parse_columns(columns, LATEX_COLUMNS))
+        return to_latex(self.boards, parse_columns(self.columns, LATEX_COLUMNS))
 
-    def html(self, columns: str | None = None) -> str:
+    def html(self) -> str:
         """Return one page that works from disk, with a page for each row."""
         from harness.leaderboard.html_page import PageOptions, to_html
         from harness.leaderboard.texts import query_texts
 
         options = PageOptions(texts=query_texts(self.boards, self.data_dir))
-        return to_html(self.boards, self.values, _columns(columns), options)
+        return to_html(self.boards, self.values, _columns(self.columns), options)
 
 
 def leaderboard(
@@ -104,6 +106,8 @@ def leaderboard(
     kinds: Iterable[Kind] = (),
     query_sets: str = "",
     families: str = "",
+    fold: int | None = None,
+    columns: str | None = None,
     results: str | Path | None = None,
     data: str | Path | None = None,
     progress: Reporter | None = None,
@@ -111,11 +115,15 @@ def leaderboard(
     """Return the boards of all measured, published and imported rows, with rank groups.
 
     `tasks`, `query_sets` and `families` are names with commas between them (empty: all), `kinds`
-    any of `measured`, `published` and `imported`. Raises `UnknownName` for a name that nothing
-    here has; files that cannot be read are in `problems`.
+    any of `measured`, `published` and `imported`. `fold` takes the queries of one fold of five
+    (then only measured rows have values), `columns` are read as by `leaderboard --columns`, and
+    metrics among them are derived from the stored runs. Raises `UnknownName` for a name that
+    nothing here has; files that cannot be read are in `problems`.
     """
+    from harness.leaderboard.columns import DEFAULT, extra_metrics, parse_columns
     from harness.leaderboard.filter import BoardFilter
     from harness.leaderboard.rows import KINDS
+    from harness.metrics.names import parse_metric
 
     session = open_session(results=results, data=data, progress=progress)
     only = BoardFilter(
@@ -124,31 +132,53 @@ def leaderboard(
         query_sets=frozenset(split_names(query_sets)),
         families=frozenset(split_names(families)),
     )
-    return _ranked(session, only, metric)
+    name = str(parse_metric(metric)) if metric else None
+    extras = extra_metrics(parse_columns(columns, DEFAULT))
+    return _ranked(session, only, _Reading(name, fold, extras), columns)
 
 
-def _ranked(session: Session, only: BoardFilter, metric: str) -> Leaderboard:
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What is read of the stored runs: the metric, a fold of the queries, and further metrics."""
+
+    metric: str | None
+    fold: int | None
+    extras: tuple[str, ...]
+
+
+def _ranked(
+    session: Session, only: BoardFilter, reading: _Reading, columns: str | None
+) -> Leaderboard:
     from harness.data.registry import group_members, groups, task_rows
+    from harness.derived import EntryReader
     from harness.leaderboard.build import Sources, build_boards
     from harness.leaderboard.filter import check_names, filter_boards
+    from harness.leaderboard.headroom import candidate_ceilings, with_extras, with_metric
     from harness.leaderboard.rank import rank_board, read_values
-    from harness.metrics.names import parse_metric
     from results.imported import load_imported
     from results.published import GROUPS, load_published
 
     store = session.store
-    loaded = store.entries()
-    imported = load_imported(store.root)
+    loaded, imported = store.entries(), load_imported(store.root)
     members = {**GROUPS, **{group: group_members(group) for group in groups()}}
-    sources = Sources(loaded.entries, load_published(), imported.rows, members, model_facts())
-    boards = build_boards(sources, str(parse_metric(metric)) if metric else None)
+    reader = EntryReader(store, reading.fold)
+    measured = with_metric(loaded.entries, reading.metric, reader, only.wants)
+    whole = reading.fold is None  # published and imported rows have no values by query
+    published = load_published() if whole else ()
+    rows = imported.rows if whole else ()
+    ceilings = candidate_ceilings(published, loaded.entries, reader)
+    sources = Sources(measured.entries, published, rows, members, model_facts(), ceilings)
+    boards = build_boards(sources, reading.metric)
     check_names(boards, only, (*members, *(row.name for row in task_rows())))
-    chosen = filter_boards(boards, only)
-    values = tuple(read_values(board, store.values) for board in chosen)
+    chosen = tuple(
+        with_extras(replace(board, fold=reading.fold), reading.extras, reader)
+        for board in filter_boards(boards, only)
+    )
+    values = tuple(read_values(board, reader.values) for board in chosen)
     ranked = tuple(map(rank_board, chosen, values))
     unread = (problem for each in values for problem in each.problems)
-    problems = (*loaded.problems, *imported.problems, *unread)
-    return Leaderboard(ranked, values, problems, session.settings.data_dir)
+    problems = (*loaded.problems, *measured.problems, *imported.problems, *unread)
+    return Leaderboard(ranked, values, problems, session.settings.data_dir, columns)
 
 
 def model_facts() -> Mapping[str, ModelFacts]:

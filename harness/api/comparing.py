@@ -14,11 +14,10 @@ from harness.compare.comparison import compare as compare_selected
 from harness.compare.differences import ComparisonSettings, Difference, verdict
 from harness.compare.reproduce import Reproduction, published_as
 from harness.compare.reproduce import reproduce as reproduce_system
-from harness.compare.selection import EntryFilter, select_all, select_named
+from harness.compare.selection import EntryFilter, named_tasks, select_all, select_named
 from harness.compare.task_context import TaskContextLoader
 from harness.core.distribution import installed_version
 from harness.core.errors import BadInput, NotComparable
-from harness.core.names import split_names
 from harness.core.protocols import Reporter
 from harness.data.local_tasks import DataLocations
 from harness.stats.conventions import SEED
@@ -137,6 +136,7 @@ def compare(
     tasks: str = "",
     metric: str = "",
     query_set: str = "",
+    fold: int | None = None,
     settings: ComparisonSettings | None = None,
     results: str | Path | None = None,
     data: str | Path | None = None,
@@ -146,7 +146,8 @@ def compare(
 
     A system is a model's name, or a label of the leaderboard. `tasks` are names of tasks and
     groups, or folders in BEIR layout, with commas between them (empty: the group that is shared
-    most); `metric` is instead of the tasks' head metric. Raises `NotComparable` for systems that
+    most); `metric` is instead of the tasks' head metric, `fold` takes the queries of one fold of
+    five (0 to 4). Raises `NotComparable` for systems that
     were evaluated on different data, `UnknownName`, `BadInput` or `StoreError`.
     """
     if len(systems) < 2:
@@ -156,7 +157,7 @@ def compare(
             fix="Name two or more; `rebench leaderboard --measured` lists them.",
         )
     session = open_session(results=results, data=data, progress=progress)
-    measured = _measured(session, tasks, query_set)
+    measured = _measured(session, tasks, query_set, fold)
     _refuse_published(systems, measured.entries)
     selected = select_named(measured.entries, systems, measured.only)
     return ComparisonResult(
@@ -248,37 +249,12 @@ def _selected(systems: Sequence[str], measured: _Measured) -> SelectedSystems:
     return select_all(measured.entries, measured.only)
 
 
-def _measured(session: Session, tasks: str, query_set: str) -> _Measured:
-    """Return the sound entries of the store; what is damaged is a warning."""
-    from harness.data.registry import group_members, groups
-
-    loaded = session.store.entries()
-    for problem in loaded.problems:
-        session.reporter.warn(f"{problem.message} ({problem.fix})")
-    stored = {entry.task.name for entry in loaded.entries}
-    folders = _task_folders(tasks, stored)
-    members = {group: group_members(group) for group in groups()}
-    locations = DataLocations(
-        session.settings.data_dir, {name: path for name, path in folders.items() if path}
-    )
-    contexts = TaskContextLoader(session.store, loaded.entries, locations, session.reporter)
-    only = EntryFilter(groups=members, tasks=tuple(folders), query_set=query_set)
-    return _Measured(session, loaded.entries, only, contexts)
-
-
-def _task_folders(spec: str, stored: set[str]) -> dict[str, Path | None]:
-    """Return the named tasks, groups taken apart; a folder in BEIR layout is named by its name."""
-    from harness.data.registry import resolve_tasks
-
-    tasks: dict[str, Path | None] = {}
-    for part in split_names(spec):
-        for name in (part,) if part in stored else resolve_tasks(part):
-            folder = Path(name)
-            if name not in stored and folder.is_dir():
-                tasks[folder.resolve().name] = folder
-            else:
-                tasks[name] = None
-    return tasks
+def _measured(session: Session, tasks: str, query_set: str, fold: int | None = None) -> _Measured:
+    entries = session.entries()
+    named = named_tasks(tasks, entries)
+    locations = DataLocations(session.settings.data_dir, named.folders)
+    contexts = TaskContextLoader(session.store, entries, locations, session.reporter, fold)
+    return _Measured(session, entries, named.only(query_set), contexts)
 
 
 def _refuse_published(names: Sequence[str], entries: Sequence[Entry]) -> None:

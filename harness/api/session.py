@@ -13,6 +13,7 @@ from harness.core.protocols import Reporter
 from harness.core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from results.schema import Entry
     from results.store import ResultStore
 
 
@@ -41,6 +42,13 @@ class Session:
         from results.store import ResultStore
 
         return ResultStore(self.settings.results_dir)
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Return the sound entries of the store; each damaged one is a warning."""
+        loaded = self.store.entries()
+        for problem in loaded.problems:
+            self.reporter.warn(f"{problem.message} ({problem.fix})")
+        return loaded.entries
 
 
 def open_session(

@@ -200,7 +200,7 @@ def train(
 
 
 def ablate(
-    ablation: str | Path,
+    ablation: str | Path | AblationSpec,
     *,
     preset: str = "",
     variants: Sequence[str] = (),
@@ -216,14 +216,17 @@ def ablate(
 ) -> AblationOutcome:
     """Train the variants of a recipe with several seeds, measure each, and write the report.
 
-    `ablation` is `redapter`, `remixer` or a TOML file. Finished data, runs and entries are
-    reused. Raises `BadInput` if this machine lacks what the ablation needs; runs that failed are
-    in the result.
+    `ablation` is `redapter`, `remixer`, a TOML file, or one that was read. Finished data, runs
+    and entries are reused. Raises `BadInput` if this machine lacks what the ablation needs; runs
+    that failed are in the result.
     """
     from harness.ablation.report import write_report
 
     session = open_session(results=results, cache=cache, data=data, progress=progress)
-    spec = ablation_spec(ablation, preset, variants, seeds, tasks)
+    if isinstance(ablation, str | Path):
+        spec = ablation_spec(ablation, preset, variants, seeds, tasks)
+    else:
+        spec = ablation
     root = ablation_folder(spec, output)
     needs = dependencies(spec, session, root, settings)
     check_needs(spec, needs)
@@ -274,7 +277,7 @@ def dependencies(
 
     return Dependencies(
         trainer=RedapterTrainer(spec.base, tuple(settings)),
-        data=RemixData(root, places.data_dir, _NamedModels(session)),
+        data=RemixData(root, places.data_dir, NamedModels(session)),
         retriever=make_retriever,
         load_task=load,
         reporter=session.reporter,
@@ -310,22 +313,25 @@ def _run(
 
 
 @dataclass(frozen=True, slots=True)
-class _NamedModels:
+class NamedModels:
     """`harness.ablation.training_data.RemixModels` from the names that `rebench remix` takes."""
 
     session: Session
 
     def chat(self, llm: str, name: str, *, tolerant: bool) -> ChatModel | None:
+        """Return the language model that a spec names, `None` without a spec."""
         from harness.api.named_models import ChatFlags, chat_model
 
         return chat_model(ChatFlags(llm or None, name, tolerant=tolerant))
 
     def retriever(self, name: str) -> Retriever:
+        """Return the retriever of a model's name."""
         from harness.api.named_models import mining_retriever
 
         return mining_retriever(name, self.session.settings)
 
     def scorer(self, annotator: str, embedder: str) -> CandidateScorer | None:
+        """Return the cheap scorer that a name stands for, `None` for a language model."""
         from harness.api.named_models import scorer_for
 
         return scorer_for(annotator, embedder, self.session.settings)
