@@ -45,7 +45,7 @@ ANSWERS = (
 """Marks around the whole of an answer (Hunyuan, ERNIE, Command A, OpenThinker, GLM-4.1V)."""
 
 _TOKEN = (
-    r"<\|[\w/][\w/:. -]{0,40}\|?>|<[\w/][\w/:. -]{0,40}\|>"
+    r"<\|[\w/][\w/:. -]{0,40}\|?>|<[^\W\d][\w/:. -]{0,40}\|>"
     r"|<\uff5c[^\uff5c<>\n]{1,40}\uff5c>|\u25c1/?[^\u25c1\u25b7\n]{1,40}\u25b7"
     r"|<(?:start|end)_of_turn>|<(?:bos|eos|pad|unk)>|</s>|\[/?INST\]|<</?SYS>>|\[/?THINK\]"
     r"|</?(?:seed:think|longcat_think|think|thinking)>"
