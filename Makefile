@@ -60,12 +60,12 @@ test-vllm: $(VLLM)/.rebench   ## vLLM for real on a CPU, in an environment of it
 	  tests/vllm tests/remixer/test_remix_vllm.py
 
 remix-demo: $(VENV)/.static   ## a training file, its card and its audit, from written replies
-	$(BIN)/rebench remix run --task stdlib \
+	$(BIN)/rebench remix run --task stdlib-oblique \
 	  --documents remixer/examples/stdlib-documents.txt.gz \
 	  --sources remixer/examples/stdlib-sources.txt \
 	  --llm replay:remixer/examples/stdlib-replay.jsonl.gz \
 	  --replay-tolerant --no-domain-filter --embedder bm25 --depth 10 --out build/remix-demo
-	$(BIN)/rebench remix audit build/remix-demo --task stdlib -o build/remix-demo/audit.md
+	$(BIN)/rebench remix audit build/remix-demo --task stdlib-oblique -o build/remix-demo/audit.md
 
 lint: $(VENV)/.dev   ## ruff and mypy --strict
 	$(BIN)/ruff check .

@@ -61,7 +61,7 @@ class Measured:
 
 def evaluate_once(model: str, cache: Path) -> Measured:
     """Evaluate in this process, through the store."""
-    task = load_task("stdlib", TaskOptions(), SilentReporter())
+    task = load_task("stdlib-oblique", TaskOptions(), SilentReporter())
     card = find_card(model)
     retriever = DenseRetriever(make_embedder(make_spec(card)), EmbeddingStore(cache))
     start = time.perf_counter()

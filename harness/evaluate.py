@@ -228,7 +228,7 @@ def _verify_facts(entry: Entry, task: Task, missing: tuple[str, ...]) -> Verdict
     """Return whether what an entry says beside its metrics follows from its judgements and run."""
     says = entry.task
     right: dict[str, tuple[Json, Json]] = {
-        "task": (says.name, task.name),
+        "task": (says.stored_name, task.name),
         "head_metric": (says.head_metric, task.head_metric),
         "n_queries": (says.n_queries, len(task.qrels)),
         "missing_queries": (list(entry.missing_queries), list(missing)),

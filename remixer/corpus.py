@@ -73,9 +73,9 @@ def named_documents(path: Path) -> frozenset[str]:
 
 
 def reserved_documents(task: Task) -> frozenset[str]:
-    """Return the documents that the task's queries judge or exclude: nothing is written from."""
-    judged = {key for grades in task.qrels.values() for key in grades}
-    return frozenset(judged.union(*task.excluded.values()))
+    """Return the relevant and the excluded documents of a task: nothing is written from them."""
+    gold = {key for grades in task.qrels.values() for key, grade in grades.items() if grade > 0}
+    return frozenset(gold.union(*task.excluded.values()))
 
 
 def _document_text(row: Mapping[str, Any], rows: Rows, number: int) -> str:

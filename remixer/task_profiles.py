@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from harness.core.errors import BadInput, UnknownName
 from harness.core.types import PromptFields
+from harness.data.stdlib.task import GROUP as EMBEDDED_GROUP
+from harness.data.stdlib.task import TASKS as EMBEDDED
 from remixer.prompt_files import OURS, PromptFiles, fill, version
 
 GENERAL = "general"
@@ -59,6 +61,8 @@ class TaskProfile:
 def profile_name(task: str) -> str:
     """Return the kind of a named task; an unknown task is of the general kind."""
     short = task.removesuffix("-long")
+    if short in EMBEDDED:
+        return EMBEDDED_GROUP
     if short in _POSTS:
         return POST
     return short if short in KINDS else GENERAL

@@ -10,11 +10,10 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from harness.core.distribution import DISTRIBUTION
 from harness.core.types import Json
 
 PACKAGES = (
-    DISTRIBUTION,
+    "rebench",
     "numpy",
     "scipy",
     "pytrec-eval-terrier",

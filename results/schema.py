@@ -29,11 +29,24 @@ class NewerSchema(StoreError):
 
 
 @dataclass(frozen=True, slots=True)
+class Renamed:
+    """What a task that entries were stored under is called now, and which gold they stand on."""
+
+    name: str
+    gold: str
+
+
+RENAMED = {"stdlib": Renamed("stdlib-oblique", gold="1")}
+"""Former task -> what it is now; it was a group of its own, and its folders keep its name."""
+
+
+@dataclass(frozen=True, slots=True)
 class TaskFacts:
     """What an entry says of its task: enough to tell whether two entries stand on one ground.
 
     The fingerprints are those of `harness.core.hashing`; `corpus_fingerprint` and `n_documents`
     are `None` where a run was scored without its documents. `n_queries` counts judged queries.
+    `gold` is the version of judgements that have been replaced since, and is empty for others.
     """
 
     name: str
@@ -47,6 +60,13 @@ class TaskFacts:
     n_queries: int
     n_documents: int | None
     notes: tuple[str, ...] = ()
+    gold: str = ""
+
+    @property
+    def stored_name(self) -> str:
+        """Return the name that the entry's file and folder have: the former one if renamed."""
+        now = Renamed(self.name, self.gold)
+        return next((former for former, new in RENAMED.items() if new == now), self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +145,7 @@ def to_json(entry: Entry) -> dict[str, Json]:
         "model": entry.model,
         "identity_hash": entry.identity_hash,
         "identity": entry.identity,
-        "task": {**asdict(entry.task), "notes": list(entry.task.notes)},
+        "task": _task_json(entry.task),
         "k": entry.k,
         "metrics": entry.metrics,
         "missing_queries": list(entry.missing_queries),
@@ -175,6 +195,13 @@ def from_json(value: Any, file: Path) -> Entry:
     return entry
 
 
+def _task_json(task: TaskFacts) -> dict[str, Json]:
+    """Return what an entry's file says of its task."""
+    told = {**asdict(task), "name": task.stored_name, "notes": list(task.notes)}
+    del told["gold"]
+    return told
+
+
 def _refuse_nan(value: Json, file: Path) -> None:
     """Refuse NaN and infinities at any depth: Python's reader lets them through."""
     try:
@@ -199,9 +226,11 @@ def _schema(fields: StrictObject) -> int:
 
 def _task(fields: StrictObject) -> TaskFacts:
     """Read what an entry says of its task."""
+    name, group = fields.text("name"), fields.text("group", empty=True)
+    renamed = RENAMED.get(name) if group == name else None
     task = TaskFacts(
-        name=fields.text("name"),
-        group=fields.text("group", empty=True),
+        name=renamed.name if renamed else name,
+        group=group,
         revision=fields.text("revision", empty=True),
         fingerprint=fields.text("fingerprint"),
         corpus_fingerprint=fields.optional_text("corpus_fingerprint"),
@@ -211,6 +240,7 @@ def _task(fields: StrictObject) -> TaskFacts:
         n_queries=fields.integer("n_queries"),
         n_documents=fields.optional_integer("n_documents"),
         notes=fields.texts("notes"),
+        gold=renamed.gold if renamed else "",
     )
     fields.finish()
     return task

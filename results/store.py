@@ -92,7 +92,7 @@ class ResultStore:
     def folder(self, entry: Entry) -> Path:
         """Return the folder that an entry lives in."""
         name = f"{safe_name(entry.task.query_set)}-{entry.identity_hash[:12]}"
-        return self.root / safe_name(entry.model) / safe_name(entry.task.name) / name
+        return self.root / safe_name(entry.model) / safe_name(entry.task.stored_name) / name
 
     def save(self, entry: Entry, per_query: PerQuery, run_text: str) -> Entry:
         """Store an entry with its run, in place of an older one of the same identity.

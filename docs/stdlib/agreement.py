@@ -1,36 +1,149 @@
-"""Print how far writer and blind judge of the stdlib task agreed."""
+"""Print how far the judges of the stdlib tasks agreed; `audit/` holds what each of them said."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 AUDIT = Path(__file__).parent / "audit"
-HEAD = (
-    "| area | queries | writer's gold | found blind | judged relevant | had by the writer | final |"
-)
+SITUATIONS = Path(__file__).parents[2] / "harness" / "data" / "stdlib" / "situations"
+LEVELS = ("lexical", "paraphrase", "plain", "oblique")
+GRADES = (0, 1, 2)
 
 
-def counts(path: Path) -> tuple[int, int, int, int, int]:
-    """Return queries, writer's gold, gold of both, blind relevant and final gold of one area."""
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    writer = sum(len(row["writer_gold"]) for row in rows)
-    blind = sum(len(row["blind_relevant"]) for row in rows)
-    both = sum(len(set(row["writer_gold"]) & set(row["blind_relevant"])) for row in rows)
-    return len(rows), writer, both, blind, sum(len(row["final_gold"]) for row in rows)
+@dataclass(frozen=True)
+class Area:
+    """Counts of the first judgement in one area: two lists, their overlap, what was kept."""
+
+    queries: int
+    writer: int
+    both: int
+    blind: int
+    final: int
 
 
 def main() -> None:
-    """Print one line per area and one for all."""
-    print(HEAD)
-    print("|---|--:|--:|--:|--:|--:|--:|")
-    areas = {path.stem: counts(path) for path in sorted(AUDIT.glob("*.jsonl"))}
-    areas["all"] = tuple(map(sum, zip(*areas.values(), strict=True)))  # type: ignore[assignment]
-    for name, (queries, writer, both, blind, final) in areas.items():
-        print(
-            f"| {name} | {queries} | {writer} | {both} ({100 * both / writer:.1f} %) "
-            f"| {blind} | {both} ({100 * both / blind:.1f} %) | {final} |"
-        )
+    """Print the tables of the page, with a line of heading before each."""
+    for title, lines in (
+        ("Gold 1: the writer against a blind judge", gold_1()),
+        ("Gold 2: the blind judge against gold 1", gold_2()),
+        ("Gold 2: a second judge", second_judge()),
+        ("A judge who never saw the project", solver()),
+    ):
+        print(f"**{title}**\n")
+        print("\n".join(lines), end="\n\n")
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    """Return the objects of a JSONL file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def share(part: int, whole: int) -> str:
+    """Return `9 of 10 (90.0 %)`."""
+    return f"{part} of {whole} ({100 * part / whole:.1f} %)"
+
+
+def gold_1() -> Iterator[str]:
+    """Yield the first judgement's table: one line per area and one for all."""
+    yield "| area | queries | writer's gold | found blind | judged relevant | final |"
+    yield "|---|--:|--:|--:|--:|--:|"
+    areas = {path.stem: area(rows(path)) for path in sorted((AUDIT / "gold-1").glob("*.jsonl"))}
+    fields = ("queries", "writer", "both", "blind", "final")
+    areas["all"] = Area(*(sum(getattr(each, f) for each in areas.values()) for f in fields))
+    for name, each in areas.items():
+        found = f"{each.both} ({100 * each.both / each.writer:.1f} %)"
+        yield f"| {name} | {each.queries} | {each.writer} | {found} | {each.blind} | {each.final} |"
+
+
+def area(of: Sequence[Mapping[str, Any]]) -> Area:
+    """Return the counts of one area."""
+    return Area(
+        queries=len(of),
+        writer=sum(len(row["writer_gold"]) for row in of),
+        both=sum(len(set(row["writer_gold"]) & set(row["blind_relevant"])) for row in of),
+        blind=sum(len(row["blind_relevant"]) for row in of),
+        final=sum(len(row["final_gold"]) for row in of),
+    )
+
+
+def gold_2() -> Iterator[str]:
+    """Yield what the blind judge made of gold 1's documents, and what was kept."""
+    blind = {row["id"]: grades(row) for row in rows(AUDIT / "blind.jsonl")}
+    situations = [row for path in sorted(SITUATIONS.glob("*.jsonl")) for row in rows(path)]
+    kept: Counter[int] = Counter()
+    table: Counter[tuple[int, bool]] = Counter()
+    for row in situations:
+        judged, first = blind[row["id"]], set(row["gold_1"])
+        for name in first | judged.keys():
+            table[judged.get(name, 0), name in first] += 1
+        kept.update({2: len(row["answers"]), 1: len(row["helps"])})
+    yield "| blind grade | in gold 1 | not in gold 1 | kept in gold 2 |"
+    yield "|---|--:|--:|--:|"
+    for grade, name in ((2, "2, answers"), (1, "1, helps")):
+        yield f"| {name} | {table[grade, True]} | {table[grade, False]} | {kept[grade]} |"
+    yield f"| 0 | {table[0, True]} | – | – |"
+
+
+def grades(row: Mapping[str, Any]) -> dict[str, int]:
+    """Return document -> grade of what a judge named among the candidates."""
+    return {**dict.fromkeys(row["answers"], 2), **dict.fromkeys(row["helps"], 1)}
+
+
+def second_judge() -> Iterator[str]:
+    """Yield both judges' grades of one sample against each other, and kappa by grade."""
+    blind = {row["id"]: grades(row) for row in rows(AUDIT / "blind.jsonl")}
+    pairs: list[tuple[int, int]] = []
+    for row in rows(AUDIT / "second.jsonl"):
+        other = grades(row)
+        pairs += [(blind[row["id"]].get(n, 0), other.get(n, 0)) for n in row["documents"]]
+    counts = Counter(pairs)
+    yield "| first judge | second: 2 | second: 1 | second: 0 |"
+    yield "|---|--:|--:|--:|"
+    for grade in reversed(GRADES):
+        cells = " | ".join(str(counts[grade, other]) for other in reversed(GRADES))
+        yield f"| {grade} | {cells} |"
+    yield ""
+    yield "| Cohen's kappa | pairs | kappa |"
+    yield "|---|--:|--:|"
+    for name, cut in (
+        ("all three grades", lambda grade: grade),
+        ("answers (2) against the rest", lambda grade: grade == 2),
+        ("relevant (1 or 2) against 0", lambda grade: grade >= 1),
+    ):
+        yield f"| {name} | {len(pairs)} | {kappa([(cut(a), cut(b)) for a, b in pairs]):.2f} |"
+
+
+def kappa(pairs: Sequence[tuple[object, object]]) -> float:
+    """Return Cohen's kappa: agreement beyond what the two judges' shares give by chance."""
+    agreed = sum(a == b for a, b in pairs) / len(pairs)
+    first, second = Counter(a for a, _ in pairs), Counter(b for _, b in pairs)
+    chance = sum(first[each] * second[each] for each in first) / len(pairs) ** 2
+    return (agreed - chance) / (1 - chance)
+
+
+def solver() -> Iterator[str]:
+    """Yield the share of situations for which the solver named an answer, by level."""
+    answers = {
+        row["id"]: set(row["answers"]) for path in SITUATIONS.glob("*.jsonl") for row in rows(path)
+    }
+    asked = rows(AUDIT / "solver.jsonl")
+    yield "| level | first name is an answer | one of three is |"
+    yield "|---|--:|--:|"
+    for level in (*LEVELS, "all"):
+        own = [row for row in asked if level in (row["level"], "all")]
+        hits = [[right(name, answers[row["id"]]) for name in row["names"]] for row in own]
+        first, several = sum(each[0] for each in hits), sum(map(any, hits))
+        yield f"| {level} | {share(first, len(own))} | {share(several, len(own))} |"
+
+
+def right(name: str, answers: set[str]) -> bool:
+    """Tell whether a name is an answer; `str.join` is how people write `builtins.str.join`."""
+    return name in answers or f"builtins.{name}" in answers
 
 
 if __name__ == "__main__":

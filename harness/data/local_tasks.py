@@ -10,7 +10,8 @@ from harness.core.errors import DataUnavailable
 from harness.core.protocols import Reporter
 from harness.core.types import Task
 from harness.data.bright_tasks import ORIGINAL, TASKS
-from harness.data.registry import STDLIB, TaskOptions, load_task
+from harness.data.registry import TaskOptions, load_task
+from harness.data.stdlib.task import TASKS as EMBEDDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ def local_task(
     here and cannot be read.
     """
     spec = str(locations.folders.get(name, name))
-    embedded_or_folder = name in locations.folders or name == STDLIB
+    embedded_or_folder = name in locations.folders or name in EMBEDDED
     if not embedded_or_folder and (name not in TASKS or locations.bright is None):
         return None
     with_documents = TaskOptions(locations.bright, ORIGINAL, with_corpus=True)

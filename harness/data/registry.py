@@ -11,8 +11,8 @@ from harness.core.protocols import Reporter
 from harness.core.types import PromptFields, Task
 from harness.data import bright_tasks
 from harness.data.query_sets import is_query_file, with_query_file
+from harness.data.stdlib import task as stdlib
 
-STDLIB = "stdlib"
 _LISTING = "`rebench tasks` lists them; a folder in BEIR layout is named by its path."
 
 
@@ -48,20 +48,28 @@ class TaskRow:
 
 
 def task_rows() -> tuple[TaskRow, ...]:
-    """Return the table of named tasks, in order: BRIGHT's, then the embedded one."""
-    from harness.data.stdlib.task import read_rows
+    """Return the table of named tasks, in order: BRIGHT's, then the embedded ones."""
+    return (*map(_bright_row, bright_tasks.TASKS.values()), *_embedded_rows())
 
-    embedded = TaskRow(
-        name=STDLIB,
-        group=STDLIB,
-        queries=len(read_rows()),
-        documents=None,
-        head_metric="ndcg@10",
-        floor=None,
-        source="embedded: docstrings of the running Python",
-        licence="PSF-2.0",
+
+def _embedded_rows() -> tuple[TaskRow, ...]:
+    """Return the lines of the embedded tasks."""
+    from harness.data.stdlib.situations import read_situations
+
+    queries = len(read_situations())
+    return tuple(
+        TaskRow(
+            name=name,
+            group=stdlib.GROUP,
+            queries=queries,
+            documents=None,
+            head_metric=stdlib.HEAD_METRIC,
+            floor=None,
+            source="embedded: docstrings of the running Python",
+            licence="PSF-2.0",
+        )
+        for name in stdlib.TASKS
     )
-    return (*map(_bright_row, bright_tasks.TASKS.values()), embedded)
 
 
 def _bright_row(task: bright_tasks.BrightTask) -> TaskRow:
@@ -80,10 +88,8 @@ def _bright_row(task: bright_tasks.BrightTask) -> TaskRow:
 
 def task_wordings() -> dict[str, PromptFields]:
     """Return named task -> the words that instructions are filled with."""
-    from harness.data.stdlib.task import WORDING
-
     found = {name: task.prompt_fields for name, task in bright_tasks.TASKS.items()}
-    return {**found, STDLIB: WORDING}
+    return {**found, **dict.fromkeys(stdlib.TASKS, stdlib.WORDING)}
 
 
 def groups() -> dict[str, tuple[str, ...]]:
@@ -91,7 +97,7 @@ def groups() -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for task in bright_tasks.TASKS.values():
         found[task.group] = (*found.get(task.group, ()), task.name)
-    return {**found, STDLIB: (STDLIB,)}
+    return {**found, stdlib.GROUP: tuple(stdlib.TASKS)}
 
 
 def known_facts(name: str, revision: str) -> dict[str, str]:
@@ -103,7 +109,7 @@ def known_facts(name: str, revision: str) -> dict[str, str]:
         known = (bright_tasks.REVISION, bright_tasks.LOCAL)
         right = revision if revision in known else bright_tasks.REVISION
         return {"group": bright_tasks.TASKS[name].group, "revision": right}
-    return {"group": STDLIB} if name == STDLIB else {}
+    return {"group": stdlib.GROUP} if name in (*stdlib.TASKS, stdlib.GROUP) else {}
 
 
 def group_members(group: str) -> tuple[str, ...]:
@@ -121,7 +127,7 @@ def resolve_tasks(spec: str) -> tuple[str, ...]:
     Raises `UnknownName`, or `BadInput` for an empty list or a folder that holds no corpus.
     """
     known = groups()
-    names = [*bright_tasks.TASKS, STDLIB]
+    names = [*bright_tasks.TASKS, *stdlib.TASKS]
     found: dict[str, None] = {}
     for part in filter(None, (part.strip() for part in spec.split(","))):
         if part in known:
@@ -173,15 +179,13 @@ def _load(name: str, options: TaskOptions, query_set: str, reporter: Reporter) -
             with_corpus=options.with_corpus,
             reporter=reporter,
         )
-    if name == STDLIB:
-        from harness.data.stdlib.task import load_stdlib
-
-        return load_stdlib()
+    if name in stdlib.TASKS:
+        return stdlib.load_stdlib(name)
     if _is_folder(name):
         from harness.data.beir import load_beir
 
         return load_beir(Path(name), with_corpus=options.with_corpus, reporter=reporter)
-    raise UnknownName("task", name, [*bright_tasks.TASKS, STDLIB], listing=_LISTING)
+    raise UnknownName("task", name, [*bright_tasks.TASKS, *stdlib.TASKS], listing=_LISTING)
 
 
 def _is_folder(part: str) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 from harness.core.errors import BadInput
 from harness.core.types import Json
 from harness.data.bright_tasks import ORIGINAL, REVISION, TASKS
-from harness.data.registry import STDLIB
+from harness.data.stdlib.task import TASKS as EMBEDDED
 from harness.interop.records import ResultFile, UnsupportedFile, fraction, tail
 from harness.metrics.names import Metric, parse_metric
 
@@ -51,7 +51,7 @@ def task_name(task: str) -> str:
     return f"Bright{words}{'Long' if task.endswith('-long') else ''}Retrieval"
 
 
-OUR_TASKS = {task_name(task): task for task in (*TASKS, STDLIB)}
+OUR_TASKS = {task_name(task): task for task in (*TASKS, *EMBEDDED)}
 
 
 def read_mteb(path: Path, document: Mapping[str, Any], model: str | None) -> ResultFile:

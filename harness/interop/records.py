@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.core.errors import BadInput
 from harness.data.bright_tasks import TASKS
-from harness.data.registry import STDLIB
+from harness.data.stdlib import task as stdlib
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class TaskHead:
 
 TASK_HEAD_METRICS: Mapping[str, TaskHead] = {
     **{name: TaskHead(task.group, task.head_metric) for name, task in TASKS.items()},
-    STDLIB: TaskHead(STDLIB, "ndcg@10"),
+    **dict.fromkeys(stdlib.TASKS, TaskHead(stdlib.GROUP, stdlib.HEAD_METRIC)),
 }
 """The tasks that imports know."""
 

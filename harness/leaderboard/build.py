@@ -92,8 +92,10 @@ def _measured(sources: Sources, metric: str | None) -> list[tuple[Key, Row]]:
     """Fold a model's entries into one row per board."""
     folded: dict[Key, dict[tuple[str, str], dict[str, Entry]]] = {}
     for entry in oldest_first(sources.entries):
-        group = entry.task.group if entry.task.group in sources.members else entry.task.name
-        key = Key(group, entry.task.query_set, metric or entry.task.head_metric, "")
+        task = entry.task
+        grouped = task.group in sources.members and not task.gold
+        group = task.group if grouped else task.name
+        key = Key(group, task.query_set, metric or task.head_metric, task.gold)
         if key.metric in entry.metrics:
             # The newest entry on a task counts; another configuration makes another row.
             system = (entry.model, configuration_hash(entry))

@@ -21,7 +21,6 @@ from harness.core.errors import BadInput, StoreError
 from harness.core.files import read_lines
 from harness.core.types import Json
 from models.chat.protocol import ChatReply, ChatRequest, request_json
-from models.chat.thinking import without_surrogates
 
 SYNC_SECONDS = 2.0
 """A line is handed to the system at once, so a killed process loses none of it; it is forced to
@@ -185,8 +184,7 @@ def reply_of(record: Mapping[str, Any]) -> ChatReply:
     prompt_tokens, reply_tokens = record["tokens"]
     return ChatReply(
         key=record["key"],
-        # Journals of earlier versions may hold halves of surrogate pairs.
-        text=without_surrogates(record["reply"]["text"]),
+        text=record["reply"]["text"],
         finish=record["reply"]["finish"],
         prompt_tokens=prompt_tokens,
         reply_tokens=reply_tokens,

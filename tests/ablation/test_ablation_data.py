@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
 from harness.ablation.redapter import RedapterTrainer
 from harness.ablation.training_data import RemixData
-from harness.api.session import open_session
-from harness.api.training import NamedModels
+from harness.cli.ablate import _RemixModels
 from harness.core.errors import BadInput
 from harness.core.progress import SilentReporter
+from harness.core.settings import load_settings
 from harness.core.training_row import read_rows
 from tests.helpers.train_cases import write_training_rows
 
 OPTIONS = {
-    "task": "stdlib",
+    "task": "stdlib-oblique",
     "documents": "example:stdlib-documents.txt.gz",
     "sources": "example:stdlib-sources.txt",
     "llm": "replay:example:stdlib-replay.jsonl.gz",
@@ -28,7 +30,7 @@ OPTIONS = {
 @pytest.fixture(scope="module")
 def maker(tmp_path_factory) -> RemixData:
     folder = tmp_path_factory.mktemp("data")
-    return RemixData(folder, None, NamedModels(open_session(results=folder)))
+    return RemixData(folder, None, _RemixModels(load_settings(folder, os.environ)))
 
 
 def made(maker: RemixData, **changes):
@@ -41,7 +43,7 @@ def made(maker: RemixData, **changes):
 def test_variants_of_the_data_are_told_apart_and_made_as_said(maker):
     plain, rows = made(maker)
     assert len(rows) > 20
-    assert plain.facts["audit"] == "compared with stdlib, no limit is exceeded"
+    assert plain.facts["audit"] == "compared with stdlib-oblique, no limit is exceeded"
     assert all(min(row.pos_scores) >= 3 > max(row.neg_scores) for row in rows)
     strict, fewer = made(maker, positive_from=4)
     assert strict.path != plain.path
@@ -60,7 +62,7 @@ def test_variants_of_the_data_are_told_apart_and_made_as_said(maker):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"taks": "stdlib"}, "Did you mean data.task"),
+        ({"taks": "stdlib-oblique"}, "Did you mean data.task"),
         ({}, "neither a path nor a task"),
         ({"path": "x.jsonl", "depth": 5}, "both given"),
         ({**OPTIONS, "positive_from": 1}, "positive_from = 1"),
@@ -79,7 +81,7 @@ def test_difficulty_is_the_untrained_loss_on_the_rows_own_passages(small, tmp_pa
 
     rows = write_training_rows(tmp_path / "rows.jsonl", rows=5, tasks=1, seed=3)
     recipe = RedapterTrainer(str(small.parent / "recipe.toml")).recipe({}, "here")
-    maker = RemixData(tmp_path, None, NamedModels(open_session(results=tmp_path)))
+    maker = RemixData(tmp_path, None, _RemixModels(load_settings(tmp_path, os.environ)))
     options = {"path": str(rows), "difficulty": "base-loss"}
     assert not maker.is_ready(options, recipe)
     found = maker.make(options, recipe, SilentReporter())

@@ -86,7 +86,7 @@ def test_filters_cut_and_refuse(rebench, results: Path):
 
 
 def test_one_entry_alone_is_shown(rebench, results: Path):
-    stored(results, {"only": {"stdlib": [0.5, 0.75]}}, Made(group="stdlib"))
+    stored(results, {"only": {"tides": [0.5, 0.75]}}, Made(group="beir"))
     done = rebench("leaderboard", "--measured")
     assert done.code == 0
     assert "62.5" in done.out
@@ -99,7 +99,7 @@ def test_nothing_measured_says_so(rebench):
 
 
 def test_a_damaged_per_query_file_is_named_after_the_table(rebench, results: Path):
-    store = stored(results, {"a": {"stdlib": [0.5, 0.1]}, "b": {"stdlib": [0.9, 0.2]}})
+    store = stored(results, {"a": {"tides": [0.5, 0.1]}, "b": {"tides": [0.9, 0.2]}})
     entry = next(each for each in store.entries().entries if each.model == "a")
     (store.folder(entry) / entry.files.per_query).write_bytes(b"no")
     done = rebench("leaderboard", "--measured")
@@ -142,7 +142,7 @@ def test_a_name_full_of_markup_is_printed_as_it_is(rebench, results: Path):
 
 
 def test_html_is_written_into_a_folder_that_is_made(rebench, results: Path, tmp_path: Path):
-    stored(results, {"mine": {"stdlib": [0.1, 0.3]}})
+    stored(results, {"mine": {"tides": [0.1, 0.3]}})
     target = tmp_path / "made" / "now" / "board.html"
     done = rebench("leaderboard", "--measured", "--format", "html", "-o", target)
     assert (done.code, done.out) == (0, ""), done.err

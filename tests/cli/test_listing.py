@@ -25,7 +25,7 @@ def test_models_lists_every_card(rebench):
 def test_one_model_shows_its_card_and_a_query_per_task(rebench):
     card = rebench("models", "bm25", "--json").json
     assert card["options"]["k1"] == 0.9
-    assert "stdlib" in card["queries"]
+    assert "stdlib-oblique" in card["queries"]
     assert "weighted" in rebench("models", "bm25").out
 
 

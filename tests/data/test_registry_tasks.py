@@ -38,12 +38,13 @@ def test_a_list_of_names_groups_and_folders(folder):
     names = resolve_tasks(f"pony, bright-long,{folder},stdlib,pony")
     assert names[0] == "pony"
     assert names[1:9] == group_members("bright-long")
-    assert names[9:] == (str(folder), "stdlib")
+    assert names[9:] == (str(folder), *group_members("stdlib"))
 
 
-def test_bright_is_twelve_and_stdlib_one():
+def test_bright_is_twelve_and_stdlib_four():
     assert len(resolve_tasks("bright")) == 12
-    assert resolve_tasks("stdlib") == ("stdlib",)
+    levels = ("stdlib-lexical", "stdlib-paraphrase", "stdlib-plain", "stdlib-oblique")
+    assert resolve_tasks("stdlib") == levels
     assert set(groups()) == {"bright", "bright-long", "stdlib"}
 
 
@@ -90,11 +91,11 @@ def test_rows_cover_every_task_of_every_group():
         assert row.source
         assert row.licence
     embedded = rows[-1]
-    assert (embedded.name, embedded.documents) == ("stdlib", None)
+    assert (embedded.name, embedded.documents) == ("stdlib-oblique", None)
 
 
 def test_the_embedded_row_says_what_its_task_says():
-    task = load_task("stdlib", TaskOptions())
+    task = load_task("stdlib-oblique", TaskOptions())
     embedded = task_rows()[-1]
     assert embedded.queries >= len(task.queries)
     assert embedded.head_metric == task.head_metric
@@ -108,7 +109,7 @@ def test_a_folder_is_loaded_with_or_without_its_documents(folder):
 
 
 def test_brights_query_sets_are_brights_only(folder):
-    for name in (str(folder), "stdlib"):
+    for name in (str(folder), "stdlib-plain"):
         with pytest.raises(BadInput, match="has no query set 'gpt4'"):
             load_task(name, TaskOptions(query_set="gpt4"))
 

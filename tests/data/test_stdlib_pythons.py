@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.data.stdlib.corpus import build_corpus
-from harness.data.stdlib.task import read_rows
+from harness.data.stdlib.situations import read_situations
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = "import sys; sys.path.append(sys.argv[1]); from harness.data.stdlib.collect import main; "
@@ -43,5 +43,5 @@ def test_the_corpus_is_much_the_same(documents: dict[str, str]):
 
 
 def test_gold_has_a_docstring(documents: dict[str, str]):
-    missing = {name for row in read_rows() for name in row.gold} - documents.keys()
-    assert missing == set()
+    answers = {name for each in read_situations() for name in (*each.answers, *each.gold_1)}
+    assert answers - documents.keys() == set()

@@ -26,21 +26,21 @@ def boards_of(root: Path, task: str, fingerprint: str) -> tuple[Board, ...]:
 
 
 def test_the_embedded_task_has_texts_that_are_cut(tmp_path: Path) -> None:
-    task = load_task("stdlib", TaskOptions())
-    found = query_texts(boards_of(tmp_path, "stdlib", task_fingerprint(task)), None)
-    assert found.keys() == {"stdlib"}
-    assert found["stdlib"].keys() == {query.id for query in task.queries}
+    task = load_task("stdlib-oblique", TaskOptions())
+    found = query_texts(boards_of(tmp_path, "stdlib-oblique", task_fingerprint(task)), None)
+    assert found.keys() == {"stdlib-oblique"}
+    assert found["stdlib-oblique"].keys() == {query.id for query in task.queries}
     whole = {query.id: query.text for query in task.queries}
     long = [qid for qid, text in whole.items() if len(text) > LONGEST]
     assert long
-    for qid, text in found["stdlib"].items():
+    for qid, text in found["stdlib-oblique"].items():
         assert len(text) <= LONGEST
         assert text.endswith("…") == (qid in long)
         assert whole[qid].startswith(text.removesuffix("…"))
 
 
 def test_other_judgements_and_tasks_elsewhere_have_none(tmp_path: Path) -> None:
-    assert query_texts(boards_of(tmp_path / "a", "stdlib", "f" * 64), None) == {}
+    assert query_texts(boards_of(tmp_path / "a", "stdlib-oblique", "f" * 64), None) == {}
     assert query_texts(boards_of(tmp_path / "b", "biology", "f" * 64), None) == {}
     assert query_texts(boards_of(tmp_path / "c", "biology", "f" * 64), tmp_path / "empty") == {}
     assert query_texts(boards_of(tmp_path / "d", "mine", "f" * 64), tmp_path) == {}

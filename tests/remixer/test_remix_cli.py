@@ -191,7 +191,7 @@ def test_documents_and_sources_are_narrowed(remix, server: ChatServer, corpus: P
         (["--llm", "http://h/v1"], "no model is named for http://h/v1"),
         (["--llm", "http://a:b@h/v1", "--llm-model", "m"], "has a user, a password"),
         (["--llm", "replay:none.jsonl"], "no such file: none.jsonl"),
-        (["--task", "stdlib"], "Give one of them"),
+        (["--task", "stdlib-oblique"], "Give one of them"),
         (["--kind", "leetcod"], "Did you mean leetcode"),
         (["--embedder", "bm52"], "Did you mean bm25"),
         (["--annotator", "dice"], "Give llm, lexical, embedding or cross-encoder:MODEL"),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from harness.core.progress import SilentReporter
 from harness.core.types import Task
 from harness.data.registry import TaskOptions, load_task
-from harness.data.stdlib.task import read_rows
+from harness.data.stdlib.situations import read_situations
 from remixer.corpus import named_documents, only_documents
 from remixer.near_duplicates.index import NearDuplicates
 from remixer.prompt_builder import PromptBuilder
@@ -57,7 +57,7 @@ def written(records: list[dict]) -> dict[str, dict[str, str]]:
 @pytest.fixture(scope="module")
 def task() -> Task:
     """Return the embedded task with only the documents of the demonstrations."""
-    whole = load_task("stdlib", TaskOptions(None), SilentReporter())
+    whole = load_task("stdlib-oblique", TaskOptions(None), SilentReporter())
     return only_documents(whole, EXAMPLES / "stdlib-documents.txt.gz")
 
 
@@ -74,10 +74,11 @@ def test_no_text_of_a_document_is_in_the_file(records: list[dict]):
 
 def test_every_source_has_a_query_and_a_reasoning(written):
     training = sources("stdlib-training-sources.txt")
-    assert set(written["generate"]) == training == set(written["reason"])
+    assert set(written["generate"]) == set(written["reason"]) >= training
+    assert len(training) > 350
     assert sources("stdlib-sources.txt") <= training
     assert max(len(text.split()) for text in written["reason"].values()) <= 250
-    assert len(set(written["generate"].values())) == len(training)
+    assert len(set(written["generate"].values())) == len(written["generate"])
 
 
 def test_queries_are_as_long_as_was_drawn(written):
@@ -116,9 +117,9 @@ def test_the_keys_are_those_of_the_requests(records, written, task: Task):
 
 
 def test_no_document_is_gold_or_nearly_gold(task: Task):
-    whole = load_task("stdlib", TaskOptions(None), SilentReporter())
+    whole = load_task("stdlib-oblique", TaskOptions(None), SilentReporter())
     text_of = dict(zip(whole.corpus.ids, whole.corpus.texts, strict=True))
-    gold = sorted({name for row in read_rows() for name in row.gold})
+    gold = sorted({name for each in read_situations() for name in (*each.grades, *each.gold_1)})
     assert not set(task.corpus.ids) & set(gold)
     near = NearDuplicates(text_of, text_of)
     assert near.among(task.corpus.ids, gold) == set()

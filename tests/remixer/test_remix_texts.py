@@ -189,7 +189,7 @@ def test_kinds_follow_the_released_tasks():
     assert others == {
         "stackoverflow", "leetcode", "pony", "aops", "theoremqa_questions", "theoremqa_theorems",
     }  # fmt: skip
-    assert profile_name("stdlib") == "stdlib"
+    assert profile_name("stdlib-plain") == "stdlib"
     assert profile_name("my-folder") == GENERAL
     with pytest.raises(UnknownName, match="Did you mean pony"):
         load_profile("ponny", WORDING)

@@ -18,7 +18,7 @@ from harness.core.hashing import task_fingerprint
 from harness.core.progress import SilentReporter
 from harness.data.local_tasks import DataLocations
 from harness.data.registry import TaskOptions, load_task
-from harness.data.stdlib.task import read_rows
+from harness.data.stdlib.situations import read_situations
 from harness.evaluate import EvalConfig, evaluate, score_external
 from harness.search.bm25 import bm25
 from tests.helpers.measured_store import store_at
@@ -43,7 +43,7 @@ def test_every_number_is_in_the_data_and_nothing_of_a_machine(example: Path) -> 
 
 
 def test_only_texts_of_our_own_are_in_the_examples() -> None:
-    ours = {row.query for row in read_rows()}
+    ours = {text for each in read_situations() for text in each.wordings.values()}
     for example, texts in ((EXAMPLE, {""}), (STDLIB_EXAMPLE, ours)):
         data = json.loads((example / "report.json").read_text(encoding="utf-8"))
         changes = data["comparison"]["changes"]
@@ -55,7 +55,7 @@ def test_only_texts_of_our_own_are_in_the_examples() -> None:
 def test_the_embedded_task_gives_the_examples_numbers(tmp_path: Path) -> None:
     data = json.loads((STDLIB_EXAMPLE / "report.json").read_text(encoding="utf-8"))
     system = data["comparison"]["systems"][0]
-    task = load_task("stdlib", TaskOptions())
+    task = load_task("stdlib-oblique", TaskOptions())
     if task_fingerprint(task) != system["entries"]["stdlib"]["task_fingerprint"]:
         pytest.skip("another Python, whose documentation differs")
     outcome = evaluate(bm25(), task, store_at(tmp_path), EvalConfig(), SilentReporter())

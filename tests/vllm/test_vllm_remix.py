@@ -102,16 +102,16 @@ def check(counts: dict[str, dict[str, int]], folder: Path, sources: int) -> None
 def test_stdlib_through_a_server_that_fails_now_and_then(
     remix: Remix, proxy: Proxy, tmp_path: Path
 ) -> None:
-    counts = remix("--task", "stdlib", "--limit", 5, "--out", "run")
+    counts = remix("--task", "stdlib-oblique", "--limit", 5, "--out", "run")
     check(counts, tmp_path / "run", 5)
     # Yes, No and the scores are held to their form by the engine.
     assert counts["select"]["fitting"] == 5 <= counts["select"]["asked"]
     assert counts["annotate"].get("unparsable", 0) < counts["annotate"]["pairs"] / 2
     assert proxy.failed == (proxy.passed + proxy.failed) // proxy.every >= 6
     asked = proxy.passed + proxy.failed
-    assert remix("--task", "stdlib", "--limit", 5, "--out", "run") == counts
+    assert remix("--task", "stdlib-oblique", "--limit", 5, "--out", "run") == counts
     replay = f"replay:{tmp_path / 'run' / 'journal.jsonl'}"
-    assert remix("--task", "stdlib", "--limit", 5, "--out", "again", llm=replay) == counts
+    assert remix("--task", "stdlib-oblique", "--limit", 5, "--out", "again", llm=replay) == counts
     assert proxy.passed + proxy.failed == asked, "what is in the journal is not asked again"
     for name in ("training.jsonl.gz", "training.parquet"):
         assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
@@ -122,7 +122,7 @@ def test_junk_is_counted_where_nothing_holds_the_model_to_a_form(
 ) -> None:
     """The standard settings only: no pattern, thinking not turned off."""
     counts = remix(
-        *("--task", "stdlib", "--limit", 5, "--out", "run", "--no-clean"),
+        *("--task", "stdlib-oblique", "--limit", 5, "--out", "run", "--no-clean"),
         *("--llm-dialect", "openai"),
     )
     check(counts, tmp_path / "run", 5)

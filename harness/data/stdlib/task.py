@@ -1,18 +1,23 @@
-"""The embedded task `stdlib`: real questions on real documentation, with nothing to download."""
+"""The embedded tasks: real questions on real documentation, with nothing to download.
+
+Four tasks over one corpus, one for each wording of the same situations, with the same judgements.
+"""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib.resources import as_file, files
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from functools import lru_cache
 
-from harness.core.errors import BadInput
-from harness.core.files import read_jsonl
-from harness.core.types import PromptFields, Query, Task
+from harness.core.types import Corpus, PromptFields, Query, Task
 from harness.data.stdlib.corpus import build_corpus
+from harness.data.stdlib.situations import LEVELS, Situation, read_judged, read_situations
+
+GROUP = "stdlib"
+GOLD = "gold-2"
+HEAD_METRIC = "ndcg@10"
+TASKS = {f"{GROUP}-{level}": level for level in LEVELS}
+"""Task -> level, from the least reasoning to the most."""
 
 WORDING = PromptFields(
     slug="stdlib",
@@ -23,82 +28,56 @@ WORDING = PromptFields(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class StdlibRow:
-    """One query as it is written down: `gold` holds 1 to 5 qualified names.
+def load_stdlib(name: str) -> Task:
+    """Load the task of one level, its corpus taken from the running interpreter.
 
-    `reasoning` says which step leads from the question to the answer. It is for people who read
-    the data, and never part of what a retriever sees.
+    The revision names the judgements and the interpreter (`gold-2, python-3.11.7`), the corpus
+    key the interpreter: another version documents other objects. Judged documents that this
+    interpreter lacks (a build without `sqlite3`, say) are not judged, and a note counts those
+    that would be relevant. Documents that were judged and do not help have grade 0.
     """
-
-    id: str
-    query: str
-    gold: tuple[str, ...]
-    reasoning: str
-
-
-def read_rows() -> tuple[StdlibRow, ...]:
-    """Return the queries that ship with the package, by file name, then line.
-
-    Raises `BadInput` with file and line when a row lacks a field.
-    """
-    folder = files("harness.data.stdlib").joinpath("queries")
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".jsonl"))
-    rows: list[StdlibRow] = []
-    for name in names:
-        with as_file(folder.joinpath(name)) as path:
-            rows.extend(_row(row, path, number) for number, row in read_jsonl(path))
-    return tuple(rows)
-
-
-def load_stdlib() -> Task:
-    """Load the task, its corpus taken from the running interpreter.
-
-    The revision, which is the corpus key too, names the interpreter (`python-3.11.7`): another
-    version documents other objects. Gold that this interpreter lacks (a build without
-    `sqlite3`, say) is not judged, and a note says so.
-    """
-    corpus = build_corpus()
+    corpus = _built(build_corpus)
     known = frozenset(corpus.ids)
-    rows = read_rows()
-    judged = {row.id: {name: 1 for name in row.gold if name in known} for row in rows}
-    kept = tuple(row for row in rows if judged[row.id])
-    missing = sorted({name for row in rows for name in row.gold} - known)
-    revision = f"python-{platform.python_version()}"
+    judged = read_judged()
+    situations = read_situations()
+    kept = tuple(each for each in situations if known.intersection(each.answers))
+    python = f"python-{platform.python_version()}"
     return Task(
-        name="stdlib",
-        group="stdlib",
-        revision=revision,
+        name=name,
+        group=GROUP,
+        revision=f"{GOLD}, {python}",
         query_set="original",
-        queries=tuple(Query(row.id, row.query) for row in kept),
-        qrels={row.id: judged[row.id] for row in kept},
+        queries=tuple(Query(each.id, each.wordings[TASKS[name]]) for each in kept),
+        qrels={each.id: _grades(each, judged.get(each.id, ()), known) for each in kept},
         excluded={},
-        head_metric="ndcg@10",
+        head_metric=HEAD_METRIC,
         prompt_fields=WORDING,
         corpus=corpus,
-        corpus_key=revision,
-        notes=_missing_note(missing, len(rows) - len(kept)),
+        corpus_key=python,
+        notes=_missing_note(situations, known, len(situations) - len(kept)),
     )
 
 
-def _row(row: Mapping[str, Any], path: Path, number: int) -> StdlibRow:
-    """Return a JSON row as a `StdlibRow`; raises `BadInput` naming what is wrong with it."""
-    texts = [row.get(key) for key in ("id", "query", "reasoning")]
-    gold = row.get("gold")
-    named = isinstance(gold, list) and gold and all(isinstance(name, str) for name in gold)
-    if not named or not all(isinstance(text, str) and text for text in texts):
-        raise BadInput(
-            f"{path}, line {number}: expected id, query, gold and reasoning, none empty",
-            fix="Mend that line, or install rebench again.",
-        )
-    return StdlibRow(row["id"], row["query"], tuple(row["gold"]), row["reasoning"])
+@lru_cache(maxsize=1)
+def _built(build: Callable[[], Corpus]) -> Corpus:
+    """Build the corpus once for the four tasks."""
+    return build()
 
 
-def _missing_note(missing: list[str], dropped: int) -> tuple[str, ...]:
-    """Return the warning about gold documents that this interpreter lacks, if any."""
+def _grades(each: Situation, judged: tuple[str, ...], known: frozenset[str]) -> dict[str, int]:
+    """Return document -> grade for one situation, of the documents that are there."""
+    grades = {**dict.fromkeys(judged, 0), **each.grades}
+    return {name: grades[name] for name in sorted(grades) if name in known}
+
+
+def _missing_note(
+    situations: tuple[Situation, ...], known: frozenset[str], dropped: int
+) -> tuple[str, ...]:
+    """Return the warning about relevant documents that this interpreter lacks, if any."""
+    missing = sorted({name for each in situations for name in each.grades} - known)
     if not missing:
         return ()
     return (
-        f"{len(missing)} gold documents do not exist in this interpreter ({', '.join(missing)}); "
-        f"{dropped} queries without any other were dropped",
+        f"{len(missing)} relevant documents do not exist in this interpreter "
+        f"({', '.join(missing)}); {dropped} queries without any answer were dropped",
     )

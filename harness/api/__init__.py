@@ -1,1 +1,0 @@
-"""What commands call and notebooks import; `rebench.py` offers it as `rebench`."""
