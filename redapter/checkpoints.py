@@ -9,6 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.core.checksums import (
+    DamagedFile,
+    check_document,
+    check_files,
+    line_checksum,
+    read_manifest,
+    with_checksum,
+    without_checksum,
+    write_manifest,
+)
 from harness.core.errors import BadInput, StoreError
 from harness.core.files import fsync_folder, read_json, write_text
 from redapter.config import RunConfig
@@ -60,20 +70,31 @@ class TrainingFolder:
                 raise BadInput(
                     f"{self.path} holds checkpoints but no {RECORD}", fix="Choose another folder."
                 )
-            write_text(there, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+            document = with_checksum(record)
+            write_text(there, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
             return
         if not resume:
             raise BadInput(
                 f"{self.path} holds a run already",
                 fix="Go on with it: --resume. Or choose another folder: --output DIR.",
             )
-        changed = differences(_comparable(read_json(there)), _comparable(record))
+        changed = differences(_comparable(self.record()), _comparable(record))
         if changed:
             raise BadInput(
                 f"{self.path} was started with something else: {'; '.join(changed)}",
                 fix="Resume with what it was started with, or choose another folder: --output DIR.",
             )
         self.remove_incomplete()
+
+    def record(self) -> dict[str, Any]:
+        """Return what the run was started with; raises `DamagedFile` and `BadInput`."""
+        path = self.path / RECORD
+        record = read_json(path)
+        fix = "Start the run again in another folder: --output DIR."
+        if not isinstance(record, dict):
+            raise DamagedFile(f"{path}: should hold an object", fix=fix)
+        check_document(record, str(path), fix=fix, needed=False)
+        return without_checksum(record)
 
     def remove_incomplete(self) -> None:
         """Remove checkpoint folders that a crash left without their marker."""
@@ -84,21 +105,23 @@ class TrainingFolder:
     def last_checkpoint(self) -> Path | None:
         """Return the newest whole checkpoint, if any.
 
-        Raises `StoreError` when a file of it has not the size that its marker names.
+        Raises `StoreError` when a file of it has not the size or the content that its marker names.
         """
         whole = [folder for folder in self.path.glob(f"{PREFIX}*") if (folder / MARKER).is_file()]
         if not whole:
             return None
         newest = max(whole, key=lambda folder: int(folder.name.removeprefix(PREFIX)))
-        sizes = read_json(newest / MARKER)["sizes"]
-        for name, size in sizes.items():
+        fix = f"Remove {newest} to go on from the checkpoint before it."
+        manifest = read_manifest(newest / MARKER, fix=fix, needed=("step", "sizes"))
+        for name, size in manifest.facts["sizes"].items():
             path = newest / name
             found = path.stat().st_size if path.is_file() else None
             if found != size:
                 raise StoreError(
                     f"{path} should hold {size} bytes and holds {found}",
-                    fix=f"Remove {newest} to go on from the checkpoint before it.",
+                    fix=fix,
                 )
+        check_files(newest / MARKER, manifest, fix=fix)
         return newest
 
     def mark_complete(self, step: int) -> None:
@@ -110,7 +133,7 @@ class TrainingFolder:
             if path.is_file()
         }
         fsync_folder(folder)
-        write_text(folder / MARKER, json.dumps({"step": step, "sizes": sizes}) + "\n")
+        write_manifest(folder / MARKER, sizes, {"step": step, "sizes": sizes})
 
     def drop(self, step: int) -> None:
         """Remove a checkpoint that could not be written whole."""
@@ -126,6 +149,8 @@ class TrainingFolder:
                 values = json.loads(line)
             except json.JSONDecodeError:
                 break  # a line that the crash cut off
+            if line_checksum(line.encode("utf-8")) is False:
+                break  # damaged: it and all after it are run again
             if values["step"] <= step:
                 kept.append(line)
         write_text(self.log, "".join(f"{line}\n" for line in kept))

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.core.files import read_json, write_atomic, write_text
-from redapter.checkpoints import RECORD, TrainingFolder
+from harness.core.files import write_atomic, write_text
+from redapter.checkpoints import TrainingFolder
 from redapter.config import HEAD, RunConfig
 from redapter.config_file import config_hash
 from redapter.steplog import read_log
@@ -38,7 +38,7 @@ def write_report(folder: TrainingFolder, config: RunConfig, *, steps: int) -> Pa
             write_atomic(folder.path / figure, curves_png(lines, present, axis))
             figures.append(f"![{name}]({figure})")
     report = folder.path / "report.md"
-    record = read_json(folder.path / RECORD)
+    record = folder.record()
     write_text(report, report_text(config, record, lines, figures, steps=steps))
     return report
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.core.errors import StoreError
-from harness.core.files import read_jsonl
+from harness.core.checksums import checked_line, line_checksum, without_checksum
+from harness.core.errors import BadInput, StoreError
+from harness.core.files import read_jsonl, read_lines
 from redapter.options import LossOptions
 from redapter.weights import effective_sample_size, reasoning_intensity
 
@@ -69,10 +69,10 @@ def memory_gib(device: str) -> float:
 
 def append_line(path: Path, values: Mapping[str, Any]) -> None:
     """Add a line to the log; raises `StoreError` when it cannot be written."""
-    line = json.dumps({key: _short(value) for key, value in values.items()}, ensure_ascii=False)
+    line = checked_line({key: _short(value) for key, value in values.items()})
     try:
-        with path.open("a", encoding="utf-8") as handle:
-            handle.write(line + "\n")
+        with path.open("ab") as handle:
+            handle.write(line)
     except OSError as error:
         raise StoreError(
             f"cannot write {path}: {error.strerror or error}",
@@ -81,8 +81,19 @@ def append_line(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def read_log(path: Path) -> list[Mapping[str, Any]]:
-    """Return the lines of a log, in step order (empty without a file)."""
-    return [values for _, values in read_jsonl(path)] if path.is_file() else []
+    """Return the lines of a log, in step order (empty without a file).
+
+    Raises `BadInput` for a line that is damaged.
+    """
+    if not path.is_file():
+        return []
+    for number, line in read_lines(path):
+        if line_checksum(line.encode("utf-8")) is False:
+            raise BadInput(
+                f"{path}, line {number}: its contents do not have its checksum",
+                fix="Go on with --resume: steps after the last checkpoint are run again.",
+            )
+    return [without_checksum(values) for _, values in read_jsonl(path)]
 
 
 def _short(value: Any) -> Any:

@@ -8,6 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.core.checksums import (
+    DamagedFile,
+    check_document,
+    with_checksum,
+    without_checksum,
+)
 from harness.core.errors import BadInput
 from harness.core.files import read_json, write_jsonl, write_text
 from harness.core.hashing import sha256_file, sha256_json
@@ -91,8 +97,18 @@ class RemixFolder:
         )
 
     def rows(self, stage: str, kind: type[R]) -> tuple[R, ...]:
-        """Return a stage's rows; raises `BadInput` when the stage has not been done."""
+        """Return a stage's rows.
+
+        Raises `BadInput` when the stage has not been done, `DamagedFile` when its file is not what
+        the stage wrote.
+        """
         self.require(stage)
+        record = self.record(stage)
+        if record is not None and sha256_file(self.file(stage)) != record.output:
+            raise DamagedFile(
+                f"{self.file(stage)} is not what {MANIFEST} says: it was changed or damaged",
+                fix=f"Run `rebench remix {stage}` again: it makes the file anew.",
+            )
         return tuple(read_stage(self.file(stage), kind))
 
     def require(self, stage: str) -> None:
@@ -144,8 +160,10 @@ class RemixFolder:
                 f"{path} is not a manifest of version {_VERSION}",
                 fix="Give a new folder with --out.",
             )
-        return manifest
+        check_document(manifest, str(path), fix="Give a new folder with --out.", needed=False)
+        return without_checksum(manifest)
 
     def _save(self, manifest: Mapping[str, Any]) -> None:
         """Write the manifest whole."""
-        write_text(self.path / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1) + "\n")
+        document = with_checksum(manifest)
+        write_text(self.path / MANIFEST, json.dumps(document, ensure_ascii=False, indent=1) + "\n")

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from harness.core.checksums import check_document, with_checksum, without_checksum
 from harness.core.errors import StoreError
 from harness.core.files import read_json, write_text
+from harness.core.types import Json
 
 RECORD = "ablation.json"
 
@@ -34,19 +36,19 @@ def read_record(folder: Path) -> RunRecord | None:
     path = folder / RECORD
     if not path.is_file():
         return None
-    values = read_json(path)
+    values, fix = read_json(path), f"Remove the folder {folder}."
     try:
-        return RunRecord(**values)
-    except TypeError as error:
-        raise StoreError(
-            f"{path} is no record of a run: {error}", fix=f"Remove the folder {folder}."
-        ) from error
+        check_document(values, str(path), fix=fix, needed=False)
+        return RunRecord(**without_checksum(values))
+    except (TypeError, AttributeError) as error:
+        raise StoreError(f"{path} is no record of a run: {error}", fix=fix) from error
 
 
 def write_record(folder: Path, record: RunRecord) -> None:
     """Write a run's record whole; raises `StoreError`."""
-    values: Mapping[str, object] = asdict(record)
-    write_text(folder / RECORD, json.dumps(values, ensure_ascii=False, indent=1) + "\n")
+    values: Mapping[str, Json] = asdict(record)
+    document = with_checksum(values)
+    write_text(folder / RECORD, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
 
 
 def known_seconds(root: Path) -> float | None:

@@ -1,12 +1,14 @@
 """Checksums of the files that rebench writes and later believes: they show damage, not forgery.
 
-A JSON document carries one in its key `checksum`; a line of a JSONL file in the key of that name
-at its end. Both are the SHA-256 of the object's canonical JSON without that key. A folder carries
-one manifest, written last, with the SHA-256 of each of its files.
+A JSON document carries one in its key `checksum`: the SHA-256 of its canonical JSON without that
+key. A line of a JSONL file carries one in the key of that name at its end: the first 32 digits of
+the SHA-256 of the bytes before it. A folder carries one manifest, written last, with the SHA-256
+of each of its files.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import BadInput, StoreError
-from harness.core.files import parse_json, read_json, write_text
+from harness.core.files import read_json, write_text
 from harness.core.hashing import sha256_file, sha256_json
 from harness.core.types import Json
 
@@ -50,9 +52,15 @@ FILE_KINDS = (
     FileKind("training record", "document", "redapter.checkpoints"),
     FileKind("checkpoint", "manifest", "redapter.checkpoints"),
     FileKind("step log", "line", "redapter.steplog"),
+    FileKind("record of an ablation's run", "document", "harness.ablation.records"),
     FileKind("report", "manifest", "harness.reports.write"),
 )
 """Every kind, for the test that flips bytes in each."""
+
+
+def without_checksum(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a JSON object without its checksum."""
+    return {key: value for key, value in document.items() if key != CHECKSUM}
 
 
 class DamagedFile(StoreError):
@@ -64,7 +72,7 @@ def with_checksum(document: Mapping[str, Json]) -> dict[str, Json]:
 
     Raises `ValueError` for numbers that JSON does not have.
     """
-    bare = {key: value for key, value in document.items() if key != CHECKSUM}
+    bare = without_checksum(document)
     return {**bare, CHECKSUM: sha256_json(bare)}
 
 
@@ -78,7 +86,7 @@ def check_document(document: Mapping[str, Any], where: str, *, fix: str, needed:
         if needed:
             raise DamagedFile(f"{where}: key {CHECKSUM!r} is missing", fix=fix)
         return False
-    bare = {key: value for key, value in document.items() if key != CHECKSUM}
+    bare = without_checksum(document)
     try:
         actual = sha256_json(bare)
     except ValueError as error:
@@ -88,9 +96,33 @@ def check_document(document: Mapping[str, Any], where: str, *, fix: str, needed:
     return True
 
 
-def checked_line(document: Mapping[str, Json]) -> str:
-    """Return an object as one line of a JSONL file, ASCII, its checksum last; no newline."""
-    return json.dumps(with_checksum(document))
+def checked_line(document: Mapping[str, Json]) -> bytes:
+    """Return an object as one line of a JSONL file: ASCII, its checksum last, newline included.
+
+    ASCII, so that neither a line separator nor half of a surrogate pair can break the file.
+    """
+    start = json.dumps(document).encode("ascii")[:-1]
+    return start + _line_end(start)
+
+
+def line_checksum(line: bytes) -> bool | None:
+    """Return whether a line's checksum is right; `None` for a line without one."""
+    body = line.rstrip(b"\r\n")
+    start, end = body[: -(_LINE_END - 1)], body[-(_LINE_END - 1) :]
+    if not end.startswith(_LINE_KEY):
+        return None
+    return end == _line_end(start)[:-1]
+
+
+def _line_end(start: bytes) -> bytes:
+    """Return what closes a line that starts so: its checksum, a brace and a newline."""
+    digest = hashlib.sha256(start).hexdigest()[:_LINE_DIGITS]
+    return _LINE_KEY + digest.encode("ascii") + b'"}\n'
+
+
+_LINE_KEY = b', "checksum": "'
+_LINE_DIGITS = 32
+_LINE_END = len(_LINE_KEY) + _LINE_DIGITS + 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +144,11 @@ def write_manifest(path: Path, files: Iterable[str], facts: Mapping[str, Json]) 
     write_text(path, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
 
 
-def read_manifest(path: Path, *, fix: str) -> Manifest:
-    """Return a manifest whose own checksum is right; raises `DamagedFile`, saying `fix`."""
+def read_manifest(path: Path, *, fix: str, needed: Iterable[str] = ()) -> Manifest:
+    """Return a manifest whose own checksum is right, with the facts `needed` in it.
+
+    One that an earlier release wrote names no files. Raises `DamagedFile`, saying `fix`.
+    """
     try:
         document = read_json(path)
     except BadInput as error:
@@ -121,9 +156,12 @@ def read_manifest(path: Path, *, fix: str) -> Manifest:
     if not isinstance(document, dict):
         raise DamagedFile(f"{path}: should hold an object", fix=fix)
     checked = check_document(document, str(path), fix=fix, needed=False)
-    files = document.get("files")
+    files = document.get("files", {})
     if not isinstance(files, dict) or not all(isinstance(each, str) for each in files.values()):
         raise DamagedFile(f"{path}: names no files", fix=fix)
+    for key in needed:
+        if key not in document:
+            raise DamagedFile(f"{path}: key {key!r} is missing", fix=fix)
     facts = {key: value for key, value in document.items() if key not in ("files", CHECKSUM)}
     return Manifest(files, facts, checked)
 
@@ -142,16 +180,3 @@ def check_files(path: Path, manifest: Manifest, *, fix: str) -> None:
                 f"{path.parent / name} is not what {path.name} says: it was changed or damaged",
                 fix=fix,
             )
-
-
-def parse_checked_line(text: str, where: str, line: int) -> dict[str, Any]:
-    """Return the object of a JSONL file's line without its checksum, which is right if it has one.
-
-    Raises `DamagedFile` for a wrong checksum and `BadInput` for what is no JSON object.
-    """
-    place, fix = f"{where}, line {line}", "Remove that line: it is then made again."
-    value = parse_json(text, where, line)
-    if not isinstance(value, dict):
-        raise BadInput(f"{place}: expected an object, found {type(value).__name__}", fix=fix)
-    check_document(value, place, fix=fix, needed=False)
-    return {key: item for key, item in value.items() if key != CHECKSUM}

@@ -1,6 +1,7 @@
 """Every request and reply of a run, appended to one file: resume store, audit trail, replay file.
 
-A line is `{"key": …, "tokens": [prompt, reply], "estimated": …, "request": {…}, "reply": {…}}`.
+A line is `{"key": …, "tokens": [prompt, reply], "estimated": …, "request": {…}, "reply": {…},
+"checksum": …}`; lines that an earlier release wrote have no checksum.
 It holds what was asked and answered, and nothing of how the server was reached. Packed replies
 say in `request.about` which document they are on, in the place of the messages.
 """
@@ -17,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from harness.core.checksums import checked_line, line_checksum
 from harness.core.errors import BadInput, StoreError
 from harness.core.files import read_lines
 from harness.core.types import Json
@@ -103,7 +105,10 @@ class Journal:
     def read(self, key: str) -> ChatReply:
         """Return the reply to a request; raises `KeyError` when it has none yet."""
         offset, size = divmod(self._places[bytes.fromhex(key)], _SIZES)
-        return reply_of(json.loads(os.pread(self._file, size, offset)))
+        line = os.pread(self._file, size, offset)
+        if line_checksum(line) is False:
+            raise _damaged_line(self.path, None, False)
+        return reply_of(json.loads(line))
 
     def append(self, request: ChatRequest, reply: ChatReply) -> None:
         """Keep a reply; one that is kept already, or that is an error, raises `ValueError`."""
@@ -143,11 +148,9 @@ class Journal:
                 if not line.endswith(b"\n"):
                     break
                 head = _HEAD.match(line)
-                if head is None or not line.endswith(b"}}\n"):
-                    raise BadInput(
-                        f"{self.path}, line {number}: not a record of a request and its reply",
-                        fix="Drop that line; its request will be asked again.",
-                    )
+                sound = line_checksum(line)
+                if head is None or not (sound or (sound is None and line.endswith(b"}}\n"))):
+                    raise _damaged_line(self.path, number, sound)
                 key, prompt_tokens, reply_tokens = head.groups()
                 # The first reply stands, whatever a file glued together from two says later.
                 place = offset * _SIZES + len(line)
@@ -168,15 +171,14 @@ def record_line(
     asked = request_json(request)
     if about is not None:
         asked = {"about": about, **{key: asked[key] for key in asked if key != "messages"}}
-    record = {
+    record: dict[str, Json] = {
         "key": reply.key,
         "tokens": [reply.prompt_tokens, reply.reply_tokens],
         "estimated": reply.estimated,
         "request": asked,
         "reply": {"text": reply.text, "finish": reply.finish},
     }
-    # Escaped to ASCII: a line separator or lone surrogate in a reply must not break the file.
-    return json.dumps(record).encode("ascii") + b"\n"
+    return checked_line(record)
 
 
 def reply_of(record: Mapping[str, Any]) -> ChatReply:
@@ -204,13 +206,26 @@ def read_records(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
                 f"{path}, line {torn[0]}: {torn[1]}", fix="Fix or remove that line of the journal."
             )
         try:
+            if line_checksum(line.encode("utf-8")) is False:
+                raise ValueError("its contents do not have its checksum")
             record = json.loads(line)
             reply_of(record)
             torn = None
-        except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        except (RecursionError, KeyError, TypeError, ValueError) as error:
             torn = (number, f"not a record of a request and its reply ({error!r})")
             continue
         yield number, record
+
+
+def _damaged_line(path: Path, number: int | None, sound: bool | None) -> BadInput:
+    """Return the error of a line that is no record, or whose checksum is wrong."""
+    where = f"{path}, line {number}" if number is not None else str(path)
+    damaged = "its contents do not have its checksum"
+    says = damaged if sound is False else "not a record of a request and its reply"
+    return BadInput(
+        f"{where}: {says}",
+        fix="Remove that line; its request will be asked again.",
+    )
 
 
 def _lock(file: int, path: Path) -> None:

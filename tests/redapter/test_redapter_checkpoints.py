@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ def whole_checkpoint(folder: TrainingFolder, step: int) -> Path:
 def test_a_new_folder_gets_its_record_and_a_used_one_is_refused(tmp_path):
     folder = TrainingFolder(tmp_path / "run")
     folder.open(RECORD, resume=False)
-    assert json.loads((folder.path / "run.json").read_text()) == RECORD
+    assert folder.record() == RECORD
     with pytest.raises(BadInput, match=r"holds a run already\n.*--resume"):
         folder.open(RECORD, resume=False)
     folder.open(RECORD, resume=True)
@@ -115,3 +116,35 @@ def test_the_log_is_cut_to_the_step_and_at_a_torn_line(tmp_path):
     assert folder.log.read_text() == '{"step": 1}\n{"step": 2}\n{"step": 3}\n'
     folder.cut_log(0)
     assert folder.log.read_text() == ""
+
+
+def test_a_flipped_bit_is_named_and_the_advice_repairs_it(tmp_path):
+    folder = TrainingFolder(tmp_path)
+    before, newest = whole_checkpoint(folder, 2), whole_checkpoint(folder, 4)
+    weights = newest / "weights"
+    weights.write_bytes(b"wxww")
+    with pytest.raises(StoreError, match=rf"weights is not what {MARKER} says") as caught:
+        folder.last_checkpoint()
+    assert f"Remove {newest}" in caught.value.fix
+    shutil.rmtree(newest)
+    assert folder.last_checkpoint() == before
+    marker = before / MARKER
+    marker.write_text(marker.read_text().replace('"step": 2', '"step": 3'))
+    with pytest.raises(StoreError, match="do not have its checksum"):
+        folder.last_checkpoint()
+
+
+def test_a_checkpoint_of_an_earlier_release_is_held_to_its_sizes(tmp_path):
+    folder = TrainingFolder(tmp_path)
+    path = whole_checkpoint(folder, 2)
+    (path / MARKER).write_text(json.dumps({"step": 2, "sizes": {"weights": 2}}))
+    assert folder.last_checkpoint() == path
+
+
+def test_a_changed_record_is_named(tmp_path):
+    folder = TrainingFolder(tmp_path)
+    folder.open(RECORD, resume=False)
+    record = tmp_path / "run.json"
+    record.write_text(record.read_text().replace("d1", "d2"))
+    with pytest.raises(StoreError, match="do not have its checksum"):
+        folder.open({**RECORD, "data": "d2"}, resume=True)

@@ -287,5 +287,21 @@ def test_a_stage_file_of_another_form(server: ChatServer, tmp_path: Path):
         ('{"doc_id": "gone", "length": "", "education": ""}\n', "not in the corpus"),
     ):
         path.write_text(text)
+        (tmp_path / "run" / "manifest.json").unlink(missing_ok=True)
         with pytest.raises(BadInput, match=complaint):
             run(tmp_path / "run", http_chat(server.url), stages=("generate",))
+
+
+def test_a_changed_stage_file_is_named_and_made_again(server: ChatServer, tmp_path: Path):
+    run(tmp_path / "run", http_chat(server.url), stages=("select",))
+    path = tmp_path / "run" / "1-select.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"d0", b"d1", 1))
+    with pytest.raises(StoreError, match=r"1-select.jsonl is not what manifest.json says"):
+        run(tmp_path / "run", http_chat(server.url), stages=("generate",))
+    run(tmp_path / "run", http_chat(server.url), stages=("select",))
+    assert path.read_bytes() == whole
+    manifest = tmp_path / "run" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"version": 1', '"version": 1, "x": 1'))
+    with pytest.raises(StoreError, match="do not have its checksum"):
+        run(tmp_path / "run", http_chat(server.url), stages=("select",))

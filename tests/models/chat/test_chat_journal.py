@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.core.checksums import without_checksum
 from harness.core.errors import BadInput, StoreError
 from models.chat.journal import Journal, TokenTotals, read_records, reply_of
 from models.chat.protocol import (
@@ -102,7 +103,7 @@ def test_it_holds_no_more_than_request_and_reply(tmp_path: Path):
     data = (tmp_path / "j").read_bytes()
     assert data.isascii()
     assert data.count(b"\n") == 1
-    assert json.loads(data) == {
+    assert without_checksum(json.loads(data)) == {
         "key": request.key,
         "tokens": [3, 4],
         "estimated": False,
@@ -201,3 +202,33 @@ def test_the_key_is_the_hash_of_the_canonical_request():
         '"sampling":{"max_tokens":16,"temperature":0.7,"top_k":40,"top_p":0.95},"seed":42}'
     )
     assert request.key == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_a_flipped_byte_of_a_line_is_named_and_the_advice_repairs_it(tmp_path: Path):
+    path = tmp_path / "j"
+    pairs = [pair(f"q{number}", f"reply {number}") for number in range(3)]
+    with Journal(path) as journal:
+        for request, reply in pairs:
+            journal.append(request, reply)
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"reply 1", b"reply 7"))
+    for read in (lambda: Journal(path), lambda: list(read_records(path))):
+        with pytest.raises(BadInput, match="line 2") as caught:
+            read()
+        assert "checksum" in caught.value.message
+    lines = whole.splitlines(keepends=True)
+    path.write_bytes(lines[0] + lines[2])
+    with Journal(path) as journal:
+        assert len(journal) == 2
+        journal.append(*pairs[1])
+        assert journal.read(pairs[1][1].key) == pairs[1][1]
+
+
+def test_lines_of_an_earlier_release_are_read(tmp_path: Path):
+    path, (request, reply) = tmp_path / "j", pair("one", "a reply")
+    with Journal(path) as journal:
+        journal.append(request, reply)
+    record = without_checksum(json.loads(path.read_bytes()))
+    path.write_text(json.dumps(record) + "\n")
+    with Journal(path) as journal:
+        assert journal.read(reply.key) == reply
