@@ -11,19 +11,20 @@ from harness.cache.encode import Encoded, encode_texts
 from harness.cache.store import EmbeddingStore
 from harness.cache.workers import Workers
 from harness.core.errors import BadInput
-from harness.core.protocols import BilledEmbedder, Closing, Embedder, Reporter
+from harness.core.protocols import BilledEmbedder, Closing, Embedder, Reporter, Scoring
 from harness.core.types import Json, PromptFields, RetrievalResult, Role, Task, Usage
 from harness.search.approximate import recall_of, search_approximate
-from harness.search.dense import search_dense
+from harness.search.dense import DISTANCES, DenseSearch, search_dense
 
 
 class DenseRetriever:
-    """Ranks by inner product of an embedder's vectors (cosine where they are normalised).
+    """Ranks by inner product of an embedder's vectors, or by the distance that it names.
 
-    With a `store` each text is encoded once however many tasks hold it, and a task whose texts
-    are all stored loads no model. `workers` spreads encoding over several devices. `index` is a
-    FAISS factory string (empty: exact search); its recall against exact search is then measured
-    on the same queries and kept with the facts.
+    The inner product of normalised vectors is their cosine. With a `store` each text is encoded
+    once however many tasks hold it, and a task whose texts are all stored loads no model.
+    `workers` spreads encoding over several devices. `index` is a FAISS factory string (empty:
+    exact search); its recall against exact search is then measured on the same queries and kept
+    with the facts.
     """
 
     def __init__(
@@ -48,7 +49,8 @@ class DenseRetriever:
         """Return the model's identity and the two vector spaces it uses on this task."""
         roles: tuple[Role, Role] = ("query", "document")
         spaces: dict[str, Json] = {role: asdict(self._input(role, task).space) for role in roles}
-        return {"model": self.embedder.identity, "spaces": spaces, "search": self.index or "exact"}
+        search = f"exact, {self._distance}" if self._distance else self.index or "exact"
+        return {"model": self.embedder.identity, "spaces": spaces, "search": search}
 
     def search(self, task: Task, k: int, reporter: Reporter) -> RetrievalResult:
         """Encode documents and queries, then search exactly with exclusions masked."""
@@ -61,10 +63,16 @@ class DenseRetriever:
         asked = [(query.id, task.excluded.get(query.id, frozenset())) for query in task.queries]
         start = time.perf_counter()
         vectors = (queries.vectors, documents.vectors)
+        if self.index and self._distance:
+            raise BadInput(
+                f"model {self.name!r} is scored by {self._distance} distance",
+                fix="Leave --index out: approximate search is by inner product.",
+            )
         if self.index:
             run = search_approximate(*vectors, task.corpus.ids, asked, k, self.index)
         else:
-            run = search_dense(*vectors, task.corpus.ids, asked, k)
+            how = DenseSearch(distance=self._distance)
+            run = search_dense(*vectors, task.corpus.ids, asked, k, how)
         seconds = time.perf_counter() - start
         facts: dict[str, Json] = {
             "documents": _facts(documents),
@@ -93,6 +101,12 @@ class DenseRetriever:
             self.workers.close()
         if isinstance(self.embedder, Closing):
             self.embedder.close()
+
+    @property
+    def _distance(self) -> str:
+        """Return the distance that ranks, empty for the inner product."""
+        measure = self.embedder.similarity if isinstance(self.embedder, Scoring) else ""
+        return measure if measure in DISTANCES else ""
 
     def _usage(self) -> Usage | None:
         """Return what a server was asked and billed so far; `None` for a model that runs here."""

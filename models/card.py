@@ -14,6 +14,7 @@ from harness.core.types import Json, Role
 
 BACKENDS = ("bm25", "static", "sentence-transformers", "vllm", "http")
 POOLINGS = ("", "mean", "cls", "last")
+SIMILARITIES = ("", "cosine", "dot", "euclidean", "manhattan")
 DTYPES = ("", "float32", "float16", "bfloat16")
 
 
@@ -22,9 +23,10 @@ class ModelCard:
     """What is known of a model and how its authors run it.
 
     `query_instruction` and `document_instruction` are templates put before the text (fields:
-    see `models.prompts`). `parameters` counts all weights; lengths are in tokens (0: no limit,
-    or the model's own). `options` is what only its backend reads. `sources` names where each
-    fact comes from.
+    see `models.prompts`). `similarity` is how a query and a document are scored (empty: by inner
+    product, which is the cosine of normalised vectors). `parameters` counts all weights; lengths
+    are in tokens (0: no limit, or the model's own). `options` is what only its backend reads.
+    `sources` names where each fact comes from.
     """
 
     name: str
@@ -34,6 +36,7 @@ class ModelCard:
     revision: str = ""
     pooling: str = ""
     normalize: bool = True
+    similarity: str = ""
     query_instruction: str = ""
     document_instruction: str = ""
     max_query_length: int = 0
@@ -61,6 +64,8 @@ class ModelCard:
 def card_json(card: ModelCard) -> dict[str, Json]:
     """Return the card as plain JSON values, in field order."""
     values = {each.name: getattr(card, each.name) for each in fields(card)}
+    if not card.similarity:
+        del values["similarity"]  # cards written before it was a field keep their fingerprint
     return {
         key: list(value) if isinstance(value, tuple) else value for key, value in values.items()
     }
@@ -133,6 +138,7 @@ def _check_choices(card: ModelCard, where: str) -> None:
         ("backend", card.backend, BACKENDS),
         ("pooling", card.pooling, POOLINGS),
         ("dtype", card.dtype, DTYPES),
+        ("similarity", card.similarity, SIMILARITIES),
     ):
         if value not in choices:
             allowed = ", ".join(repr(choice) for choice in choices if choice)

@@ -24,6 +24,7 @@ HONOURED: Mapping[str, frozenset[str]] = {
     "pooling": _TRANSFORMERS,
     "truncation_side": _TRANSFORMERS,
     "normalize": _EMBEDDERS,
+    "similarity": _EMBEDDERS,
     "query_instruction": _EMBEDDERS,
     "document_instruction": _EMBEDDERS,
     "max_length": frozenset((MODEL2VEC, LOCAL, VLLM, HTTP)),

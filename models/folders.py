@@ -9,6 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import BadInput
+from models.st_settings import (
+    MODEL,
+    SIMILARITIES,
+    TRANSFORMER,
+    check_modules,
+    check_settings,
+)
 
 POOLING_NAMES = {"mean": "mean", "cls": "cls", "lasttoken": "last"}
 """sentence-transformers' names of the poolings that are supported -> ours."""
@@ -21,6 +28,11 @@ LEGACY_POOLING = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
 }
 """Older settings, one switch per pooling (sentence-transformers up to 5.3)."""
+LEGACY_TRANSFORMER = tuple(
+    f"sentence_{kind}_config.json"
+    for kind in ("roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+)
+"""Older names of sentence_bert_config.json."""
 CAUSAL_TYPES = frozenset(("llama", "mistral", "phi3", "qwen2", "qwen3"))
 """Model types of transformers in which a token sees only itself and those before it."""
 NO_LIMIT = 10**9
@@ -35,7 +47,9 @@ class FolderFacts:
 
     `pooling` is one of ours, another of sentence-transformers' names, or empty where the folder
     names none; `limit` the tokens it takes (0: unknown); `positions` those its position table
-    has (0: any number); `first_module` the sub-folder of tokenizer and transformer.
+    has (0: any number); `first_module` the sub-folder of tokenizer and transformer. `normalizes`:
+    its last module scales to norm 1; `similarity` is one of `st_settings.SIMILARITIES`, empty if
+    it names none; the prompts are those of `encode_query` and `encode_document`.
     """
 
     pooling: str = ""
@@ -47,12 +61,24 @@ class FolderFacts:
     causal: bool = False
     static: bool = False
     first_module: str = ""
+    normalizes: bool = False
+    similarity: str = ""
+    query_prompt: str = ""
+    document_prompt: str = ""
+    modules: tuple[str, ...] = ()
+    architectures: tuple[str, ...] = ()
+
+    @property
+    def normalize(self) -> bool:
+        """Return True if vectors are to be scaled to norm 1: by a module, or for the cosine."""
+        return self.normalizes or self.similarity in ("", "cosine")
 
 
 def read_folder(folder: Path) -> FolderFacts:
     """Return the facts of a sentence-transformers, transformers or model2vec folder.
 
-    Raises `BadInput` for a settings file that is not JSON.
+    Raises `BadInput` for a settings file that is not JSON, and for a setting of
+    sentence-transformers that is known and cannot be honoured.
     """
     modules = _read(folder / "modules.json")
     listed = modules if isinstance(modules, list) else []
@@ -62,9 +88,19 @@ def read_folder(folder: Path) -> FolderFacts:
         read_settings(base / "config.json"),
         read_settings(base / "tokenizer_config.json"),
     )
-    sentence = read_settings(base / "sentence_bert_config.json")
+    sentence: Mapping[str, Any] = {}
+    for name in (TRANSFORMER, *LEGACY_TRANSFORMER):
+        sentence = sentence or read_settings(base / name)
     kinds = [str(module.get("type", "")).rsplit(".", 1)[-1] for module in listed]
+    model = read_settings(folder / MODEL)
+    check_settings(str(folder), MODEL, model)
+    check_settings(str(folder), TRANSFORMER, sentence)
+    if listed:
+        check_modules(str(folder), kinds)
     pooling, include_prompt = _pooling(folder, listed)
+    prompts = model.get("prompts")
+    prompts = prompts if isinstance(prompts, dict) else {}
+    similarity = model.get("similarity_fn_name")
     positions = _positions(config)
     return FolderFacts(
         pooling=pooling,
@@ -76,6 +112,13 @@ def read_folder(folder: Path) -> FolderFacts:
         causal=_is_causal(config),
         static=config.get("model_type") == "model2vec" or "StaticEmbedding" in kinds,
         first_module=first,
+        normalizes=kinds[-1:] == ["Normalize"],
+        # A name that sentence-transformers does not know for dense models is ignored there too.
+        similarity=similarity if similarity in SIMILARITIES else "",
+        query_prompt=str(prompts.get("query") or ""),
+        document_prompt=str(prompts.get("document") or ""),
+        modules=tuple(kinds),
+        architectures=tuple(map(str, config.get("architectures") or ())),
     )
 
 

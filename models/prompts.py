@@ -40,6 +40,11 @@ def with_article(noun: str) -> str:
     return f"an {noun}" if noun[:1].lower() in "aeiou" else f"a {noun}"
 
 
+def escape_template(text: str) -> str:
+    """Return a template that renders to the text as it is, braces included."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
 def render(card: ModelCard, role: Role, prompt_fields: PromptFields) -> str:
     """Return the text that goes before each input of `role`.
 

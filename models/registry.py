@@ -24,6 +24,8 @@ ENTRY_POINTS = "rebench.models"
 CARD_FILES = ("rebench-card.toml", "card.toml")
 """What a folder's own card may be called; `rebench train` writes the first."""
 DEFAULT_BACKEND = "sentence-transformers"
+BARE = "bare"
+"""Option of a card that nobody wrote, until `resolve_model` makes a spec of it."""
 
 EMBEDDERS: Registry[Callable[[ModelSpec], Embedder]] = Registry(
     "backend",
@@ -41,6 +43,15 @@ EMBEDDERS: Registry[Callable[[ModelSpec], Embedder]] = Registry(
 def make_embedder(spec: ModelSpec) -> Embedder:
     """Return the embedder of a spec; raises `MissingExtra` for a backend not installed."""
     return EMBEDDERS.get(spec.card.backend)(spec)
+
+
+def described_card(spec: ModelSpec) -> ModelCard:
+    """Return a spec's card as it will be run, with what the model's settings files decide.
+
+    Raises `DataUnavailable` if they are on the hub only and it cannot be reached.
+    """
+    card = getattr(make_embedder(spec), "card", spec.card) if spec.from_settings else spec.card
+    return card if isinstance(card, ModelCard) else spec.card
 
 
 @cache
@@ -79,10 +90,15 @@ def resolve_model(
 
     Looked up in this order: a `[models.NAME]` table of the user's settings (whose `base` may
     name a card to start from), a card that ships, an entry point of another package, a folder (its
-    own card, else what its settings files say), a hub id `org/model`. Nothing is downloaded.
+    own card, else what its settings files say), a hub id `org/model` or `org/model@revision`, which
+    is the card that ships for it if there is one. Nothing is downloaded.
     Raises `UnknownName` with the nearest names, and `BadInput` for a table that is not a card.
     """
-    return make_spec(_look_up(name, user_models), options)
+    card = _look_up(name, user_models)
+    bare = card.options.get(BARE) is True
+    if bare:
+        card = replace(card, options={k: v for k, v in card.options.items() if k != BARE})
+    return make_spec(card, options, from_settings=bare)
 
 
 def _look_up(spec: str, user_models: Mapping[str, Mapping[str, Any]]) -> ModelCard:
@@ -97,8 +113,7 @@ def _look_up(spec: str, user_models: Mapping[str, Mapping[str, Any]]) -> ModelCa
     if folder.is_dir():
         return _folder_card(folder)
     if spec.count("/") == 1 and not spec.startswith((".", "/", "~")):
-        return ModelCard(name=spec.split("/")[1], backend=DEFAULT_BACKEND, hub_id=spec,
-                         revision="main")  # fmt: skip
+        return _hub_card(spec)
     raise UnknownName("model", spec, known_models(user_models), listing=LISTING)
 
 
@@ -114,6 +129,28 @@ def _user_card(
         others = {key: value for key, value in user_models.items() if key != name}
         start = card_table(_look_up(str(base), others))
     return card_from_mapping({**start, **values, "name": name}, f"[models.{name}]")
+
+
+def _hub_card(spec: str) -> ModelCard:
+    """Return the card of a hub id `org/model` or `org/model@revision`.
+
+    An id that a shipped card names is that card, so that instructions, lengths and pooling are
+    those of the model's makers; several cards of one id leave the choice to the user.
+    """
+    hub_id, _, revision = spec.partition("@")
+    cards = [card for card in shipped_cards().values() if card.hub_id.lower() == hub_id.lower()]
+    if len(cards) > 1:
+        names = " or ".join(card.name for card in cards)
+        raise BadInput(f"several cards are of {hub_id}: {names}", fix="Name one of them.")
+    if cards:
+        return replace(cards[0], revision=revision) if revision else cards[0]
+    return ModelCard(
+        name=hub_id.split("/")[1],
+        backend=DEFAULT_BACKEND,
+        hub_id=hub_id,
+        revision=revision or "main",
+        options={BARE: True},
+    )
 
 
 def _folder_card(folder: Path) -> ModelCard:
@@ -133,7 +170,7 @@ def _folder_card(folder: Path) -> ModelCard:
     if read_folder(folder).static:
         return ModelCard(name=folder.name, backend="static",
                          options={"loader": "model2vec", **place})  # fmt: skip
-    return ModelCard(name=folder.name, backend=DEFAULT_BACKEND, options=place)
+    return ModelCard(name=folder.name, backend=DEFAULT_BACKEND, options={**place, BARE: True})
 
 
 @cache

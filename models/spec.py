@@ -28,6 +28,7 @@ class LoadOptions:
     revision: str = ""
     pooling: str = ""
     normalize: bool | None = None
+    similarity: str = ""
     query_instruction: str | None = None
     document_instruction: str | None = None
     max_query_length: int = 0
@@ -54,17 +55,25 @@ class Runtime:
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """All that a backend takes: the card as it is to be run, and the runtime."""
+    """All that a backend takes: the card as it is to be run, and the runtime.
+
+    `from_settings` says that nobody wrote the card: what it leaves open, the model's own settings
+    files decide, unless the field is among those `given` on the command line.
+    """
 
     card: ModelCard
     runtime: Runtime = field(default_factory=Runtime)
+    from_settings: bool = False
+    given: frozenset[str] = frozenset()
 
     def on(self, device: str) -> ModelSpec:
         """Return the spec for another device."""
         return replace(self, runtime=replace(self.runtime, device=device))
 
 
-def make_spec(card: ModelCard, options: LoadOptions | None = None) -> ModelSpec:
+def make_spec(
+    card: ModelCard, options: LoadOptions | None = None, *, from_settings: bool = False
+) -> ModelSpec:
     """Return the card with the options applied.
 
     Raises `BadInput` for a value that a card could not have, or that the backend cannot honour.
@@ -72,14 +81,17 @@ def make_spec(card: ModelCard, options: LoadOptions | None = None) -> ModelSpec:
     given = options or LoadOptions()
     changed = _overridden(card, given)
     nothing = LoadOptions()
-    check_flags(
-        changed,
-        {
-            each.name: getattr(given, each.name)
-            for each in fields(given)
-            if getattr(given, each.name) != getattr(nothing, each.name)
-        },
-    )
+    flags = {
+        each.name: getattr(given, each.name)
+        for each in fields(given)
+        if getattr(given, each.name) != getattr(nothing, each.name)
+    }
+    check_flags(changed, flags)
+    if given.similarity == "cosine" and given.normalize is False:
+        raise BadInput(
+            "the cosine does not see the norms that --no-normalize keeps",
+            fix="Pass --similarity dot, or leave one of the two out.",
+        )
     lengths = given.max_length, given.max_query_length, given.max_document_length
     runtime = Runtime(
         weights=given.weights,
@@ -89,7 +101,7 @@ def make_spec(card: ModelCard, options: LoadOptions | None = None) -> ModelSpec:
         batch_tokens=given.batch_tokens,
         lengths_given=any(lengths),
     )
-    return ModelSpec(changed, runtime)
+    return ModelSpec(changed, runtime, from_settings, frozenset(flags))
 
 
 def _overridden(card: ModelCard, options: LoadOptions) -> ModelCard:
@@ -97,7 +109,8 @@ def _overridden(card: ModelCard, options: LoadOptions) -> ModelCard:
         "backend": options.backend or None,
         "revision": options.revision or None,
         "pooling": options.pooling or None,
-        "normalize": options.normalize,
+        "normalize": True if options.similarity == "cosine" else options.normalize,
+        "similarity": options.similarity or None,
         "query_instruction": options.query_instruction,
         "document_instruction": options.document_instruction,
         "max_query_length": options.max_query_length or options.max_length or None,

@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from harness.core.distribution import DISTRIBUTION
 from harness.core.errors import StoreError
 from harness.core.files import fsync_folder, write_text
 from redapter.checkpoints import CARD
@@ -149,6 +150,6 @@ def _longest(config: RunConfig) -> int:
 def _version() -> str:
     """Return the installed version of rebench, or `unknown` from a bare checkout."""
     try:
-        return metadata.version("rebench")
+        return metadata.version(DISTRIBUTION)
     except metadata.PackageNotFoundError:
         return "unknown"

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
+from harness.core.distribution import DISTRIBUTION
 from harness.core.types import Json
 
 PACKAGES = (
-    "rebench",
+    DISTRIBUTION,
     "numpy",
     "scipy",
     "pytrec-eval-terrier",

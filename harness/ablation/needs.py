@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from typing import Literal
 
 from harness.ablation.spec import Needs
+from harness.core.distribution import install_line
 from harness.core.errors import DataUnavailable
 
 DATASETS = "datasets/"
@@ -18,7 +19,7 @@ def absent(needs: Needs) -> list[str]:
     missing = [name for name in PACKAGES if find_spec(name) is None]
     lacking = []
     if missing:
-        lacking.append(f"the packages {', '.join(missing)} (pip install 'rebench[train]')")
+        lacking.append(f"the packages {', '.join(missing)} ({install_line('train')})")
     if needs.gpus and (found := _devices(torch_there="torch" not in missing)) < needs.gpus:
         lacking.append(f"{needs.gpus} CUDA device(s) (torch sees {found})")
     return [*lacking, *(text for name in needs.hub if (text := _hub_lack(name)))]

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from harness.cache.batches import Batch, BatchEncoder, EncodingCallbacks, EncodingInput
 from harness.cache.store import ShardWriter, SpaceFolder
 from harness.core.errors import BadInput, ModelError, RebenchError, StoreError
+from harness.core.name_clash import name_clash
 from harness.core.protocols import Embedder
 
 
@@ -241,6 +242,8 @@ class _Worker:
     def _started(self) -> Connection:
         """Return the connection to the process, started if it is not there."""
         if self._connection is None:
+            if (clash := name_clash()) is not None:  # a worker would import the user's module
+                raise BadInput(str(clash), fix="Rename it, or change the folder.")
             context = multiprocessing.get_context("spawn")
             self._connection, theirs = context.Pipe()
             self._process = context.Process(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,18 +13,12 @@ from harness.cli.options import (
     JsonOption,
     ResultsOption,
     command_line,
-    settings_from,
 )
 
 if TYPE_CHECKING:
     from harness.ablation.ports import Dependencies
-    from harness.ablation.results import AblationResult
     from harness.ablation.spec import AblationSpec
-    from harness.core.protocols import Retriever
-    from harness.core.settings import Settings
-    from harness.core.types import Task
-    from models.chat.protocol import ChatModel
-    from remixer.stages.scorers import CandidateScorer
+    from harness.api.training import AblationOutcome
 
 SetOption = Annotated[
     list[str] | None,
@@ -69,132 +62,56 @@ def run(
 
     Example: rebench ablate redapter --plan
     """
-    from harness.ablation.run import default_root
-    from harness.ablation.spec import read_spec
+    from harness.api.session import open_session
+    from harness.api.training import ablate, ablation_folder, ablation_spec, dependencies
+    from harness.cli.progress import reporter_for_stderr
+    from harness.core.names import split_names
 
-    spec = _restrict(read_spec(ablation, preset), variants, seeds, tasks)
-    places = settings_from(results=results, data=data, cache=cache)
-    root = output or default_root(spec)
-    needs = _dependencies(spec, places, root, tuple(settings or ()))
+    chosen = ablation_spec(
+        ablation, preset, split_names(variants), _numbers(seeds), split_names(tasks)
+    )
+    changes, reporter = tuple(settings or ()), reporter_for_stderr()
+    root = ablation_folder(chosen, output)
     if plan:
-        _print_plan(spec, needs, root, as_json=as_json)
+        session = open_session(results=results, cache=cache, data=data, progress=reporter)
+        needs = dependencies(chosen, session, root, changes)
+        _print_plan(chosen, needs, root, as_json=as_json)
         return
-    _check_needs(spec, needs)
-    _show(_run(spec, needs, places, root), root, as_json=as_json)
+    done = ablate(
+        chosen,
+        settings=changes,
+        output=root,
+        command=command_line(),
+        results=results,
+        cache=cache,
+        data=data,
+        progress=reporter,
+    )
+    _show(done, as_json=as_json)
 
 
-def _restrict(spec: AblationSpec, variants: str, seeds: str, tasks: str) -> AblationSpec:
-    """Return the ablation with what the command line asks for."""
-    from harness.ablation.spec import restrict
+def _numbers(seeds: str) -> list[int]:
+    """Return the seeds of a comma-separated list; raises `BadInput`."""
     from harness.core.errors import BadInput
-    from harness.data.registry import resolve_tasks
+    from harness.core.names import split_names
 
     try:
-        numbers = [int(part) for part in _parts(seeds)]
+        return [int(part) for part in split_names(seeds)]
     except ValueError as error:
         raise BadInput(f"--seeds {seeds!r}", fix="Give whole numbers: --seeds 1,2,3") from error
-    named = [task for part in _parts(tasks) or spec.tasks for task in resolve_tasks(part)]
-    return restrict(spec, variants=_parts(variants), seeds=numbers, tasks=named)
 
 
-def _parts(text: str) -> list[str]:
-    """Return the parts of a comma-separated list."""
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-@dataclass(frozen=True, slots=True)
-class _RemixModels:
-    """`harness.ablation.training_data.RemixModels` from the names that `rebench remix` takes."""
-
-    settings: Settings
-
-    def chat(self, llm: str, name: str, *, tolerant: bool) -> ChatModel | None:
-        from harness.cli.remix_tools import ChatFlags, chat_model
-
-        return chat_model(ChatFlags(llm or None, name, tolerant=tolerant))
-
-    def retriever(self, name: str) -> Retriever:
-        from harness.cli.remix_options import EmbedderOptions
-        from harness.cli.remix_tools import mining_retriever
-
-        return mining_retriever(EmbedderOptions(name), self.settings)
-
-    def scorer(self, annotator: str, embedder: str) -> CandidateScorer | None:
-        from harness.cli.remix_tools import scorer_for
-
-        return scorer_for(annotator, embedder, self.settings)
-
-
-def _dependencies(
-    spec: AblationSpec, places: Settings, root: Path, settings: tuple[str, ...]
-) -> Dependencies:
-    """Return what the ablation works with; nothing heavy is loaded yet."""
-    from harness.ablation.ports import Dependencies
-    from harness.ablation.redapter import RedapterTrainer
-    from harness.ablation.training_data import RemixData
-    from harness.cli.progress import reporter_for_stderr
-    from harness.data.registry import TaskOptions, load_task
-    from harness.loading import retriever
-
-    reporter = reporter_for_stderr()
-
-    def make_retriever(name: str, cache: Path | None) -> Retriever:
-        return retriever(name, places if cache is None else replace(places, cache_dir=cache))
-
-    def load(name: str) -> Task:
-        return load_task(name, TaskOptions(places.data_dir), reporter)
-
-    return Dependencies(
-        trainer=RedapterTrainer(spec.base, settings),
-        data=RemixData(root, places.data_dir, _RemixModels(places)),
-        retriever=make_retriever,
-        load_task=load,
-        reporter=reporter,
-    )
-
-
-def _check_needs(spec: AblationSpec, needs: Dependencies) -> None:
-    """Say what the ablation needs, and stop if this machine lacks it."""
-    from harness.ablation.needs import absent
-    from harness.core.errors import BadInput
-
-    for fact in spec.needs.facts:
-        needs.reporter.note(fact)
-    lacking = absent(spec.needs)
-    if lacking:
-        raise BadInput(
-            f"this machine lacks what {spec.name} needs: {'; '.join(lacking)}",
-            fix="Run it where those are, or try the small one: rebench ablate redapter",
-        )
-
-
-def _run(spec: AblationSpec, needs: Dependencies, places: Settings, root: Path) -> AblationResult:
-    from importlib.metadata import version
-
-    from harness.ablation.execute import Workspace
-    from harness.ablation.run import run_ablation
-    from harness.data.local_tasks import DataLocations
-    from results.store import ResultStore
-
-    folders = {Path(task).resolve().name: Path(task) for task in spec.tasks if Path(task).is_dir()}
-    workspace = Workspace(root, ResultStore(places.results_dir), command_line())
-    where = DataLocations(places.data_dir, folders)
-    return run_ablation(spec, needs, workspace, where, version("rebench"))
-
-
-def _show(ablation: AblationResult, root: Path, *, as_json: bool) -> None:
-    """Write the report, print the table, and say which runs failed."""
-    from harness.ablation.report import write_report
-    from harness.ablation.results import result_json
+def _show(done: AblationOutcome, *, as_json: bool) -> None:
+    """Print the table, and say which runs failed."""
     from harness.cli.ablate_show import print_result
     from harness.cli.console import print_json
     from harness.core.errors import ModelError
 
-    report = write_report(ablation, root)
+    ablation = done.ablation
     if as_json:
-        print_json(result_json(ablation))
+        print_json(done.to_dict())
     else:
-        print_result(ablation, report)
+        print_result(ablation, done.report)
     failed = ablation.failed
     if failed:
         first = failed[0]

@@ -72,25 +72,25 @@ def run(
 
     Example: rebench audit run biology.trec.gz --task biology --data BRIGHT
     """
-    from harness.cli import comparing as shared
+    from harness.api.session import open_session
     from harness.cli.progress import reporter_for_stderr
-    from harness.compare.selection import select_named
+    from harness.compare.selection import named_tasks, select_named
     from harness.data.bright_tasks import TASKS
     from harness.data.registry import TaskOptions, load_task
     from harness.data.trec import read_run
     from harness.derived import EntryReader
     from harness.pipelines.audit_run import audit_run
 
-    settings = settings_from(results=results, data=data)
+    session = open_session(results=results, data=data, progress=reporter_for_stderr())
     if Path(run_file).is_file():
-        options = TaskOptions(data_dir=settings.data_dir, with_corpus=task not in TASKS)
-        loaded = load_task(task, options, reporter_for_stderr())
+        options = TaskOptions(data_dir=session.settings.data_dir, with_corpus=task not in TASKS)
+        loaded = load_task(task, options, session.reporter)
         _print(audit_run(read_run(Path(run_file)), loaded), as_json)
         return
-    store, entries = shared.opened(settings)
-    only = shared.entry_filter(shared.named_tasks(task, entries), query_set)
+    entries = session.entries()
+    only = named_tasks(task, entries).only(query_set)
     entry = select_named(entries, [run_file], only).systems[0].entries[only.tasks[0]]
-    reader = EntryReader(store)
+    reader = EntryReader(session.store)
     _print(audit_run(reader.run(entry), reader.judgements(entry)), as_json)
 
 

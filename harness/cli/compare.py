@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli import comparing as shared
-from harness.cli.options import DataOption, JsonOption, ResultsOption, settings_from
+from harness.cli.options import DataOption, JsonOption, ResultsOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,72 +46,71 @@ def run(
 ) -> None:
     """Compare measured systems: differences, intervals, corrected p, and where they differ.
 
-    Systems on different ground (gold, documents, queries) get no number but what sets them apart.
+    Systems that were evaluated on different data (gold, documents, queries) get no number, but
+    what differs.
 
     Example: rebench compare reasonir-8b rader-gte-qwen2-7b --query-set gpt4
     """
+    from harness.api.comparing import compare
     from harness.cli.console import print_json
-    from harness.compare.as_json import comparison_json
-    from harness.compare.comparison import compare
+    from harness.cli.progress import reporter_for_stderr
     from harness.compare.differences import ComparisonSettings
-    from harness.compare.selection import select_named
-    from harness.core.errors import BadInput
     from harness.stats.conventions import SEED
 
-    if len(models) < 2:
-        raise BadInput(
-            f"only {models[0]!r} is named, and one system has nothing to be compared with",
-            fix="Name two or more; `rebench leaderboard --measured` lists them.",
-        )
-    settings = settings_from(results=results, data=data)
     start = SEED if seed is None else seed
-    plan = ComparisonSettings(test=test, permutations=permutations, seed=start, changes=changes)
-    store, entries = shared.opened(settings)
-    shared.refuse_published(models, entries)
-    named = shared.named_tasks(tasks, entries)
-    selection = select_named(entries, models, shared.entry_filter(named, query_set))
-    library = shared.library_of(settings, store, entries, named, fold)
-    found = compare(selection, shared.metric_name(metric), plan, library)
+    compared = compare(
+        *models,
+        tasks=tasks,
+        metric=metric,
+        query_set=query_set,
+        fold=fold,
+        settings=ComparisonSettings(
+            test=test, permutations=permutations, seed=start, changes=changes
+        ),
+        results=results,
+        data=data,
+        progress=reporter_for_stderr(),
+    )
     if as_json:
-        print_json(comparison_json(found))
+        print_json(compared.to_dict())
     else:
-        _print(found)
+        _print(compared.comparison)
 
 
-def _print(found: Comparison) -> None:
+def _print(comparison: Comparison) -> None:
     """Print a comparison pair by pair."""
     from harness.cli.console import no_room, print_text, print_wrapped
     from harness.compare.differences import verdict
 
     dropped: dict[str, None] = {}
-    for at, head in enumerate(found.headline):
+    for at, head in enumerate(comparison.headline):
         if at:
             print_text("")
-        dropped.update(dict.fromkeys(_print_pair(found, at, head)))
-        dropped.update(dict.fromkeys(_print_slices(found, at)))
+        dropped.update(dict.fromkeys(_print_pair(comparison, at, head)))
+        dropped.update(dict.fromkeys(_print_slices(comparison, at)))
         _print_changes(
-            head, [each for each in found.changes if (each.a, each.b) == (head.a, head.b)]
+            head, [each for each in comparison.changes if (each.a, each.b) == (head.a, head.b)]
         )
     print_text("")
-    for head in found.headline:
-        print_wrapped(verdict(head, found.settings))
-    for note in (_how(found), *found.notes):
+    for head in comparison.headline:
+        print_wrapped(verdict(head, comparison.settings))
+    for note in (_how(comparison), *comparison.notes):
         print_wrapped(f"note: {note}")
     if dropped:
         print_wrapped(no_room(dropped))
 
 
-def _print_pair(found: Comparison, at: int, head: Difference) -> tuple[str, ...]:
+def _print_pair(comparison: Comparison, at: int, head: Difference) -> tuple[str, ...]:
     """Print the table of one pair, a line per task, then the mean; return what did not fit."""
     from harness.cli.console import print_aligned, print_text
     from harness.metrics.names import label, parse_metric
     from harness.render.numbers import MINUS
 
-    metric = label(parse_metric(found.metric))
-    print_text(f"{head.a} {MINUS} {head.b} · {found.query_set} queries · {metric} × 100")
-    lines = [(task, found.by_task[task][at]) for task in found.tasks]
-    if found.overall:
-        lines.append((f"mean of {len(found.tasks)} tasks", found.overall[at]))
+    metric = label(parse_metric(comparison.metric))
+    print_text(f"{head.a} {MINUS} {head.b} · {comparison.query_set} queries · {metric} × 100")
+    lines = [(task, comparison.by_task[task][at]) for task in comparison.tasks]
+    if comparison.overall:
+        lines.append((f"mean of {len(comparison.tasks)} tasks", comparison.overall[at]))
     return print_aligned([_row(name, each) for name, each in lines], SPARE)
 
 
@@ -134,7 +133,7 @@ def _row(name: str, each: Difference) -> dict[str, str]:
     }
 
 
-def _print_slices(found: Comparison, at: int) -> list[str]:
+def _print_slices(comparison: Comparison, at: int) -> list[str]:
     """Print where the difference lives, one table a kind; return what did not fit."""
     from harness.cli.console import print_aligned, print_text
     from harness.render import numbers
@@ -146,7 +145,7 @@ def _print_slices(found: Comparison, at: int) -> list[str]:
     }
     dropped: list[str] = []
     for kind, head in heads.items():
-        own = [each for each in found.slices if each.kind == kind]
+        own = [each for each in comparison.slices if each.kind == kind]
         if not own:
             continue
         print_text(f"\n{head}")
@@ -212,16 +211,16 @@ def _short(text: str, width: int = TEXT_WIDTH) -> str:
     return line if len(line) <= width else f"{line[: width - 1]}…"
 
 
-def _how(found: Comparison) -> str:
+def _how(comparison: Comparison) -> str:
     """Return how the numbers were computed, in a sentence."""
     from harness.render.numbers import percent
 
-    plan = found.settings
-    drawn = f", {found.permutations:,} permutations" if found.permutations else ""
+    plan = comparison.settings
+    drawn = f", {comparison.permutations:,} permutations" if comparison.permutations else ""
     correction = "Tukey, and Bonferroni over tasks" if plan.test == "tukey" else "Holm"
-    tests = "test" if found.tests == 1 else "tests"
+    tests = "test" if comparison.tests == 1 else "tests"
     return (
-        f"{plan.test} test{drawn}; p corrected over the {found.tests} {tests} shown "
+        f"{plan.test} test{drawn}; p corrected over the {comparison.tests} {tests} shown "
         f"({correction}); {percent(plan.level)} BCa intervals; detectable: smallest true "
         f"difference seen in {percent(plan.power)} of cases at p ≤ {plan.alpha:g}, before "
         f"correction; effect: Cohen's d; seed {plan.seed}"

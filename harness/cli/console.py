@@ -103,47 +103,14 @@ def stdout_console() -> Any:
     return Console(width=200, no_color=True, highlight=False)
 
 
-def outcome_json(outcome: Outcome) -> dict[str, Any]:
-    """Return what `eval --json` and `score --json` say of one task; values are unrounded."""
-    entry = outcome.entry
-    return {
-        "model": entry.model,
-        "task": entry.task.name,
-        "group": entry.task.group,
-        "query_set": entry.task.query_set,
-        "n_queries": entry.task.n_queries,
-        "n_documents": entry.task.n_documents,
-        "k": entry.k,
-        "metrics": dict(entry.metrics),
-        "missing_queries": list(entry.missing_queries),
-        "timings": dict(entry.timings),
-        "facts": dict(entry.facts),
-        "task_fingerprint": entry.task.fingerprint,
-        "identity_hash": entry.identity_hash,
-        "reused": outcome.reused,
-    }
-
-
 def print_outcomes(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
     """Print measured entries: one row a model and task, or the JSON list."""
+    from harness.api.evaluating import Evaluation, outcome_json
+
     if as_json:
         print_json([outcome_json(outcome) for outcome in outcomes])
         return
-    rows = [
-        {
-            "model": outcome.entry.model,
-            "task": outcome.entry.task.name,
-            "query set": outcome.entry.task.query_set,
-            "queries": outcome.entry.task.n_queries,
-            **{
-                name: outcome.entry.metrics[name]
-                for name in ("ndcg@10", "recall@1", "recall@100", "mrr")
-            },
-            "missing": len(outcome.entry.missing_queries),
-        }
-        for outcome in outcomes
-    ]
-    print_table("entries", rows, as_json=False)
+    print_table("entries", Evaluation(tuple(outcomes)).rows(), as_json=False)
 
 
 def print_card(card: ModelCard, rendered: Sequence[tuple[str, str]], *, as_json: bool) -> None:

@@ -9,9 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli import options as opt
+from harness.core.distribution import DISTRIBUTION, install_line
+from harness.core.name_clash import name_clash
 
 if TYPE_CHECKING:
     from models.spec import LoadOptions
+
+
+OTHER = "ReBench"
+"""A benchmarking tool on the package index whose package and command are called `rebench` too."""
 
 
 def run(
@@ -32,7 +38,7 @@ def run(
     few texts through each backend that can run that model, and compare the vectors: between
     backends, and of each text in a batch and by itself.
     """
-    from harness.cli.console import print_json, print_table
+    from harness.cli.console import print_json, print_table, print_wrapped
 
     if model:
         from models.spec import LoadOptions
@@ -46,12 +52,14 @@ def run(
         )
         _compare(model, load, as_json=as_json)
         return
-    extras, devices = extra_rows(), device_rows()
+    extras, devices, clashes = extra_rows(), device_rows(), clash_notes()
     if as_json:
-        print_json({"extras": extras, "devices": devices})
+        print_json({"extras": extras, "devices": devices, "clashes": clashes})
         return
     print_table("extras", extras, as_json=False)
     print_table("devices", devices, as_json=False)
+    for note in clashes:
+        print_wrapped(f"note: {note}")
 
 
 def _compare(model: str, load: LoadOptions, *, as_json: bool) -> None:
@@ -66,7 +74,7 @@ def _compare(model: str, load: LoadOptions, *, as_json: bool) -> None:
 
 def extra_rows() -> list[dict[str, Any]]:
     """Return one row an extra of the installed rebench: what is there, what is missing."""
-    distribution = metadata.distribution("rebench")
+    distribution = metadata.distribution(DISTRIBUTION)
     extras = distribution.metadata.get_all("Provides-Extra") or []
     rows = []
     for extra in sorted(extras):
@@ -77,10 +85,24 @@ def extra_rows() -> list[dict[str, Any]]:
                 "extra": extra,
                 "installed": ", ".join(f"{n} {_version(n)}" for n in needed if n not in missing),
                 "missing": ", ".join(missing),
-                "install": f"pip install 'rebench[{extra}]'" if missing else "",
+                "install": install_line(extra) if missing else "",
             }
         )
     return rows
+
+
+def clash_notes() -> list[str]:
+    """Return what is installed or in this folder under names that are ours too."""
+    notes = []
+    other = _version(OTHER)
+    if other is not None:
+        notes.append(
+            f"{OTHER} {other} is installed: another project with the same command and import "
+            f"name. Uninstall it (pip uninstall {OTHER}) and install {DISTRIBUTION} again, or use "
+            "an environment of its own."
+        )
+    clash = name_clash()
+    return [*notes, *([f"{clash}."] if clash is not None else [])]
 
 
 def device_rows() -> list[dict[str, Any]]:
@@ -106,7 +128,7 @@ def _packages(requirements: list[str], extra: str) -> set[str]:
             continue
         name = re.match(r"[A-Za-z0-9._-]+", text.strip())
         nested = re.search(r"\[([^\]]*)\]", text)
-        if name and name[0] == "rebench" and nested:
+        if name and name[0] == DISTRIBUTION and nested:
             for inner in nested[1].split(","):
                 found |= _packages(requirements, inner.strip())
         elif name:

@@ -12,12 +12,12 @@ from harness.cli.options import (
     JsonOption,
     ResultsOption,
     command_line,
-    settings_from,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from harness.compare.selection import NamedTasks
     from harness.core.settings import Settings
     from harness.core.types import Task
     from harness.pipelines.fuse import FuseResult, Gain
@@ -76,19 +76,22 @@ def run(
 
     Example: rebench fuse reasonir-8b rader-gte-qwen2-7b --tasks bright --method rrf
     """
+    from harness.api.session import open_session
     from harness.cli.progress import reporter_for_stderr
+    from harness.compare.selection import named_tasks
     from harness.derived import EntryReader
     from harness.evaluate import EvalConfig
     from harness.pipelines.fuse import FuseRequest, fuse, gain
     from harness.pipelines.fusion import FusionSettings, read_parameters, read_weights
     from harness.pipelines.parts import PartSource, find_parts
 
-    settings = settings_from(results=results, data=data)
-    store, entries = shared.opened(settings)
-    named = shared.named_tasks(tasks, entries)
-    reader = EntryReader(store)
-    source = PartSource(entries, reader, _loader(settings, named), reporter_for_stderr(), query_set)
-    parts = find_parts(runs, shared.entry_filter(named, query_set), source)
+    session = open_session(results=results, data=data, progress=reporter_for_stderr())
+    entries = session.entries()
+    named = named_tasks(tasks, entries)
+    reader = EntryReader(session.store)
+    load = _loader(session.settings, named)
+    source = PartSource(entries, reader, load, session.reporter, query_set)
+    parts = find_parts(runs, named.only(query_set), source)
     asked = FusionSettings(
         method=method,
         norm=norm,
@@ -103,7 +106,7 @@ def run(
     _print(result, gain(result, parts, reader, head), as_json)
 
 
-def _loader(settings: Settings, named: shared.Named) -> Callable[[str], Task]:
+def _loader(settings: Settings, named: NamedTasks) -> Callable[[str], Task]:
     """Return what loads a task without documents."""
     from harness.data.registry import TaskOptions, load_task
 
@@ -159,7 +162,7 @@ def _json(result: FuseResult, found: Gain) -> dict[str, Any]:
     """Return everything as plain JSON; values are unrounded fractions."""
     from dataclasses import asdict
 
-    from harness.cli.console import outcome_json
+    from harness.api.evaluating import outcome_json
 
     return {
         "name": result.name,

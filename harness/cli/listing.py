@@ -20,11 +20,11 @@ def models(
 ) -> None:
     """List the models, or show one model's card and its query on every kind of task."""
     from harness.cli.console import print_card, print_table
-    from models.registry import resolve_model, shipped_cards
+    from models.registry import described_card, resolve_model, shipped_cards
     from models.spec import LoadOptions
 
     if name is not None:
-        card = resolve_model(name, LoadOptions(), settings_from().models).card
+        card = described_card(resolve_model(name, LoadOptions(), settings_from().models))
         print_card(card, rendered_queries(card), as_json=as_json)
         return
     rows = [

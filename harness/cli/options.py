@@ -77,6 +77,14 @@ MaxLengthOption = Annotated[
 PoolingOption = Annotated[
     str, typer.Option("--pooling", metavar="P", help="mean, cls or last token.")
 ]
+NormalizeOption = Annotated[
+    bool | None,
+    typer.Option("--normalize/--no-normalize", help="Scale vectors to norm 1, or not."),
+]
+SimilarityOption = Annotated[
+    str,
+    typer.Option("--similarity", metavar="S", help="cosine, dot, euclidean or manhattan."),
+]
 QueryInstructionOption = Annotated[
     str | None,
     typer.Option("--query-instruction", metavar="TEXT", help="Template put before queries."),

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import CacheOption, DataOption, JsonOption, settings_from
+from harness.cli.options import CacheOption, DataOption, JsonOption
 
 if TYPE_CHECKING:
-    from harness.core.protocols import Reporter
-    from harness.core.settings import Settings
-    from harness.core.types import Task
     from remixer.audit.run import Audit
-    from remixer.stages.scorers import CandidateScorer
 
 _AT_ONCE = 6
 """Task columns in one table of the terminal."""
@@ -69,63 +63,26 @@ def run(
 
     Reports triviality, contamination, false negatives, duplicates and labels by task.
     """
+    from harness.api.audits import audit_rows
     from harness.cli.progress import reporter_for_stderr
     from harness.core.files import write_text
-    from remixer.audit.measures import parse_limits, with_limits
-    from remixer.audit.report import render_audit
-    from remixer.audit.run import AuditTools, audit
-    from remixer.audit.scan import AuditSampling
 
-    measures = with_limits(parse_limits(limit or ()))
-    settings = settings_from(data=data, cache=cache_dir)
-    reporter = reporter_for_stderr()
-    tasks = _loaders(task or [], corpus, settings, reporter)
-    own = tasks[-1] if corpus is not None else None
-    tools = AuditTools(reporter, tasks, _scorer(embedder, settings), own)
-    result = audit(file, tools, AuditSampling(rows=sample, seed=seed), measures)
+    audited = audit_rows(
+        file,
+        tasks=task or (),
+        corpus=corpus,
+        embedder=embedder,
+        sample=sample,
+        seed=seed,
+        limits=limit or (),
+        data=data,
+        cache=cache_dir,
+        progress=reporter_for_stderr(),
+    )
     if output is not None:
-        write_text(output, render_audit(result, note or ()))
-    _show(result, as_json=as_json)
-    _judge(result, strict=strict)
-
-
-def _loaders(
-    specs: Sequence[str], corpus: Path | None, settings: Settings, reporter: Reporter
-) -> list[Callable[[], Task]]:
-    """Return a loader for each task; a single task is loaded once and kept."""
-    from harness.data.registry import resolve_tasks
-    from remixer.corpus import folder_task
-
-    names = resolve_tasks(",".join(specs)) if specs else ()
-    loaders = [_task_loader(name, settings, reporter) for name in names]
-    if corpus is not None:
-        folder = corpus
-        loaders.append(lambda: folder_task(folder, reporter))
-    return [cache(loaders[0])] if len(loaders) == 1 else loaders
-
-
-def _task_loader(name: str, settings: Settings, reporter: Reporter) -> Callable[[], Task]:
-    """Return a loader of a task; without its documents if they are not available."""
-    from harness.core.errors import DataUnavailable
-    from harness.data.registry import TaskOptions, load_task
-
-    def load() -> Task:
-        try:
-            return load_task(name, TaskOptions(data_dir=settings.data_dir), reporter)
-        except DataUnavailable as error:
-            options = TaskOptions(data_dir=settings.data_dir, with_corpus=False)
-            task = load_task(name, options, reporter)
-            reporter.warn(f"{name} is compared without its documents: {error.message}")
-            return task
-
-    return load
-
-
-def _scorer(embedder: str, settings: Settings) -> CandidateScorer | None:
-    """Return a scorer for an embedder's name (`None` without one)."""
-    from harness.cli.remix_tools import scorer_for
-
-    return scorer_for("embedding", embedder, settings) if embedder else None
+        write_text(output, audited.report(note or ()))
+    _show(audited.audit, as_json=as_json)
+    _judge(audited.audit, strict=strict)
 
 
 def _show(result: Audit, *, as_json: bool) -> None:

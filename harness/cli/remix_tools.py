@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.api.named_models import (
+    PAPER_EMBEDDER,
+    ChatFlags,
+    chat_model,
+    mining_retriever,
+    scorer_for,
+)
 from harness.cli.options import settings_from
 from harness.cli.remix_options import (
     AnnotatorOptions,
@@ -29,43 +35,15 @@ from harness.cli.remix_options import (
     TrivialOptions,
 )
 from harness.core.errors import BadInput
-from models.chat.defaults import CONCURRENCY, KEY_VARIABLES, TIMEOUT, UNANSWERED_SHARE
+from models.chat.defaults import UNANSWERED_SHARE
 
 if TYPE_CHECKING:
     from harness.core.protocols import Reporter, Retriever
     from harness.core.settings import Settings
     from models.chat.dispatch import Budget
-    from models.chat.protocol import ChatModel
     from remixer.config import RemixConfig
     from remixer.context import RemixTools
     from remixer.plan import PlannedTask, RunEstimate
-    from remixer.stages.scorers import CandidateScorer
-
-
-PAPER_EMBEDDER = "gte-qwen2-7b"
-RELEASED_DTYPE = "float16"
-RELEASED_INSTRUCTION = (
-    "Instruct: Given {a_query_kind}, retrieve relevant {document_noun} that help answer the "
-    "{query_noun}.\nQuery: "
-)
-"""How the released code mines: gte-Qwen2-7B-instruct in fp16, the instruction with the task's
-pretty name and a full stop (data_synthesis at 1efe855, 2-mine_docs_for_bright)."""
-
-_LLM_FIX = "Give it as http://HOST:PORT/v1, vllm:MODEL or replay:FILE."
-
-
-@dataclass(frozen=True, slots=True)
-class ChatFlags:
-    """A language model and how it is asked; `option` is the option that names it."""
-
-    llm: str | None = None
-    model: str = ""
-    dialect: str = "vllm"
-    concurrency: int = CONCURRENCY
-    timeout: float = TIMEOUT
-    tolerant: bool = False
-    option: str = "--llm"
-    key_variables: tuple[str, ...] = KEY_VARIABLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +132,7 @@ def remix_tools(request: RemixRequest, settings: Settings, reporter: Reporter) -
         chat=chat_model(writer),
         reasoner=chat_model(reasoner),
         annotator=chat_model(judge),
-        retriever=mining_retriever(request.embedder, settings) if mines else None,
+        retriever=_miner(request.embedder, settings) if mines else None,
         scorer=scorer_for(annotator, embedder, settings),
         limits=FailureLimits(
             request.replies.attempts,
@@ -162,6 +140,10 @@ def remix_tools(request: RemixRequest, settings: Settings, reporter: Reporter) -
             1.0 if request.llm.replay_tolerant else UNANSWERED_SHARE,
         ),
     )
+
+
+def _miner(options: EmbedderOptions, settings: Settings) -> Retriever:
+    return mining_retriever(options.embedder, settings, options.dtype, options.query_instruction)
 
 
 def chat_flags(
@@ -295,94 +277,3 @@ def one_task(
             f"--task {source.task!r} is {len(names)} tasks: {', '.join(names)}", fix="Name one."
         )
     return next(task_runs(source, profile, prompts, Path(), reporter))
-
-
-def chat_model(flags: ChatFlags, environment: Mapping[str, str] = os.environ) -> ChatModel | None:
-    """Return the language model that a spec names, nothing loaded yet (`None` without a spec).
-
-    Raises `BadInput` for a spec that cannot be read or lacks its model's name.
-    """
-    if flags.llm is None:
-        return None
-    if flags.llm.startswith(("http://", "https://")):
-        return _http_chat(flags, environment)
-    scheme, _, rest = flags.llm.partition(":")
-    if scheme == "replay" and rest:
-        from models.chat.replay import ReplayModel
-
-        return ReplayModel(Path(rest), flags.model, tolerant=flags.tolerant)
-    if scheme == "vllm" and rest:
-        from models.chat.vllm import VllmChat
-
-        return VllmChat(rest, flags.model or rest)
-    raise BadInput(f"{flags.option} {flags.llm!r} names no model", fix=_LLM_FIX)
-
-
-def _http_chat(flags: ChatFlags, environment: Mapping[str, str]) -> ChatModel:
-    from harness.core.secrets import key_from
-    from models.chat.http import ChatServerOptions, HttpChat
-
-    if not flags.model:
-        name = flags.option.replace("-llm", "-model") if flags.option != "--llm" else "--llm-model"
-        raise BadInput(
-            f"no model is named for {flags.llm}", fix=f"Give {name} NAME, as the server knows it."
-        )
-    key = key_from(environment, flags.key_variables)
-    options = ChatServerOptions(
-        concurrency=flags.concurrency, timeout=flags.timeout, dialect=flags.dialect
-    )
-    return HttpChat(str(flags.llm), flags.model, options, key)
-
-
-def mining_retriever(options: EmbedderOptions, settings: Settings) -> Retriever:
-    """Return the retriever that mines: any name that `rebench eval --model` takes.
-
-    gte-qwen2-7b mines as released unless options say otherwise: float16, and the instruction with
-    the task's own name and a full stop.
-    """
-    from harness.loading import RunOptions, retriever
-    from models.spec import LoadOptions
-
-    as_released = options.embedder == PAPER_EMBEDDER
-    load = LoadOptions(
-        dtype=options.dtype or (RELEASED_DTYPE if as_released else ""),
-        query_instruction=options.query_instruction
-        if options.query_instruction is not None
-        else (RELEASED_INSTRUCTION if as_released else None),
-    )
-    return retriever(options.embedder, settings, RunOptions(load=load))
-
-
-def scorer_for(annotator: str, embedder: str, settings: Settings) -> CandidateScorer | None:
-    """Return the cheap scorer that `--annotator` names (`None`: the language model judges).
-
-    Raises `BadInput` for an unknown name, or for `embedding` with a retriever that embeds nothing.
-    """
-    from remixer.stages.scorers import (
-        CROSS_ENCODER,
-        CrossEncoderScorer,
-        EmbeddingScorer,
-        LexicalScorer,
-    )
-
-    if annotator == "llm":
-        return None
-    if annotator == "lexical":
-        return LexicalScorer()
-    if annotator.startswith(CROSS_ENCODER):
-        return CrossEncoderScorer(annotator.removeprefix(CROSS_ENCODER))
-    if annotator != "embedding":
-        raise BadInput(
-            f"--annotator {annotator!r}",
-            fix=f"Give llm, lexical, embedding or {CROSS_ENCODER}MODEL.",
-        )
-    from harness.loading import retriever
-    from harness.retrieval import DenseRetriever
-
-    dense = retriever(embedder, settings)
-    if not isinstance(dense, DenseRetriever):
-        raise BadInput(
-            f"--annotator embedding needs an embedder, and {embedder!r} is none",
-            fix="Name one with --embedder; `rebench models` lists them.",
-        )
-    return EmbeddingScorer(dense.embedder, dense.store)

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from harness.cli import comparing as shared
-from harness.cli.options import DataOption, ResultsOption, command_line, settings_from
-
-if TYPE_CHECKING:
-    from harness.compare.comparison import Comparison
-    from harness.compare.differences import ComparisonSettings
-    from harness.compare.reproduce import Reproduction
-    from results.store import ResultStore
+from harness.cli.options import DataOption, ResultsOption, command_line
 
 
 def run(
@@ -51,58 +45,26 @@ def run(
 
     Example: rebench report reasonir-8b rader-gte-qwen2-7b --query-set gpt4 -o report
     """
+    from harness.api.comparing import report
     from harness.cli.console import print_text
-    from harness.cli.leaderboard import model_facts
-    from harness.compare.comparison import compare
+    from harness.cli.progress import reporter_for_stderr
     from harness.compare.differences import ComparisonSettings
-    from harness.compare.selection import select_all, select_named
-    from harness.reports.report_data import Report, facts_of
-    from harness.reports.write import write_report
     from harness.stats.conventions import SEED
 
-    settings = settings_from(results=results, data=data)
     start = SEED if seed is None else seed
-    plan = ComparisonSettings(permutations=permutations, seed=start, changes=changes, pairs="first")
-    store, entries = shared.opened(settings)
-    shared.refuse_published(models or (), entries)
-    named = shared.named_tasks(tasks, entries)
-    wanted = shared.entry_filter(named, query_set)
-    chosen = select_named(entries, models, wanted) if models else select_all(entries, wanted)
-    library = shared.library_of(settings, store, entries, named)
-    found = compare(chosen, shared.metric_name(metric), plan, library)
-    known = model_facts(settings)
-    report = Report(
-        comparison=found,
-        reproductions=_reproductions(found, store, plan),
-        facts={system.label: facts_of(system, known) for system in found.systems},
-        command=command_line(),
-        version=_version(),
+    written = report(
+        output,
+        *(models or ()),
+        tasks=tasks,
+        metric=metric,
+        query_set=query_set,
+        settings=ComparisonSettings(
+            permutations=permutations, seed=start, changes=changes, pairs="first"
+        ),
         texts=texts,
+        command=command_line(),
+        results=results,
+        data=data,
+        progress=reporter_for_stderr(),
     )
-    print_text("\n".join(map(str, write_report(report, output))))
-
-
-def _reproductions(
-    found: Comparison, store: ResultStore, plan: ComparisonSettings
-) -> tuple[Reproduction, ...]:
-    """Return each system held against its published rows, where there are any on its ground."""
-    from harness.compare.reproduce import reproduce
-    from harness.core.errors import NotComparable
-    from results.published import load_published
-
-    rows = load_published()
-    reproductions = []
-    for system in found.systems:
-        own = tuple(row for row in rows if row.model == system.model)
-        try:
-            reproductions.append(reproduce(system, own, store, plan, found.metric))
-        except NotComparable:
-            continue
-    return tuple(reproductions)
-
-
-def _version() -> str:
-    """Return the installed version of rebench."""
-    from importlib.metadata import version
-
-    return version("rebench")
+    print_text("\n".join(map(str, written.paths)))

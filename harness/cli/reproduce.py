@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli import comparing as shared
-from harness.cli.options import JsonOption, ResultsOption, settings_from
+from harness.cli.options import JsonOption, ResultsOption
 
 if TYPE_CHECKING:
     from harness.compare.reproduce import Reproduction
@@ -35,29 +35,25 @@ def run(
 
     Example: rebench reproduce reasonir-8b --query-set gpt4
     """
+    from harness.api.comparing import reproduce
     from harness.cli.console import print_json
-    from harness.compare.as_json import reproduction_json
-    from harness.compare.comparison import selected_head_metric
-    from harness.compare.differences import ComparisonSettings
-    from harness.compare.reproduce import published_as, reproduce
-    from harness.compare.selection import select_named
+    from harness.cli.progress import reporter_for_stderr
     from harness.stats.conventions import SEED
-    from results.published import load_published
 
-    settings = settings_from(results=results)
-    store, entries = shared.opened(settings)
-    shared.refuse_published([name], entries)
-    wanted = shared.entry_filter(shared.named_tasks(tasks, entries), query_set)
-    selection = select_named(entries, [name], wanted)
-    system = selection.systems[0]
-    rows = published_as(published_name or system.model, load_published())
-    plan = ComparisonSettings(seed=SEED if seed is None else seed)
-    chosen = shared.metric_name(metric) or selected_head_metric(selection)
-    found = reproduce(system, rows, store, plan, chosen)
+    reproduced = reproduce(
+        name,
+        published_name=published_name,
+        tasks=tasks,
+        metric=metric,
+        query_set=query_set,
+        seed=SEED if seed is None else seed,
+        results=results,
+        progress=reporter_for_stderr(),
+    )
     if as_json:
-        print_json(reproduction_json(found))
+        print_json(reproduced.to_dict())
     else:
-        _print(found)
+        _print(reproduced.reproduction)
 
 
 def _print(found: Reproduction) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from harness.core.settings import Settings
     from harness.core.types import Task
+    from harness.pipelines.rerank import PairScorer
 
 
 def run(
@@ -32,7 +33,10 @@ def run(
         ),
     ],
     model: Annotated[
-        str, typer.Option("--with", metavar="MODEL", help="A cross-encoder's folder or hub id.")
+        str,
+        typer.Option(
+            "--with", metavar="MODEL", help="A cross-encoder's folder or hub id, or a server's URL."
+        ),
     ],
     tasks: shared.TasksChoice = "",
     depth: Annotated[int, typer.Option("--depth", metavar="N", help="Documents reranked.")] = 100,
@@ -54,6 +58,12 @@ def run(
         int, typer.Option("--max-length", metavar="N", help="Tokens of query and passage.")
     ] = 0,
     device: Annotated[str, typer.Option("--device", metavar="NAME", help="cpu, cuda:0 …")] = "",
+    server_model: Annotated[
+        str, typer.Option("--server-model", metavar="NAME", help="The model a server serves.")
+    ] = "",
+    api_key_env: Annotated[
+        str, typer.Option("--api-key-env", metavar="VAR", help="Variable with a server's key.")
+    ] = "",
     name: Annotated[str, typer.Option("--name", metavar="N", help="Name of the new entry.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Repeat what is stored.")] = False,
     as_json: JsonOption = False,
@@ -75,11 +85,13 @@ def run(
     from harness.pipelines.parts import PartSource, find_parts
     from harness.pipelines.rerank import RerankSettings
     from harness.pipelines.rerank_entry import RerankNeeds, rerank
-    from models.backends.cross_encoder import CrossEncoderReranker, reranker_card
 
     how = RerankSettings(depth, blend, norm, tail, long)
     settings = settings_from(results=results, data=data, cache=cache)
-    scorer = CrossEncoderReranker(reranker_card(model), device=device, max_length=max_length)
+    if model.startswith(("http://", "https://")):
+        scorer = _served(model, server_model, api_key_env, max_length, device)
+    else:
+        scorer = _local(model, server_model, api_key_env, max_length, device)
     store, entries = shared.opened(settings)
     named = shared.named_tasks(tasks, entries)
     reader, reporter = EntryReader(store), reporter_for_stderr()
@@ -90,6 +102,35 @@ def run(
     config = EvalConfig(force=force, command=command_line())
     found = rerank(parts, scorer, how, needs, config, name)
     print_outcomes(list(found.values()), as_json=as_json)
+
+
+def _served(url: str, name: str, variable: str, max_length: int, device: str) -> PairScorer:
+    """Return the reranker behind a URL; what only a local model takes is refused."""
+    import os
+
+    from harness.core.errors import BadInput
+    from harness.core.secrets import NO_KEY, key_from
+    from models.backends.rerank_server import ServerReranker
+
+    if max_length or device:
+        raise BadInput(
+            "--max-length and --device are for models that run here, and --with names a server",
+            fix="Leave them out; the server decides both.",
+        )
+    return ServerReranker(url, name, key_from(os.environ, [variable]) if variable else NO_KEY)
+
+
+def _local(name: str, served: str, variable: str, max_length: int, device: str) -> PairScorer:
+    """Return the cross-encoder of a folder or hub id; what only a server takes is refused."""
+    from harness.core.errors import BadInput
+    from models.backends.cross_encoder import CrossEncoderReranker, reranker_card
+
+    if served or variable:
+        raise BadInput(
+            "--server-model and --api-key-env are for a server, and --with names none",
+            fix="Leave them out, or name the server: --with http://HOST:PORT/v1/rerank",
+        )
+    return CrossEncoderReranker(reranker_card(name), device=device, max_length=max_length)
 
 
 def _loader(settings: Settings, named: shared.Named, queries: str) -> Callable[[str], Task]:

@@ -13,7 +13,6 @@ from harness.cli.options import (
     QueriesOption,
     ResultsOption,
     command_line,
-    settings_from,
 )
 
 
@@ -43,26 +42,20 @@ def run(
 
     Example: rebench score biology.trec.gz --task biology --name my-system --data BRIGHT
     """
+    from harness.api.evaluating import score
     from harness.cli.console import print_outcomes
     from harness.cli.progress import reporter_for_stderr
-    from harness.data.bright_tasks import TASKS
-    from harness.data.query_sets import with_unread_queries
-    from harness.data.registry import TaskOptions, load_task
-    from harness.evaluate import EvalConfig, score_external
-    from results.store import ResultStore
 
-    settings = settings_from(results=results, data=data)
-    reporter = reporter_for_stderr()
-    # BRIGHT's documents are large and on a hub; elsewhere they are at hand, and then a document
-    # that the corpus lacks is found.
-    options = TaskOptions(
-        data_dir=settings.data_dir, query_set=queries, with_corpus=task not in TASKS
+    scored = score(
+        run_file,
+        task,
+        name=name,
+        queries=queries,
+        made_with=made_with,
+        record=record,
+        command=command_line(),
+        results=results,
+        data=data,
+        progress=reporter_for_stderr(),
     )
-    loaded = load_task(task, options, reporter)
-    if made_with:
-        loaded = with_unread_queries(loaded, made_with)
-    store = ResultStore(settings.results_dir) if record else None
-    config = EvalConfig(command=command_line())
-    print_outcomes(
-        [score_external(run_file, name, loaded, store, config, reporter)], as_json=as_json
-    )
+    print_outcomes(scored.outcomes, as_json=as_json)

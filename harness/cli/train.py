@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from redapter.config import RunConfig
-
-TRAINED_DIR = Path("trained")
 
 
 def run(
@@ -43,39 +39,33 @@ def run(
 
     Example: rebench train demo --data rows.jsonl --output trained/demo
     """
+    from harness.api.training import read_recipe
     from harness.cli.console import print_json, print_text
     from redapter.config_file import config_json
 
-    config = _config(recipe, data, settings or [])
     if show:
-        print_json(config_json(config))
+        print_json(config_json(read_recipe(recipe, data, settings or ())))
         return
-    model = _train(config, output or TRAINED_DIR / config.name, resume=resume)
+    model = _train(recipe, data, output, settings or (), resume=resume)
     if model is not None:
         print_text(str(model))
 
 
-def _config(recipe: str, data: str | None, settings: list[str]) -> RunConfig:
-    """Return the recipe with the command line's changes; `--data` is `data.path`."""
-    import json
-
-    from redapter.config_file import read_config
-
-    own = [] if data is None else [f"data.path={json.dumps(data, ensure_ascii=False)}"]
-    return read_config(recipe, [*settings, *own])
-
-
-def _train(config: RunConfig, output: Path, *, resume: bool) -> Path | None:
+def _train(
+    recipe: str, data: str | None, output: Path | None, settings: Sequence[str], *, resume: bool
+) -> Path | None:
     """Train and return the model's folder; nothing on all but the first of several processes."""
     import os
 
+    from harness.api.training import train
     from harness.cli.progress import reporter_for_stderr
     from harness.core.progress import SilentReporter
-    from redapter.train import train
 
     first = os.environ.get("RANK", "0") == "0"
     reporter = reporter_for_stderr() if first else SilentReporter()
-    done = train(config, output, reporter, resume=resume)
+    done = train(
+        recipe, data=data, output=output, settings=settings, resume=resume, progress=reporter
+    )
     state = "was finished already" if done.reused else f"trained in {done.steps} steps"
-    reporter.note(f"{config.name} {state}; the report is {done.report}")
+    reporter.note(f"{done.name} {state}; the report is {done.report}")
     return done.model if first else None

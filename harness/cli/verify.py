@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from harness.cli.options import JsonOption, ResultsOption, settings_from
+from harness.cli.options import JsonOption, ResultsOption
 
 
 def run(as_json: JsonOption = False, results: ResultsOption = None) -> None:
@@ -12,26 +12,11 @@ def run(as_json: JsonOption = False, results: ResultsOption = None) -> None:
 
     The judgements are kept beside the entries, so neither the hub nor a data folder is needed.
     """
+    from harness.api.evaluating import verify
     from harness.cli.console import print_table
-    from harness.evaluate import verify_all
-    from results.store import ResultStore
+    from harness.cli.progress import reporter_for_stderr
 
-    store = ResultStore(settings_from(results=results).results_dir)
-    loaded = store.entries()
-    rows = [
-        {
-            "model": verdict.entry.model,
-            "task": verdict.entry.task.name,
-            "query set": verdict.entry.task.query_set,
-            "status": verdict.status,
-            "detail": verdict.detail,
-        }
-        for verdict in verify_all(store, loaded.entries)
-    ]
-    rows += [
-        {"model": "?", "task": "?", "query set": "?", "status": "corrupt", "detail": each.message}
-        for each in loaded.problems
-    ]
-    print_table("entries to verify", rows, as_json=as_json)
-    if any(row["status"] != "match" for row in rows):
+    verified = verify(results=results, progress=reporter_for_stderr())
+    print_table("entries to verify", verified.rows(), as_json=as_json)
+    if not verified.sound:
         raise typer.Exit(2)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from pathlib import Path
 
 from harness.core.errors import BadInput, NotComparable, UnknownName
+from harness.core.names import split_names
+from harness.data.registry import group_members, groups, resolve_tasks
 from results.schema import Entry
 from results.systems import System, all_systems, differing_settings, split_name, systems_named
 
@@ -44,6 +47,38 @@ class EntryFilter:
     def group_of(self, entry: Entry) -> str:
         """Return the name of the group that a mean over an entry's task belongs to."""
         return entry.task.group if entry.task.group in self.groups else entry.task.name
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTasks:
+    """Tasks that a user named; those in folders of their own with the folder."""
+
+    tasks: tuple[str, ...]
+    folders: Mapping[str, Path]
+
+    def only(self, query_set: str) -> EntryFilter:
+        """Return the filter for these tasks and a query set (empty: any)."""
+        members = {group: group_members(group) for group in groups()}
+        return EntryFilter(groups=members, tasks=self.tasks, query_set=query_set)
+
+
+def named_tasks(spec: str, entries: Sequence[Entry]) -> NamedTasks:
+    """Return the tasks of a comma-separated list of stored or known tasks, groups and folders.
+
+    Raises `UnknownName` with the nearest names.
+    """
+    stored = {entry.task.name for entry in entries}
+    tasks: dict[str, None] = {}
+    folders: dict[str, Path] = {}
+    for part in split_names(spec):
+        for name in (part,) if part in stored else resolve_tasks(part):
+            folder = Path(name)
+            if name not in stored and folder.is_dir():
+                folders[folder.resolve().name] = folder
+                tasks[folder.resolve().name] = None
+            else:
+                tasks[name] = None
+    return NamedTasks(tuple(tasks), folders)
 
 
 @dataclass(frozen=True, slots=True)

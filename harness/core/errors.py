@@ -44,7 +44,7 @@ class MissingExtra(RebenchError):
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(
             f"this needs the package {package!r}, which is not installed",
-            fix=f"Run: pip install 'rebench[{extra}]'",
+            fix=f"Run: pip install 'rebench-retrieval[{extra}]'",
         )
         self.extra = extra
 

@@ -182,14 +182,13 @@ class HttpClient:
         read: Callable[[Answer], T | Failure],
         stop: threading.Event,
         *,
-        attempts_on_500: int = 0,
+        attempts_of: Callable[[Failure], int] | None = None,
     ) -> T | Failure:
         """Return what `read` makes of the answer to a POST, repeated as the policy says.
 
         `read` gets answers of status 200 and returns its result, or a `Failure` with the tries it
-        is worth. The last failure is returned, not raised; `stop` ends the waiting too. A status
-        of 500 may mean that the content is too much: `attempts_on_500` is for callers who can
-        send less (0: as often as any other failure that passes).
+        is worth. The last failure is returned, not raised; `stop` ends the waiting too. Some
+        servers answer 500 to what will never pass: `attempts_of` may give a failure fewer tries.
         """
         failures = 0
         while True:
@@ -199,8 +198,8 @@ class HttpClient:
             if not isinstance(outcome, Failure):
                 return outcome
             failures += 1
-            if outcome.status == 500 and attempts_on_500:
-                outcome = replace(outcome, attempts=attempts_on_500)
+            if attempts_of is not None:
+                outcome = replace(outcome, attempts=attempts_of(outcome))
             if failures >= min(outcome.attempts or self._policy.attempts, self._policy.attempts):
                 return replace(outcome, tries=failures)
             asked = outcome.retry_after

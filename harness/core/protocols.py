@@ -70,6 +70,15 @@ class BilledEmbedder(Protocol):
 
 
 @runtime_checkable
+class Scoring(Protocol):
+    """An embedder that says how a query and a document are scored."""
+
+    @property
+    def similarity(self) -> str:
+        """Return `euclidean` or `manhattan` (the negative distance); else the inner product."""
+
+
+@runtime_checkable
 class Closing(Protocol):
     """A retriever or embedder that holds a model, an engine or connections until it is closed."""
 

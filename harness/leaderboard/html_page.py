@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.resources import files
 
+from harness.core.distribution import installed_version
 from harness.core.types import Json
 from harness.leaderboard.columns import Column
 from harness.leaderboard.html_data import Texts, page_data
 from harness.leaderboard.rank import QueryValues
 from harness.leaderboard.rows import Board
 from harness.render.colour_scale import Shade, dark_ramp, light_ramp
-from results.environment import package_versions
 
 SCRIPTS = ("table.js", "entry.js", "board.js")
 """In the order in which they are joined; they share one closed scope."""
@@ -48,7 +48,7 @@ def to_html(
     data = {
         **page_data(boards, values, columns, told.texts),
         "made": told.made or datetime.now(UTC).isoformat(timespec="minutes"),
-        "version": package_versions(("rebench",)).get("rebench", ""),
+        "version": installed_version(),
     }
     style = f"{_asset('board.css')}\n{_heat_rules()}"
     script = "(function () {\n'use strict';\n" + "\n".join(map(_asset, SCRIPTS)) + "\n})();"

@@ -34,7 +34,7 @@ def truncation_rate(entries: Sequence[Entry]) -> float | None:
     texts = truncated = 0.0
     for entry in entries:
         found = entry.facts.get("documents")
-        if isinstance(found, Mapping):
+        if isinstance(found, Mapping) and "truncated" in found:
             texts += _number(found, "texts")
             truncated += _number(found, "truncated")
     return truncated / texts if texts else None

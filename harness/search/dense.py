@@ -23,6 +23,9 @@ ENGINES = ("auto", "numpy", "torch")
 """Who multiplies. `auto` takes torch where a model has loaded it, or where it is installed and the
 product is large enough to pay for loading it; else NumPy."""
 
+DISTANCES = {"euclidean": "euclidean", "manhattan": "cityblock"}
+"""Distances that can rank -> scipy's names of them."""
+
 WORTH_LOADING = 2e11
 """Multiplications and additions from which a GPU or a faster library outweighs the seconds that
 importing torch takes: some 2 s of NumPy on two cores."""
@@ -36,11 +39,13 @@ class DenseSearch:
     """How a search is run.
 
     `engine` is one of `ENGINES`; `device` is torch's (`cpu`, `cuda:0`; empty: the first GPU, or
-    the CPU). Products are accumulated in float32 whatever the device.
+    the CPU). Products are accumulated in float32 whatever the device. With a `distance`, one of
+    `DISTANCES`, the score is its negative, computed in float64.
     """
 
     engine: str = "auto"
     device: str = ""
+    distance: str = ""
 
 
 def search_dense(
@@ -64,7 +69,11 @@ def search_dense(
             fix="Queries and documents must be embedded by the same model.",
         )
     work = 2.0 * len(queries) * document_vectors.size
-    multiply = _multiplier(document_vectors, how or DenseSearch(), work)
+    chosen = how or DenseSearch()
+    if chosen.distance:
+        multiply = _negative_distance(document_vectors, chosen.distance)
+    else:
+        multiply = _multiplier(document_vectors, chosen, work)
     corpus = TopKRanker(document_ids)
     step = max(1, SCORE_BYTES // (4 * max(1, len(document_ids))))
     rankings: dict[str, Ranking] = {}
@@ -75,6 +84,24 @@ def search_dense(
             ids = tuple(map(document_ids.__getitem__, best.tolist()))
             rankings[qid] = Ranking(ids, scores[best])
     return Run(rankings)
+
+
+def _negative_distance(
+    document_vectors: FloatMatrix, distance: str
+) -> Callable[[FloatMatrix], FloatMatrix]:
+    """Return what turns query vectors `[b, d]` into negative distances, float32 `[b, n]`."""
+    if distance not in DISTANCES:
+        raise BadInput(f"distance {distance!r}", fix=f"Choose one of {', '.join(DISTANCES)}.")
+    import numpy as np
+    from scipy.spatial.distance import cdist
+
+    metric = DISTANCES[distance]
+
+    def score(queries: FloatMatrix) -> FloatMatrix:
+        scores: FloatMatrix = (-cdist(queries, document_vectors, metric)).astype(np.float32)
+        return scores
+
+    return score
 
 
 def _multiplier(

@@ -160,7 +160,13 @@ class EmbeddingRequests:
                 return Failure(Trouble.REPLY, reason, UNREADABLE_ATTEMPTS)
             return read_reply(payload, len(inputs), self._server)
 
-        outcome = self._client.post("embeddings", content, read, stop, attempts_on_500=attempts)
+        outcome = self._client.post(
+            "embeddings",
+            content,
+            read,
+            stop,
+            attempts_of=lambda failure: attempts if failure.status == 500 else failure.attempts,
+        )
         if isinstance(outcome, Reply):
             self._check_model(outcome.model)
             with self._lock:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import BadInput
 from harness.core.types import ROLES, Json, PromptFields, Role, VectorSpace
+from models.card import ModelCard
 from models.devices import CPU, compute_dtype, find_device
 from models.folders import FolderFacts, read_folder
-from models.prompts import render
+from models.prompts import escape_template, render
 from models.spec import ModelSpec
+from models.st_settings import check_dense
 from models.weights import Weights, find_weights
 
 if TYPE_CHECKING:
@@ -37,7 +40,7 @@ class SentenceTransformerEmbedder:
 
     def __init__(self, spec: ModelSpec) -> None:
         card, runtime = spec.card, spec.runtime
-        self.card = card
+        self._spec = spec
         self._runtime = runtime
         self._device = find_device(runtime.device)
         self._dtype = compute_dtype(runtime.dtype, card.dtype, self._device)
@@ -47,10 +50,41 @@ class SentenceTransformerEmbedder:
                 fix="Read that code; if you trust it, pass --trust-remote-code.",
             )
 
+    @cached_property
+    def card(self) -> ModelCard:
+        """Return the card; what nobody wrote or gave is taken from the model's settings files.
+
+        As `encode_query`, `encode_document` and `similarity` of sentence-transformers take them.
+        """
+        spec = self._spec
+        if not spec.from_settings:
+            return spec.card
+        facts = self._facts
+        if "pooling" not in spec.given:
+            check_dense(f"model {self.name!r}", facts.modules, facts.architectures)
+        similarity = spec.card.similarity or facts.similarity
+        taken: dict[str, Any] = {
+            "normalize": facts.normalizes or similarity in ("", "cosine"),
+            "similarity": "" if similarity in ("", "cosine", "dot") else similarity,
+            "query_instruction": escape_template(facts.query_prompt),
+            "document_instruction": escape_template(facts.document_prompt),
+        }
+        open_fields = {key: value for key, value in taken.items() if key not in spec.given}
+        unlike = {key for key, value in open_fields.items() if value != getattr(spec.card, key)}
+        sources = dict.fromkeys(sorted(unlike), "the model's config_sentence_transformers.json")
+        if "normalize" in unlike:
+            sources["normalize"] = "the model's modules.json"
+        return replace(spec.card, **open_fields, sources={**spec.card.sources, **sources})
+
+    @property
+    def similarity(self) -> str:
+        """Return how a query and a document are scored; see `ModelCard.similarity`."""
+        return self.card.similarity
+
     @property
     def name(self) -> str:
         """Return the card's name."""
-        return self.card.name
+        return self._spec.card.name
 
     @property
     def batch_tokens(self) -> int:
@@ -76,6 +110,7 @@ class SentenceTransformerEmbedder:
             "truncation_side": self._truncation_side,
             "dimension": self.card.dimension,
             "options": self._recipe_options,
+            **({"settings_from": dict(self.card.sources)} if self._taken_from_files else {}),
         }
 
     def instruction(self, role: Role, prompt_fields: PromptFields) -> str:
@@ -132,12 +167,17 @@ class SentenceTransformerEmbedder:
     @cached_property
     def _weights(self) -> Weights:
         """Return which weights these are."""
-        return find_weights(self.card, self._runtime.weights)
+        return find_weights(self._spec.card, self._runtime.weights)
 
     @cached_property
     def _facts(self) -> FolderFacts:
         """Return what the model's folder says of itself (from the hub: its settings only)."""
         return read_folder(self._weights.fetch(settings_only=True))
+
+    @property
+    def _taken_from_files(self) -> bool:
+        """Return True if settings files, and no card, decided more than a default does."""
+        return self._spec.from_settings and bool(self.card.sources)
 
     @cached_property
     def _pooling(self) -> str:

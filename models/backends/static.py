@@ -52,6 +52,11 @@ class StaticEmbedder:
         """Return the card's name."""
         return self.card.name
 
+    @property
+    def similarity(self) -> str:
+        """Return how a query and a document are scored; see `ModelCard.similarity`."""
+        return self.card.similarity
+
     @cached_property
     def identity(self) -> Mapping[str, Json]:
         """Return card, weights' hash and backend, and how they are run."""

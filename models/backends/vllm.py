@@ -47,8 +47,8 @@ class VllmEmbedder(SentenceTransformerEmbedder):
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
-        card = self.card
-        engine = self.card.options.get("engine", {})
+        card = spec.card
+        engine = card.options.get("engine", {})
         if not isinstance(engine, Mapping):
             raise BadInput(
                 f"model {card.name!r}: options.engine = {engine!r}", fix="It must be a table."

@@ -12,7 +12,7 @@ from harness.core.errors import BadInput, BudgetReached, ModelError
 from harness.core.protocols import Reporter
 from models.chat.defaults import ATTEMPTS, UNANSWERED_SHARE, UNUSABLE_SHARE
 from models.chat.journal import Journal, TokenTotals
-from models.chat.protocol import CONTEXT_OVERFLOW, ChatModel, ChatReply, ChatRequest
+from models.chat.protocol import CONTEXT_OVERFLOW, LENGTH, STOP, ChatModel, ChatReply, ChatRequest
 
 WINDOW = 8192
 """Requests that may be begun beyond the first one still unanswered: what is held in memory."""
@@ -176,7 +176,7 @@ class Dispatcher:
             with self.reporter.bar(shown, len(open_numbers), "replies") as advance:
                 for number, reply in zip(open_numbers, self.replies_in_order(asked), strict=True):
                     advance(1, tokens=reply.reply_tokens)
-                    result = _without_reply(reply, counts) or read(number, reply)
+                    result = _without_reply(reply, counts) or _cut(reply) or read(number, reply)
                     if not isinstance(result, UnusableReply):
                         values[number] = result
                     elif result is not _NO_REPLY:
@@ -244,6 +244,13 @@ class _State:
 
 _NO_REPLY = UnusableReply("no reply")
 _TOTALS = ("replies", "retried", "left_unusable")
+
+
+def _cut(reply: ChatReply) -> UnusableReply | None:
+    """Refuse a reply that did not end by itself: half a text is no text, nor a label."""
+    if reply.finish == STOP:
+        return None
+    return UnusableReply("cut_off" if reply.finish == LENGTH else reply.finish)
 
 
 def _without_reply(reply: ChatReply, counts: Counter[str]) -> UnusableReply | None:

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import json
 import queue
-import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from harness.core.errors import BadInput, ModelError
-from harness.core.http import Answer, Endpoint, Failure, HttpClient, Trouble
+from harness.core.http import Endpoint, Failure, HttpClient, Trouble
 from harness.core.retry import RetryPolicy
 from harness.core.secrets import NO_KEY, Secret
+from models.chat.completion import read_completion, request_body, says_overflow
 from models.chat.defaults import CONCURRENCY, DIALECTS, KEY_VARIABLES, TIMEOUT
 from models.chat.protocol import (
     CONTEXT_OVERFLOW,
-    LENGTH,
-    STOP,
     ChatReply,
     ChatRequest,
     Replies,
-    Sampling,
 )
 
-_OVERFLOW = ("context length", "context_length", "context window", "max_model_len", "too long")
+_REFUSING = (400, 413, 422, 500)
+"""Statuses with which servers answer a prompt that is too long (llama.cpp, LM Studio: 500)."""
 _FATAL = (Trouble.KEY, Trouble.CREDIT, Trouble.ADDRESS)
-_SHOWN = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +99,11 @@ class HttpChat:
         """Return the reply to one request, or why it was given up."""
         body = json.dumps(request_body(request, self._options.dialect)).encode()
         outcome = client.post(
-            "chat/completions", body, lambda answer: _reply(key, request, answer), stop
+            "chat/completions",
+            body,
+            lambda answer: read_completion(key, request, answer),
+            stop,
+            attempts_of=lambda failure: 1 if _is_overflow(failure) else failure.attempts,
         )
         return self._given_up(key, outcome) if isinstance(outcome, Failure) else outcome
 
@@ -115,12 +115,22 @@ class HttpChat:
                 fix="Check the address, --llm-model, and the key in "
                 f"{self._endpoint.key.variable or KEY_VARIABLES[0]}.",
             )
+        if _is_overflow(failure):
+            return ChatReply(key=key, text="", finish=CONTEXT_OVERFLOW)
         if failure.trouble is Trouble.REFUSED:
-            if any(word in failure.reason.lower() for word in _OVERFLOW):
-                return ChatReply(key=key, text="", finish=CONTEXT_OVERFLOW)
             hint = " (--llm-dialect openai leaves out settings that only vLLM knows)"
             return ChatReply(key=key, text="", error=f"the server {failure.reason}{hint}")
+        if failure.trouble is Trouble.REPLY and failure.attempts == 1:
+            raise ModelError(
+                f"{self._endpoint.host} {failure.reason}",
+                fix="Use an endpoint that answers with one JSON object holding a text.",
+            )
         return ChatReply(key=key, text="", error=f"after {failure.tries} tries: {failure.reason}")
+
+
+def _is_overflow(failure: Failure) -> bool:
+    """Return True if the server says that the prompt is too long: that is final."""
+    return failure.status in _REFUSING and says_overflow(failure.reason)
 
 
 class _Work:
@@ -161,64 +171,3 @@ class _Work:
             self.inbox.put(None)
         if close:
             self._client.close()
-
-
-def request_body(request: ChatRequest, dialect: str) -> dict[str, Any]:
-    """Return the body of a chat completion request."""
-    sampling = request.sampling
-    body: dict[str, Any] = {
-        "model": request.model,
-        "messages": [{"role": each.role, "content": each.content} for each in request.messages],
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "seed": request.seed,
-    }
-    if dialect == "openai":
-        return {**body, "max_completion_tokens": sampling.max_tokens}
-    return {**body, "max_tokens": sampling.max_tokens, **_extras(sampling, dialect)}
-
-
-def _extras(sampling: Sampling, dialect: str) -> dict[str, Any]:
-    """Return settings beyond the standard, as vLLM's or SGLang's server names them.
-
-    Templates that know thinking are told to leave it. vLLM takes `structured_outputs` with `choice`
-    or `regex` (0.12 and newer), SGLang a `regex` of its own and no choices.
-    """
-    extras: dict[str, Any] = {"chat_template_kwargs": {"enable_thinking": False}}
-    if sampling.top_k:
-        extras["top_k"] = sampling.top_k
-    if sampling.repetition_penalty != 1.0:
-        extras["repetition_penalty"] = sampling.repetition_penalty
-    if dialect == "sglang":
-        choices = "|".join(re.escape(choice) for choice in sampling.choices)
-        pattern = f"({choices})" if choices else sampling.pattern
-        if pattern:
-            extras["regex"] = pattern
-    elif sampling.choices:
-        extras["structured_outputs"] = {"choice": list(sampling.choices)}
-    elif sampling.pattern:
-        extras["structured_outputs"] = {"regex": sampling.pattern}
-    return extras
-
-
-def _reply(key: str, request: ChatRequest, answer: Answer) -> ChatReply | Failure:
-    """Return the reply in a completion's body; anything else is worth another try."""
-    try:
-        value = answer.json()
-        choice = value["choices"][0]
-        text = choice["message"].get("content") or ""
-        usage = value.get("usage") or {}
-        asked, given = usage.get("prompt_tokens"), usage.get("completion_tokens")
-        finish = LENGTH if choice.get("finish_reason") == "length" else STOP
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        return _unreadable(f"no chat completion in {answer.text[:_SHOWN]!r} ({error!r:.100})")
-    if not isinstance(text, str):
-        return _unreadable(f"the content is {text!r:.100}")
-    if isinstance(asked, int) and isinstance(given, int) and min(asked, given) >= 0:
-        return ChatReply(key, text, finish, asked, given)
-    characters = sum(len(each.content) for each in request.messages)
-    return ChatReply(key, text, finish, -(-characters // 4), -(-len(text) // 4), estimated=True)
-
-
-def _unreadable(reason: str) -> Failure:
-    return Failure(Trouble.REPLY, reason, attempts=0)

@@ -23,6 +23,7 @@ from harness.core.errors import BadInput, StoreError
 from harness.core.files import read_lines
 from harness.core.types import Json
 from models.chat.protocol import ChatReply, ChatRequest, request_json
+from models.chat.thinking import without_surrogates
 
 SYNC_SECONDS = 2.0
 """A line is handed to the system at once, so a killed process loses none of it; it is forced to
@@ -186,7 +187,8 @@ def reply_of(record: Mapping[str, Any]) -> ChatReply:
     prompt_tokens, reply_tokens = record["tokens"]
     return ChatReply(
         key=record["key"],
-        text=record["reply"]["text"],
+        # Journals of earlier versions may hold halves of surrogate pairs.
+        text=without_surrogates(record["reply"]["text"]),
         finish=record["reply"]["finish"],
         prompt_tokens=prompt_tokens,
         reply_tokens=reply_tokens,

@@ -62,7 +62,8 @@ class ChatRequest:
 class ChatReply:
     """What came back for the request `key`.
 
-    `finish` is `stop`, `length` or `context_overflow`. Token counts are the server's
+    `finish` is `stop`, `length`, `context_overflow`, or the server's own name of another end
+    (`content_filter`, …): only after `stop` is the text whole. Token counts are the server's
     (`estimated` where it gave none: a token per four characters). A reply with an `error` is no
     reply: the request was tried and given up, is not kept, and may be asked again.
     """

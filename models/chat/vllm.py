@@ -7,15 +7,15 @@ from itertools import islice
 from typing import Any
 
 from harness.core.errors import MissingExtra
+from models.chat.completion import finish_of
 from models.chat.protocol import (
     CONTEXT_OVERFLOW,
-    LENGTH,
-    STOP,
     ChatReply,
     ChatRequest,
     Replies,
     Sampling,
 )
+from models.chat.thinking import without_surrogates
 
 BATCH = 256
 """Requests handed over at once: what a killed run loses at most. The engine schedules within it."""
@@ -89,8 +89,8 @@ class VllmChat:
             reply = output.outputs[0]
             yield ChatReply(
                 key=key,
-                text=reply.text,
-                finish=LENGTH if reply.finish_reason == "length" else STOP,
+                text=without_surrogates(reply.text),
+                finish=finish_of(reply.finish_reason),
                 prompt_tokens=len(output.prompt_token_ids or ()),
                 reply_tokens=len(reply.token_ids),
             )
@@ -109,7 +109,10 @@ def _cpu_options() -> dict[str, Any]:
 
 def _messages(request: ChatRequest) -> list[dict[str, str]]:
     """Return a request's turns as the engine takes them."""
-    return [{"role": each.role, "content": each.content} for each in request.messages]
+    return [
+        {"role": each.role, "content": without_surrogates(each.content)}
+        for each in request.messages
+    ]
 
 
 def _sampling(sampling: Sampling, seed: int) -> Any:

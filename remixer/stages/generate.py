@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from harness.core.errors import BadInput
 from models.chat.dispatch import Dispatcher, StageReplies, UnusableReply
-from models.chat.protocol import LENGTH, ChatReply, ChatRequest
+from models.chat.protocol import ChatReply, ChatRequest
 from remixer.context import RemixRun, StagePlan, require_rows
 from remixer.prompt_builder import PromptBuilder
 from remixer.rows import QueryRow, SourceRow
@@ -35,8 +35,6 @@ def generate_queries(
 
     def read(number: int, reply: ChatReply) -> str | UnusableReply:
         text = clean_reply(reply.text)
-        if reply.finish == LENGTH:
-            return UnusableReply("cut_off")
         reason = why_unusable(text, text_of[sources[number].doc_id])
         return UnusableReply(reason) if reason else text
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from models.chat.dispatch import Dispatcher, StageReplies, UnusableReply
-from models.chat.protocol import LENGTH, ChatReply, ChatRequest
+from models.chat.protocol import ChatReply, ChatRequest
 from remixer.context import RemixRun, StagePlan, require_rows
 from remixer.prompt_builder import PromptBuilder
 from remixer.rows import QueryRow
@@ -32,8 +32,6 @@ def reason_queries(
 
     def read(number: int, reply: ChatReply) -> str | UnusableReply:
         text = clean_reply(reply.text)
-        if reply.finish == LENGTH:
-            return UnusableReply("cut_off")
         reason = why_unusable(text, queries[number].query)
         return UnusableReply(reason) if reason else text
 

@@ -6,8 +6,8 @@ import re
 import unicodedata
 from collections import Counter
 
-_THINK = re.compile(r"^.*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
-_OPEN_THINK = re.compile(r"^\s*<think(?:ing)?>.*\Z", re.DOTALL | re.IGNORECASE)
+from models.chat.thinking import control_token, without_thinking
+
 _FENCE = re.compile(r"^```[^\n`]*\n(.*)\n```$", re.DOTALL)
 _QUOTES = (('"', '"'), ("\u201c", "\u201d"), ("\u00ab", "\u00bb"))
 _WORD = re.compile(r"\w+")
@@ -20,15 +20,20 @@ COPIED_SHARE = 0.5
 
 _RUN = 5
 _SCRIPT_SHARE = 0.5
+_WRITTEN_TOGETHER = dict.fromkeys(
+    ("HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HALFWIDTH", "HANGUL", "BOPOMOFO", "IDEOGRAPHIC"),
+    "CJK",
+)
+"""Scripts that Japanese, Korean and Chinese mix within a sentence, by first words of names."""
 
 
 def clean_reply(text: str) -> str:
     """Return a reply without its thinking and without fences or quotes around the whole of it.
 
-    Everything up to the last closing think tag goes, as in the released code; thinking that was
-    never closed leaves nothing. Quotes go only as a pair with none of their kind inside.
+    Thinking goes as `models.chat.thinking` says; thinking that never ends leaves nothing. Quotes
+    go only as a pair with none of their kind inside.
     """
-    text = _OPEN_THINK.sub("", _THINK.sub("", text)).strip()
+    text = without_thinking(text)
     for _ in range(4):  # a fence around quotes, or the reverse
         before = text
         fenced = _FENCE.match(text)
@@ -47,11 +52,13 @@ def clean_reply(text: str) -> str:
 def why_unusable(text: str, source: str) -> str:
     """Return why a text cannot stand as a query written from `source`, or an empty text.
 
-    `empty`, `language` (another script than the source's) or `copied` (see `COPIED_RUN` and
-    `COPIED_SHARE`; the released code has no such checks).
+    `empty`, `control_token` (of a chat template), `language` (another script than the source's)
+    or `copied` (see `COPIED_RUN` and `COPIED_SHARE`; the released code has no such checks).
     """
     if not _WORD.search(text):
         return "empty"
+    if control_token(text) and not control_token(source):
+        return "control_token"
     if _main_script(text) != _main_script(source):
         return "language"
     return "copied" if _copied(text, source) else ""
@@ -93,7 +100,8 @@ def _main_script(text: str) -> str:
     }  # fmt: skip
     scripts: Counter[str] = Counter()
     for letter, count in letters.items():
-        scripts[unicodedata.name(letter, "").split(" ", 1)[0]] += count
+        script = unicodedata.name(letter, "").split(" ", 1)[0]
+        scripts[_WRITTEN_TOGETHER.get(script, script)] += count
     for script, count in scripts.most_common(1):
         return script if count > _SCRIPT_SHARE * scripts.total() else ""
     return ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,16 +40,11 @@ class Finished:
 @pytest.fixture(scope="session")
 def finished(small: Path, tmp_path_factory) -> Finished:
     """Run the small ablation once, as `rebench ablate` does; tests copy what they change."""
-    from harness.ablation.spec import read_spec
-    from harness.cli import ablate as command
-    from harness.core.settings import load_settings
+    import rebench
 
     folder = tmp_path_factory.mktemp("finished")
     root, store = folder / "out", folder / "results"
-    spec = command._restrict(read_spec(str(small)), "", "", "")
-    places = load_settings(folder, os.environ, cache=folder / "cache", results=store)
-    result = command._run(spec, command._dependencies(spec, places, root, ()), places, root)
-    command._show(result, root, as_json=False)
+    rebench.ablate(small, output=root, cache=folder / "cache", results=store)
     return Finished(small, root, store, json.loads((root / "report.json").read_text()))
 
 

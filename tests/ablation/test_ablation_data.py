@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 
 from harness.ablation.redapter import RedapterTrainer
 from harness.ablation.training_data import RemixData
-from harness.cli.ablate import _RemixModels
+from harness.api.session import open_session
+from harness.api.training import NamedModels
 from harness.core.errors import BadInput
 from harness.core.progress import SilentReporter
-from harness.core.settings import load_settings
 from harness.core.training_row import read_rows
 from tests.helpers.train_cases import write_training_rows
 
@@ -30,7 +28,7 @@ OPTIONS = {
 @pytest.fixture(scope="module")
 def maker(tmp_path_factory) -> RemixData:
     folder = tmp_path_factory.mktemp("data")
-    return RemixData(folder, None, _RemixModels(load_settings(folder, os.environ)))
+    return RemixData(folder, None, NamedModels(open_session(results=folder)))
 
 
 def made(maker: RemixData, **changes):
@@ -81,7 +79,7 @@ def test_difficulty_is_the_untrained_loss_on_the_rows_own_passages(small, tmp_pa
 
     rows = write_training_rows(tmp_path / "rows.jsonl", rows=5, tasks=1, seed=3)
     recipe = RedapterTrainer(str(small.parent / "recipe.toml")).recipe({}, "here")
-    maker = RemixData(tmp_path, None, _RemixModels(load_settings(tmp_path, os.environ)))
+    maker = RemixData(tmp_path, None, NamedModels(open_session(results=tmp_path)))
     options = {"path": str(rows), "difficulty": "base-loss"}
     assert not maker.is_ready(options, recipe)
     found = maker.make(options, recipe, SilentReporter())

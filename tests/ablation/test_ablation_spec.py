@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 
@@ -14,9 +12,9 @@ from harness.ablation.redapter import RedapterTrainer, launch_command
 from harness.ablation.spec import read_spec, restrict, shipped
 from harness.ablation.table import make_table
 from harness.ablation.values import MeasuredValues
-from harness.cli import ablate
+from harness.api.session import open_session
+from harness.api.training import dependencies
 from harness.compare.differences import QueryColumns
-from harness.core.settings import load_settings
 from redapter.config_file import read_config
 from results.published import load_published
 
@@ -24,7 +22,7 @@ PAIR = ("redapter", "infonce")
 
 
 def needs_of(spec, tmp_path):
-    return ablate._dependencies(spec, load_settings(tmp_path, os.environ), tmp_path, ())
+    return dependencies(spec, open_session(results=tmp_path), tmp_path, ())
 
 
 @pytest.mark.parametrize("name", sorted(shipped()))

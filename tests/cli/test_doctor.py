@@ -23,7 +23,7 @@ def test_what_is_missing_comes_with_its_install_line(monkeypatch, rebench):
     )
     rows = {row["extra"]: row for row in rebench("doctor", "--json").json["extras"]}
     assert rows["static"]["missing"] == "wordllama"
-    assert rows["static"]["install"] == "pip install 'rebench[static]'"
+    assert rows["static"]["install"] == "pip install 'rebench-retrieval[static]'"
     # dev asks for static by name, so it lacks the same package.
     assert "wordllama" in rows["dev"]["missing"]
 

@@ -25,7 +25,7 @@ def test_a_backend_that_is_absent_is_named_and_the_other_runs(rebench, monkeypat
     assert [row["backend"] for row in rows] == ["sentence-transformers", "vllm"]
     assert (rows[0]["state"], rows[0]["dtype"], rows[0]["dimension"]) == ("works", "float32", 384)
     assert rows[0]["alone"] == pytest.approx(1, abs=1e-5)
-    assert "pip install 'rebench[vllm]'" in rows[1]["state"]
+    assert "pip install 'rebench-retrieval[vllm]'" in rows[1]["state"]
     assert rows[1]["dimension"] is None
 
 

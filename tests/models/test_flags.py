@@ -21,6 +21,7 @@ VALUES = {
     "revision": "v1",
     "pooling": "cls",
     "normalize": False,
+    "similarity": "euclidean",
     "query_instruction": "q: ",
     "document_instruction": "d: ",
     "max_query_length": 6,

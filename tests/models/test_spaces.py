@@ -34,6 +34,7 @@ CHANGES = {
 }
 """Field of LoadOptions -> a value that changes vectors."""
 WITHOUT_EFFECT = {
+    "similarity": "how vectors are compared; whether they are scaled is a field of its own",
     "device": "where it runs changes rounding only; the number format is a field of its own",
     "batch_tokens": "how many texts share a batch",
     "backend": "chooses another class, whose spaces carry its name",
@@ -54,6 +55,7 @@ CARD_WITHOUT_EFFECT = {
     "backend": "chooses another class",
     "revision": "of a hub model: see test_a_revision_is_part_of_the_space",
     "dtype": "on a CPU the default is float32",
+    "similarity": "how vectors are compared; it is part of a retriever's identity",
     "title": "shown", "parameters": "shown", "licence": "shown", "languages": "shown",
     "family": "shown", "trained_on_bright": "shown", "sources": "shown",
 }  # fmt: skip

@@ -231,3 +231,69 @@ def test_addresses_that_cannot_be_used(url: str):
 def test_options_that_make_no_sense(wrong: dict):
     with pytest.raises(BadInput):
         ChatServerOptions(**wrong)
+
+
+def answered_with(server: ChatServer, **changes: object) -> None:
+    value = json.loads(completion("Half a sent"))
+    value["choices"][0].update(changes)
+    server.fault = lambda prompt, seed, number: Fault("body", body=json.dumps(value))
+
+
+def test_another_end_than_its_own_is_kept_by_its_name(server: ChatServer, tmp_path: Path):
+    answered_with(server, finish_reason="content_filter")
+    (reply,) = ask(http_chat(server.url), ["x"])
+    assert reply.finish == "content_filter"
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        dispatcher = Dispatcher(http_chat(server.url), journal, SilentReporter())
+        with pytest.raises(ModelError, match="content_filter 3"):
+            dispatcher.stage_replies(
+                "x", 1, lambda n, a: user_request("m", "x", SAMPLING, a), lambda n, r: r.text
+            )
+
+
+def test_content_in_parts_is_joined_without_its_thinking(server: ChatServer):
+    parts = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+        {"type": "text", "text": "A whole "},
+        {"type": "text", "text": "sentence."},
+    ]
+    answered_with(server, message={"content": parts})
+    (reply,) = ask(http_chat(server.url), ["x"])
+    assert (reply.text, reply.finish) == ("A whole sentence.", "stop")
+
+
+@pytest.mark.parametrize(
+    "body",
+    ['data: {"choices": []}\n\n', 'event: message\ndata: {}\n\n',
+     '{"choices": [{"message": {"content": [{"type": "image_url"}]}}]}'],
+)  # fmt: skip
+def test_streams_and_parts_without_text_are_said_at_once(server: ChatServer, body: str):
+    server.fault = lambda prompt, seed, number: Fault("body", body=body)
+    with pytest.raises(ModelError, match=r"streams its reply|no text"):
+        ask(http_chat(server.url, concurrency=1), ["x"])
+    assert sum(server.asked.values()) == 1
+
+
+def test_half_a_surrogate_pair_never_reaches_the_journal(server: ChatServer, tmp_path: Path):
+    body = completion("MARK").replace("MARK", "a \\ud835 b")
+    server.fault = lambda prompt, seed, number: Fault("body", body=body)
+    with Journal(tmp_path / "journal.jsonl") as journal:
+        dispatcher = Dispatcher(http_chat(server.url), journal, SilentReporter())
+        request = user_request("test-model", "x \ud835", SAMPLING, 1)
+        (reply,) = dispatcher.replies_in_order([request])
+        assert reply.text == "a \ufffd b"
+        assert journal.read(request.key).text == "a \ufffd b"
+    assert server.bodies[0]["messages"][0]["content"] == "x \ufffd"
+
+
+@pytest.mark.parametrize(("status", "counted"), [(400, True), (500, True), (404, False)])
+def test_llama_cpps_words_for_a_long_prompt(server: ChatServer, status: int, counted: bool):
+    said = '{"error": {"message": "the request exceeds the available context size"}}'
+    server.fault = lambda prompt, seed, number: Fault("status", status, body=said)
+    if counted:
+        (reply,) = ask(http_chat(server.url), ["long"])
+        assert (reply.finish, reply.error) == (CONTEXT_OVERFLOW, "")
+        assert sum(server.asked.values()) == 1
+    else:
+        with pytest.raises(ModelError):
+            ask(http_chat(server.url), ["long"])

@@ -1,0 +1,1 @@
+"""What commands call and notebooks import; `rebench.py` offers it as `rebench`."""
