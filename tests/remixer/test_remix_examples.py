@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.progress import SilentReporter
-from harness.core.types import Task
+from harness.core.types import Corpus, Task
 from harness.data.registry import TaskOptions, load_task
+from harness.data.stdlib.corpus import build_corpus
 from harness.data.stdlib.situations import read_situations
 from remixer.corpus import named_documents, only_documents
 from remixer.near_duplicates.index import NearDuplicates
@@ -32,6 +34,9 @@ WORDS = {
 }  # fmt: skip
 SLACK = 0.1
 """Words of a text with code in it can be counted in several ways."""
+for_this_python = pytest.mark.skipif(
+    sys.version_info[:2] != (3, 11), reason="the texts were written beside Python 3.11's entries"
+)
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +100,58 @@ def test_queries_do_not_name_their_source(written):
         and re.search(rf"\b{re.escape(name)}\b", query, re.IGNORECASE)
     }
     assert len(telling) <= 0.01 * len(written["generate"]), telling
+
+
+@pytest.fixture(scope="module")
+def entries() -> Corpus:
+    """Return every documented object, the sources and the answers of the task included."""
+    return build_corpus()
+
+
+def words_of(text: str) -> list[str]:
+    return re.findall(r"[A-Za-z0-9_]+", text)
+
+
+def runs_of(text: str, size: int = 8) -> set[tuple[str, ...]]:
+    words = [word.lower() for word in words_of(text)]
+    return {tuple(words[at : at + size]) for at in range(len(words) - size + 1)}
+
+
+def ordinary_words() -> set[str]:
+    lines = (Path(__file__).parent / "ordinary_words.txt").read_text("utf-8").splitlines()
+    return {word for line in lines if not line.startswith("#") for word in line.split()}
+
+
+def test_every_reasoning_is_a_text_of_its_own(written):
+    assert len(set(written["reason"].values())) == len(written["reason"]) == 437
+
+
+@for_this_python
+def test_reasonings_hold_no_name_of_a_documented_object(written, entries: Corpus):
+    """They were written from the query alone; a name in one would be the answer, recited."""
+    parts = {part for name in entries.ids for part in name.split(".")}
+    ordinary = ordinary_words()
+    for source, text in written["reason"].items():
+        dotted = set(re.findall(r"\w+(?:\.[A-Za-z_]\w*)+", text))
+        assert not dotted & set(entries.ids), (source, dotted)
+        names = {word for word in words_of(text) if word in parts and word.lower() not in ordinary}
+        assert not names, (source, names)
+        assert not re.search(r"`|\w_\w", text), source
+
+
+@for_this_python
+def test_reasonings_quote_no_entry(written, entries: Corpus):
+    quoted = set().union(*(runs_of(text) for text in entries.texts))
+    for source, text in written["reason"].items():
+        assert not runs_of(text) & quoted, source
+
+
+@for_this_python
+def test_every_ordinary_word_is_needed(written, entries: Corpus):
+    parts = {part for name in entries.ids for part in name.split(".")}
+    used = {word.lower() for text in written["reason"].values() for word in words_of(text)
+            if word in parts}  # fmt: skip
+    assert used == ordinary_words()
 
 
 def test_enough_sources_have_both_sides(written):
