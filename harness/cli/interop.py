@@ -173,7 +173,7 @@ def _raise_for(count: int, messages: list[str]) -> None:
     if count:
         raise BadInput(
             f"{count} {'file was' if count == 1 else 'files were'} left out, named above",
-            fix="Mend or remove what is named; all else is done.",
+            fix="Fix or remove what is named; all else is done.",
         )
 
 

@@ -73,6 +73,6 @@ def _print(found: Reproduction) -> None:
         print_aligned([dict(zip(names, row, strict=True)) for row in rows])
         print_text(f"{summary(source)}\n")
     if found.left_out:
-        print_text("not held against it, since they stand on other ground:")
+        print_text("not compared with it, since they are on other data:")
     for reason in found.left_out:
         print_wrapped(f"  {reason}")

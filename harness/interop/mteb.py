@@ -135,7 +135,7 @@ def _model(path: Path) -> str:
         try:
             told = json.loads(beside.read_text(encoding="utf-8"))
         except (ValueError, OSError) as error:
-            raise BadInput(f"{beside} cannot be read: {error}", fix="Mend or drop it.") from error
+            raise BadInput(f"{beside} cannot be read: {error}", fix="Fix or remove it.") from error
         if isinstance(told, dict) and isinstance(told.get("name"), str):
             return str(told["name"])
     folder = path.parent.parent.name

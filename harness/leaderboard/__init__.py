@@ -1,1 +1,1 @@
-"""The leaderboard: rows that stand on one ground, ranked, in several formats."""
+"""The leaderboard: rows on the same data, ranked, in several formats."""

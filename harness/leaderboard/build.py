@@ -48,7 +48,7 @@ def build_boards(sources: Sources, metric: str | None = None) -> tuple[Board, ..
     """Return the boards of all rows, none of them ranked by statistics yet.
 
     `metric` overrides each task's head metric; rows without it are left out. Rows that disagree
-    on the judgements, the documents or the queries of a task they share never stand on one board.
+    on the judgements, the documents or the queries of a task they share are never on one board.
     """
     rows: dict[Key, list[Row]] = {}
     for found in (
@@ -290,7 +290,7 @@ def _split_by_ground(rows: Sequence[Row]) -> list[list[Row]]:
 
 
 def _ground(rows: Iterable[Row]) -> str:
-    """Return six hex digits for what rows stand on together."""
+    """Return six hex digits for the data that rows share."""
     return sha256_json({of: ground for row in rows for of, ground in row.grounds.items()})[:6]
 
 

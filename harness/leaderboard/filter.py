@@ -26,7 +26,7 @@ class BoardFilter:
     families: frozenset[str] = frozenset()
 
     def wants(self, entry: Entry) -> bool:
-        """Tell whether an entry may stand on a chosen board, by its task and query set."""
+        """Tell whether an entry may be on a chosen board, by its task and query set."""
         tasks = {entry.task.name, entry.task.group}
         return (not self.tasks or not tasks.isdisjoint(self.tasks)) and (
             not self.query_sets or entry.task.query_set in self.query_sets

@@ -42,7 +42,7 @@ def board_notes(board: Board) -> tuple[str, ...]:
     notes = []
     if board.ground:
         notes.append(
-            "Boards of this name stand on different ground (judgements, documents or queries), so "
+            "Boards of this name are on different data (judgements, documents or queries), so "
             "their rows are not ranked together; `rebench compare` says what differs."
         )
     if board.fold is not None:

@@ -18,7 +18,7 @@ def reproduction_sections(found: Sequence[Reproduction]) -> Iterator[list[str]]:
             yield [escape(summary(source))]
         if each.left_out:
             yield [
-                f"Not held against {escape(each.system.label)}, since they stand on other ground:",
+                f"Not compared with {escape(each.system.label)}, since they are on other data:",
                 "",
                 *bullets(each.left_out),
             ]

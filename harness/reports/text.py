@@ -153,7 +153,10 @@ def _how(report: Report) -> list[list[str]]:
         if missing:
             facts.append(f"{system.label}: {missing} queries without a ranking, counted as 0")
     commands = [
-        (task, entry.command) for system in found.systems for task, entry in system.entries.items()
+        (task, entry.command)
+        for system in found.systems
+        for task, entry in system.entries.items()
+        if entry.command  # an object that was evaluated from Python has none
     ]
     lines = [*command_lines(commands), shlex.join(report.command)]
     return [

@@ -152,7 +152,7 @@ def test_reproduce_holds_each_task_against_its_source(rebench, tmp_path: Path) -
     done = rebench("reproduce", "bm25")
     assert done.code == 0, done.err
     assert "gold: current" in done.out
-    assert "not held against it" in done.out
+    assert "not compared with it" in done.out
     value = rebench("reproduce", "bm25", "--json").json
     source = next(each for each in value["sources"] if "ReasonEmbed" in each["source"])
     lines = {line["task"]: line for line in source["lines"]}
