@@ -14,12 +14,12 @@ from harness.cli.options import (
     QueriesOption,
     ResultsOption,
     command_line,
-    settings_from,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from harness.compare.selection import NamedTasks
     from harness.core.settings import Settings
     from harness.core.types import Task
     from harness.pipelines.rerank import PairScorer
@@ -78,8 +78,10 @@ def run(
 
     Example: rebench rerank bm25 --with BAAI/bge-reranker-v2-m3 --depth 100 --tasks stdlib
     """
+    from harness.api.session import open_session
     from harness.cli.console import print_outcomes
     from harness.cli.progress import reporter_for_stderr
+    from harness.compare.selection import named_tasks
     from harness.derived import EntryReader
     from harness.evaluate import EvalConfig
     from harness.pipelines.parts import PartSource, find_parts
@@ -87,17 +89,18 @@ def run(
     from harness.pipelines.rerank_entry import RerankNeeds, rerank
 
     how = RerankSettings(depth, blend, norm, tail, long)
-    settings = settings_from(results=results, data=data, cache=cache)
+    reporter = reporter_for_stderr()
+    session = open_session(results=results, data=data, cache=cache, progress=reporter)
+    settings, entries = session.settings, session.entries()
     if model.startswith(("http://", "https://")):
         scorer = _served(model, server_model, api_key_env, max_length, device)
     else:
         scorer = _local(model, server_model, api_key_env, max_length, device)
-    store, entries = shared.opened(settings)
-    named = shared.named_tasks(tasks, entries)
-    reader, reporter = EntryReader(store), reporter_for_stderr()
+    named = named_tasks(tasks, entries)
+    reader = EntryReader(session.store)
     load = _loader(settings, named, queries)
     source = PartSource(entries, reader, load, reporter, query_set)
-    parts = find_parts([name_or_run], shared.entry_filter(named, query_set), source, least=1)
+    parts = find_parts([name_or_run], named.only(query_set), source, least=1)
     needs = RerankNeeds(reader, load, settings.cache_dir, reporter)
     config = EvalConfig(force=force, command=command_line())
     found = rerank(parts, scorer, how, needs, config, name)
@@ -133,7 +136,7 @@ def _local(name: str, served: str, variable: str, max_length: int, device: str) 
     return CrossEncoderReranker(reranker_card(name), device=device, max_length=max_length)
 
 
-def _loader(settings: Settings, named: shared.Named, queries: str) -> Callable[[str], Task]:
+def _loader(settings: Settings, named: NamedTasks, queries: str) -> Callable[[str], Task]:
     """Return what loads a task with its documents, each once."""
     from functools import cache
 
