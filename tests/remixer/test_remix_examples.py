@@ -18,6 +18,7 @@ from harness.core.types import Corpus, Task
 from harness.data.registry import TaskOptions, load_task
 from harness.data.stdlib.corpus import build_corpus
 from harness.data.stdlib.situations import read_situations
+from harness.data.trec import read_run
 from remixer.corpus import named_documents, only_documents
 from remixer.near_duplicates.index import NearDuplicates
 from remixer.prompt_builder import PromptBuilder
@@ -152,6 +153,18 @@ def test_every_ordinary_word_is_needed(written, entries: Corpus):
     used = {word.lower() for text in written["reason"].values() for word in words_of(text)
             if word in parts}  # fmt: skip
     assert used == ordinary_words()
+
+
+@pytest.mark.parametrize("name", ["stdlib-fused.trec.gz", "stdlib-minilm.trec.gz"])
+def test_every_listed_candidate_is_judged(written, name: str):
+    run = read_run(EXAMPLES / name)
+    assert set(run.rankings) == sources("stdlib-training-sources.txt")
+    mined = named_documents(EXAMPLES / "stdlib-documents.txt.gz")
+    for source, ranking in run.rankings.items():
+        assert source not in ranking.doc_ids
+        assert 0 < len(ranking) <= 10
+        assert mined.issuperset(ranking.doc_ids)
+        assert all((source, candidate) in written["annotate"] for candidate in ranking.doc_ids)
 
 
 def test_enough_sources_have_both_sides(written):
