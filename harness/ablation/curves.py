@@ -13,7 +13,17 @@ from harness.ablation.execute import RunResult
 from harness.core.files import read_jsonl
 from harness.stats.samples import Values
 
-KEYS = ("loss", "plain_loss", "ri_q10", "ri_q25", "ri_q50", "ri_q75", "ri_q90", "ess_share")
+KEYS = (
+    "loss",
+    "plain_loss",
+    "ri_q10",
+    "ri_q25",
+    "ri_q50",
+    "ri_q75",
+    "ri_q90",
+    "ess_share",
+    "at_cap",
+)
 """What is drawn; `ess_share` is the weights' effective sample size over the queries of the step."""
 
 

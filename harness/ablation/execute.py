@@ -68,7 +68,15 @@ class Executor:
         """Return the reference model's entries by task, measured if they are not stored."""
         if not self.spec.reference.model:
             return {}
-        return self._measure(self.needs.retriever(self.spec.reference.model, None)).entries
+        retriever = self.needs.retriever(self.spec.reference.model, None)
+        return self._measure(retriever, [*self.tasks, *self._held_out(0)]).entries
+
+    def _held_out(self, fold: int) -> Sequence[Task]:
+        return self.needs.folds().tasks(fold) if self.spec.folds.count else ()
+
+    def _tasks_of(self, run: TrainingRun) -> Sequence[Task]:
+        """Return what a run is measured on: the queries held out of it, or the named tasks."""
+        return self._held_out(run.fold) if run.fold else self.tasks
 
     def run_all(self, runs: Sequence[TrainingRun]) -> tuple[RunResult, ...]:
         """Train and measure every run, and return how each ended.
@@ -82,7 +90,8 @@ class Executor:
         start = time.monotonic()
         for number, run in enumerate(runs, start=1):
             # Notes and no bar: training and encoding have bars of their own, and two would mix.
-            where = f"run {number} of {len(runs)}, {run.variant} with seed {run.seed}"
+            fold = f", fold {run.fold}" if run.fold else ""
+            where = f"run {number} of {len(runs)}, {run.variant} with seed {run.seed}{fold}"
             note(f"{where}: {run.inputs.steps} steps")
             result = self._run(run)
             results.append(result)
@@ -124,17 +133,20 @@ class Executor:
         one model among many would fill the user's cache and are never asked for again.
         """
         cache = run.folder(self.workspace.root) / "vectors"
-        inner = self.needs.retriever(str(trained.model), cache)
-        code = self.needs.trainer.code
-        measured = self._measure(RunRetriever(inner, run, self.spec.name, code))
+        if trained.head is not None:
+            inner = self.needs.head(trained.head)
+        else:
+            inner = self.needs.retriever(str(trained.model), cache)
+        retriever = RunRetriever(inner, run, self.spec.name, self.needs.trainer.code)
+        measured = self._measure(retriever, self._tasks_of(run))
         shutil.rmtree(cache, ignore_errors=True)
         return measured
 
-    def _measure(self, retriever: Retriever) -> Measured:
+    def _measure(self, retriever: Retriever, tasks: Sequence[Task]) -> Measured:
         config = EvalConfig(command=self.workspace.command)
         store, reporter = self.workspace.store, self.needs.reporter
         evaluations = {
-            task.name: evaluate(retriever, task, store, config, reporter) for task in self.tasks
+            task.name: evaluate(retriever, task, store, config, reporter) for task in tasks
         }
         return Measured(
             {name: each.entry for name, each in evaluations.items()},
@@ -148,7 +160,7 @@ class Executor:
         scores = ", ".join(
             f"{task.name} {task.head_metric} "
             f"{result.entries[task.name].metrics[task.head_metric]:.4f}"
-            for task in self.tasks
+            for task in self._tasks_of(result.run)
         )
         return f"{scores} ({'reused' if result.reused else 'trained and measured'})"
 

@@ -25,8 +25,10 @@ def scope_title(spec: AblationSpec, task: str) -> str:
 
 def findings(spec: AblationSpec, table: AblationTable) -> list[str]:
     """Return a sentence or two per comparison over all that was measured."""
+    several = len({each.task for each in table.headline(spec)}) > 1
     return [
-        verdict(
+        (f"On {each.task}: " if several else "")
+        + verdict(
             replace(
                 each.difference,
                 a=spec.title_of(each.difference.a),

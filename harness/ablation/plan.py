@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.ablation.ports import Dependencies, RunInputs, TrainingData
-from harness.ablation.records import known_seconds, read_record
+from harness.ablation.records import known_detectable, known_seconds, read_record
 from harness.ablation.spec import AblationSpec, Variant
 from harness.core.errors import BadInput, DataUnavailable
 from harness.core.hashing import sha256_file, sha256_json
@@ -23,10 +23,14 @@ DIGITS = 16
 
 @dataclass(frozen=True, slots=True)
 class TrainingRun:
-    """One training to be: `name` is the model's, `key` the hash of recipe, data, code and seed."""
+    """One training to be: `name` is the model's, `key` the hash of recipe, data, code and seed.
+
+    `fold` is the one held out (0: none).
+    """
 
     variant: str
     seed: int
+    fold: int
     name: str
     recipe: RunConfig
     inputs: RunInputs
@@ -53,9 +57,11 @@ def check_variants(spec: AblationSpec, needs: Dependencies) -> dict[str, RunConf
     return recipes
 
 
-def run_recipe(recipe: RunConfig, spec: AblationSpec, variant: str, seed: int) -> RunConfig:
+def run_recipe(
+    recipe: RunConfig, spec: AblationSpec, variant: str, seed: int, fold: int
+) -> RunConfig:
     """Return a variant's recipe with the run's name and seed."""
-    name = f"{spec.name}-{variant}-s{seed}"
+    name = f"{spec.name}-{variant}-s{seed}" + (f"-f{fold}" if fold else "")
     return replace(recipe, name=name, train=replace(recipe.train, seed=seed))
 
 
@@ -71,19 +77,33 @@ def plan_runs(spec: AblationSpec, needs: Dependencies) -> tuple[TrainingRun, ...
     Raises `BadInput` for variants that cannot be followed, and for two that are the same.
     """
     recipes = check_variants(spec, needs)
-    data: dict[str, TrainingData] = {}
-    for name, recipe in recipes.items():
-        data[name] = _training_data(spec, name, recipe, needs)
-        if data_options(spec, spec.variants[name]):
-            path = replace(recipe.data, path=str(data[name].path))
-            recipes[name] = replace(recipe, data=path)
-    runs = [
-        _run(name, seed, run_recipe(recipes[name], spec, name, seed), data[name], needs)
-        for seed in spec.seeds
-        for name in spec.variants
-    ]
+    data = {
+        (name, fold): each
+        for name, recipe in recipes.items()
+        for fold, each in _fold_data(spec, name, recipe, needs).items()
+    }
+    runs = []
+    for seed in spec.seeds:
+        for (name, fold), rows in data.items():
+            recipe = run_recipe(recipes[name], spec, name, seed, fold)
+            if rows.path != Path(recipe.data.path):
+                recipe = replace(recipe, data=replace(recipe.data, path=str(rows.path)))
+            inputs = needs.trainer.prepare(recipe)
+            key = sha256_json({"code": needs.trainer.code, "run": inputs.identity})
+            runs.append(TrainingRun(name, seed, fold, recipe.name, recipe, inputs, rows, key))
     _refuse_twins(runs, spec)
     return tuple(runs)
+
+
+def _fold_data(
+    spec: AblationSpec, name: str, recipe: RunConfig, needs: Dependencies
+) -> dict[int, TrainingData]:
+    """Return fold -> the rows that a variant trains on."""
+    data = _training_data(spec, name, recipe, needs)
+    if not spec.folds.count:
+        return {0: data}
+    folds = needs.folds()
+    return {fold: _hashed(folds.training_data(data, fold)) for fold in spec.fold_numbers}
 
 
 def _training_data(
@@ -95,15 +115,11 @@ def _training_data(
         data = needs.data.make(options, recipe, needs.reporter)
     else:
         data = TrainingData(Path(recipe.data.path))
+    return _hashed(data)
+
+
+def _hashed(data: TrainingData) -> TrainingData:
     return replace(data, sha256=sha256_file(data.path)) if data.path.is_file() else data
-
-
-def _run(
-    variant: str, seed: int, recipe: RunConfig, data: TrainingData, needs: Dependencies
-) -> TrainingRun:
-    inputs = needs.trainer.prepare(recipe)
-    key = sha256_json({"code": needs.trainer.code, "run": inputs.identity})
-    return TrainingRun(variant, seed, recipe.name, recipe, inputs, data, key)
 
 
 def _refuse_twins(runs: Sequence[TrainingRun], spec: AblationSpec) -> None:
@@ -148,6 +164,7 @@ class PlannedRun:
 
     variant: str
     seed: int
+    fold: int
     state: str
     rows: int | None
     steps: int | None
@@ -159,12 +176,15 @@ class Preview:
     """All runs, whether the data exists already, and the seconds that the rest will take.
 
     `seconds` is `None` if no run of this ablation has been measured on this machine yet.
+    `detectable` is the smallest difference that the last report in this folder could see at the
+    level of Holm's first step, as a fraction: the largest over its comparisons.
     """
 
     runs: tuple[PlannedRun, ...]
     data_made: bool
     seconds: float | None
     needs: tuple[str, ...]
+    detectable: float | None = None
 
 
 def preview(spec: AblationSpec, needs: Dependencies, root: Path) -> Preview:
@@ -174,7 +194,7 @@ def preview(spec: AblationSpec, needs: Dependencies, root: Path) -> Preview:
     """
     recipes = check_variants(spec, needs)
     options = {name: data_options(spec, variant) for name, variant in spec.variants.items()}
-    made = all(
+    made = (not spec.folds.count or needs.folds_ready()) and all(
         not options[name] or needs.data.is_ready(options[name], recipe)
         for name, recipe in recipes.items()
     )
@@ -184,7 +204,8 @@ def preview(spec: AblationSpec, needs: Dependencies, root: Path) -> Preview:
         made, rows = False, _unmade(spec)
     left = sum(row.state != "finished" for row in rows)
     known = known_seconds(root)
-    return Preview(rows, made, None if known is None else left * known, spec.needs.facts)
+    seconds = None if known is None else left * known
+    return Preview(rows, made, seconds, spec.needs.facts, known_detectable(root))
 
 
 def _planned(spec: AblationSpec, needs: Dependencies, root: Path) -> tuple[PlannedRun, ...]:
@@ -198,8 +219,9 @@ def _planned(spec: AblationSpec, needs: Dependencies, root: Path) -> tuple[Plann
             state = "failed before" if record.failure else "finished"
         elif folder.is_dir():
             state = "begun"
+        inputs = run.inputs
         rows.append(
-            PlannedRun(run.variant, run.seed, state, run.inputs.rows, run.inputs.steps, run.key)
+            PlannedRun(run.variant, run.seed, run.fold, state, inputs.rows, inputs.steps, run.key)
         )
     return tuple(rows)
 
@@ -207,7 +229,8 @@ def _planned(spec: AblationSpec, needs: Dependencies, root: Path) -> tuple[Plann
 def _unmade(spec: AblationSpec) -> tuple[PlannedRun, ...]:
     """Return the runs while their data is not made, so that their keys are not known."""
     return tuple(
-        PlannedRun(name, seed, "to do", None, None, None)
+        PlannedRun(name, seed, fold, "to do", None, None, None)
         for seed in spec.seeds
         for name in spec.variants
+        for fold in spec.fold_numbers
     )

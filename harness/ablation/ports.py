@@ -34,6 +34,7 @@ class RunInputs:
 class TrainedRun:
     """A finished training: the model's folder and its step log.
 
+    `head` is the file of a trained layer, if that is all that was trained; there is no model then.
     The log is JSONL, a line a step, with `step` and any of: `loss`, `plain_loss` (mean L_q, in
     nats), `ess` and `queries`, `ri_q10` … `ri_q90`, `weight_q10` … `weight_max`.
     """
@@ -41,6 +42,7 @@ class TrainedRun:
     model: Path
     log: Path
     steps: int
+    head: Path | None = None
 
 
 class Trainer(Protocol):
@@ -94,12 +96,29 @@ RetrieverFactory: TypeAlias = Callable[[str, Path | None], Retriever]
 """A model's name or folder, and the folder for its vectors (`None`: the user's own cache)."""
 
 
+class QueryFolds(Protocol):
+    """Queries held out by fold; fold 0 stands for all of them."""
+
+    def tasks(self, fold: int) -> tuple[Task, ...]:
+        """Return the tasks that a fold is measured on."""
+
+    def training_data(self, data: TrainingData, fold: int) -> TrainingData:
+        """Return the rows that may be trained on with a fold held out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """Everything an ablation is handed; `load_task` returns a named task with its documents."""
+    """Everything an ablation is handed; `load_task` returns a named task with its documents.
+
+    `head` makes the retriever of a trained layer; `folds` makes the held-out queries of an
+    ablation that has some, and `folds_ready` returns whether that takes no work.
+    """
 
     trainer: Trainer
     data: DataProvider
     retriever: RetrieverFactory
     load_task: Callable[[str], Task]
     reporter: Reporter
+    head: Callable[[Path], Retriever]
+    folds: Callable[[], QueryFolds]
+    folds_ready: Callable[[], bool]

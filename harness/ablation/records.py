@@ -13,6 +13,7 @@ from harness.core.files import read_json, write_text
 from harness.core.types import Json
 
 RECORD = "ablation.json"
+REPORT_DATA = "report.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,15 @@ def write_record(folder: Path, record: RunRecord) -> None:
     values: Mapping[str, Json] = asdict(record)
     document = with_checksum(values)
     write_text(folder / RECORD, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+
+
+def known_detectable(root: Path) -> float | None:
+    """Return the largest `detectable_corrected` of the comparisons in an ablation's report."""
+    path = root / REPORT_DATA
+    if not path.is_file():
+        return None
+    listed = [each.get("detectable_corrected") for each in read_json(path)["differences"]]
+    return max((value for value in listed if value is not None), default=None)
 
 
 def known_seconds(root: Path) -> float | None:

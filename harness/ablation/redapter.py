@@ -19,6 +19,8 @@ from harness.core.protocols import Reporter
 from harness.core.types import Json
 
 if TYPE_CHECKING:
+    from harness.ablation.head import CachedVectors
+    from redapter.checkpoints import TrainingFolder
     from redapter.config import RunConfig
     from redapter.data import TrainingSet
 
@@ -37,11 +39,15 @@ NAMES = (("", "name"), ("card", "title"))
 class RedapterTrainer:
     """`harness.ablation.ports.Trainer` on `redapter.train`; `base` is a recipe's name or file.
 
-    `settings` are `key=value` texts put over the base for every variant.
+    `settings` are `key=value` texts put over the base for every variant; `vectors` are those that
+    heads are trained on.
     """
 
-    def __init__(self, base: str, settings: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, base: str, settings: tuple[str, ...] = (), vectors: CachedVectors | None = None
+    ) -> None:
         self.base = base
+        self.vectors = vectors
         self.settings = settings
         self._rows: dict[str, TrainingSet] = {}
 
@@ -97,6 +103,8 @@ class RedapterTrainer:
         from redapter.train import train
 
         run = TrainingFolder(folder)
+        if recipe.model.train == "head" and self.vectors is not None:
+            return self._train_head(recipe, run, self.vectors, reporter)
         if not run.finished:
             if _gpus(recipe) > 1:
                 _launch(self.base, recipe, folder, _gpus(recipe))
@@ -105,6 +113,33 @@ class RedapterTrainer:
                     train(recipe, folder, reporter, resume=True)
         lines = run.log.read_text(encoding="utf-8").splitlines()
         return TrainedRun(run.model, run.log, len(lines))
+
+    def _train_head(
+        self, recipe: RunConfig, run: TrainingFolder, vectors: CachedVectors, reporter: Reporter
+    ) -> TrainedRun:
+        """Train a layer on cached vectors and keep only that, not a whole encoder for each run."""
+        from harness.ablation.head import HEAD_FILE, write_head
+        from harness.core.progress import SilentReporter
+        from redapter.batches import plan_run
+        from redapter.collate import DrawnRows
+        from redapter.head import train_head
+
+        path = run.path / HEAD_FILE
+        rows = self._examples(recipe)
+        train = recipe.train
+        plan = plan_run(
+            rows.examples,
+            recipe.batch,
+            seed=train.seed,
+            epochs=train.epochs,
+            max_steps=train.max_steps,
+        )
+        if not path.is_file():
+            vectors.check(recipe)
+            run.path.mkdir(parents=True, exist_ok=True)
+            drawn = DrawnRows(rows.examples, plan.steps, train.seed)
+            write_head(path, train_head(recipe, drawn, vectors, run, SilentReporter()))
+        return TrainedRun(run.model, run.log, len(plan.steps), path)
 
     def drop_checkpoints(self, folder: Path) -> None:
         """Remove the checkpoints of a finished run: three times its weights each."""

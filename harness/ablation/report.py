@@ -7,6 +7,9 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
+from harness.ablation.curves import Curves
 from harness.ablation.figures import alt_text, draw
 from harness.ablation.findings import (
     cautions,
@@ -185,9 +188,11 @@ def _training(ablation: AblationResult, figures: Mapping[str, object]) -> list[l
                     f"{own[0].run.inputs.steps:,}",
                     f"{_mean([each.record.train_seconds for each in own]):.1f}",
                     f"{_mean([each.record.measure_seconds for each in own]):.1f}",
+                    *_weights_cells(ablation.curves.get(name)),
                 )
             )
-    heads = ("variant", "runs", "rows", "steps", "training, s a run", "measuring, s a run")
+    heads = ("variant", "runs", "rows", "steps", "training, s a run", "measuring, s a run",
+             "weights at κ", "effective sample")  # fmt: skip
     words = (
         "Curves are means over seeds, smoothed over a twelfth of the steps; bands go from the "
         "least to the most of the seeds. The loss shown is the plain InfoNCE loss of the batch, "
@@ -196,6 +201,17 @@ def _training(ablation: AblationResult, figures: Mapping[str, object]) -> list[l
     )
     losses, weights = (_shown(name, ablation, figures) for name in ("losses", "weights"))
     return [table(heads, rows), [words] if losses or weights else [], losses, weights]
+
+
+def _weights_cells(curves: Curves | None) -> tuple[str, str]:
+    """Return the share of queries at the cap, and the effective sample, over weighted steps."""
+    if curves is None or "at_cap" not in curves.values:
+        return numbers.DASH, numbers.DASH
+    capped, even = curves.values["at_cap"], curves.values["ess_share"]
+    weighted = ~np.isnan(capped)
+    return numbers.percent(round(float(capped[weighted].mean()), 3)), numbers.percent(
+        round(float(even[weighted].mean()), 3)
+    )
 
 
 def _mean(values: Sequence[float]) -> float:

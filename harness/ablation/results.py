@@ -129,6 +129,7 @@ def _run_json(result: RunResult) -> dict[str, Any]:
     return {
         "variant": result.run.variant,
         "seed": result.run.seed,
+        "fold": result.run.fold,
         "model": result.run.name,
         "key": result.run.key,
         "data": result.run.inputs.data,

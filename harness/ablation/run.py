@@ -68,11 +68,11 @@ def published_rows(models: Sequence[str]) -> tuple[PublishedRow, ...]:
 
 def _twins(results: Sequence[RunResult]) -> list[str]:
     """Return a note for variants of unequal recipes that ended in the very same numbers."""
-    by_variant: dict[str, dict[int, tuple[str, ...]]] = {}
+    by_variant: dict[str, dict[tuple[int, int], tuple[str, ...]]] = {}
     for each in results:
         if not each.failed:
             weights = tuple(str(_weights(entry)) for entry in each.entries.values())
-            by_variant.setdefault(each.run.variant, {})[each.run.seed] = weights
+            by_variant.setdefault(each.run.variant, {})[each.run.seed, each.run.fold] = weights
     names = list(by_variant)
     return [
         f"{one} and {other} ended in the same weights for every seed: their recipes differ in "
@@ -84,7 +84,9 @@ def _twins(results: Sequence[RunResult]) -> list[str]:
 
 
 def _weights(entry: Entry) -> object:
-    """Return the weights' identity as an entry has it."""
+    """Return the identity of an entry's weights."""
+    if "head" in entry.identity:
+        return entry.identity["head"]
     model = entry.identity.get("model")
     return model.get("weights") if isinstance(model, Mapping) else entry.identity_hash
 

@@ -44,6 +44,26 @@ class ReferenceModel:
 
 
 @dataclass(frozen=True, slots=True)
+class Folds:
+    """The written queries of `data`, held out by fold; `count` 0: they are not measured.
+
+    `pool` names retrievers, as in `eval --model`: what they mine and what was judged of it makes
+    the gold documents. Raises `BadInput`.
+    """
+
+    count: int = 0
+    pool: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a single fold, and folds without a pool."""
+        if self.count < 0 or self.count == 1 or bool(self.count) != bool(self.pool):
+            raise BadInput(
+                f"folds.count = {self.count}, folds.pool = {list(self.pool)}",
+                fix="Give two folds or more and the retrievers whose candidates were judged.",
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class Needs:
     """What a machine must have: CUDA devices, hub repositories (`datasets/` in front of sets).
 
@@ -82,6 +102,7 @@ class AblationSpec:
     reference: ReferenceModel = field(default_factory=ReferenceModel)
     published: tuple[str, ...] = ()
     needs: Needs = field(default_factory=Needs)
+    folds: Folds = field(default_factory=Folds)
 
     def __post_init__(self) -> None:
         """Check names, counts and that what is compared exists."""
@@ -90,8 +111,10 @@ class AblationSpec:
                 raise BadInput(
                     f"the name {name!r}", fix="Use small letters, digits, dots and hyphens."
                 )
-        if not self.variants or not self.tasks:
+        if not self.variants or not (self.tasks or self.folds.count):
             raise BadInput("no variant or no task", fix="Write [variants.NAME] tables and tasks.")
+        if self.folds.count and not self.data:
+            raise BadInput("folds without data", fix="Say in [data] how the queries are written.")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
             raise BadInput(f"seeds = {list(self.seeds)}", fix="Give different numbers from 0.")
         if self.baseline not in self.variants:
@@ -108,6 +131,15 @@ class AblationSpec:
                 raise UnknownName(
                     "side of a comparison", name, self.sides, listing=_listing(self.sides)
                 )
+
+    @property
+    def fold_numbers(self) -> tuple[int, ...]:
+        """Return the folds that each variant and seed is trained for; 0: on all rows.
+
+        The run on all rows is measured on `tasks`, the others on the queries held out.
+        """
+        every = (0,) if self.tasks else ()
+        return (*every, *range(1, self.folds.count + 1))
 
     @property
     def sides(self) -> tuple[str, ...]:

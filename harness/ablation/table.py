@@ -92,15 +92,19 @@ class AblationTable:
     skipped: tuple[tuple[str, str], ...] = ()
 
     def headline(self, spec: AblationSpec) -> tuple[SeededDifference, ...]:
-        """Return the differences over all that was measured, one per pair."""
-        wanted = OVERALL if len(spec.tasks) > 1 else None
+        """Return the differences over all tasks, one per pair; on each task if there are folds."""
+        wanted = OVERALL if len(spec.tasks) > 1 and not spec.folds.count else None
         return tuple(each for each in self.differences if wanted is None or each.task == wanted)
 
 
-def scopes(values: MeasuredValues) -> tuple[str, ...]:
-    """Return the tasks and, if there are several, all together."""
+def scopes(spec: AblationSpec, values: MeasuredValues) -> tuple[str, ...]:
+    """Return the tasks and, if there are several, all together.
+
+    Queries held out by fold are measured twice, with and without their source as gold, so there is
+    no mean over tasks then.
+    """
     tasks = tuple(dict.fromkeys(values.columns.tasks))
-    return (*tasks, OVERALL) if len(tasks) > 1 else tasks
+    return (*tasks, OVERALL) if len(tasks) > 1 and not spec.folds.count else tasks
 
 
 def make_table(
@@ -115,7 +119,7 @@ def make_table(
         if not pair.seeds:
             skipped.append((one, other))
             continue
-        differences += [pair.difference(scope) for scope in scopes(values)]
+        differences += [pair.difference(scope) for scope in scopes(spec, values)]
         by_bin += [pair.bin_difference(name, columns) for name, columns in bins.items()]
     return AblationTable(
         means=_means(spec, values),
@@ -226,7 +230,7 @@ class _Pair:
 def _means(spec: AblationSpec, values: MeasuredValues) -> tuple[SideMean, ...]:
     """Return every side's means on every task and on all."""
     means = []
-    for scope in scopes(values):
+    for scope in scopes(spec, values):
         tasks = values.columns.tasks if scope == OVERALL else None
         if values.reference is not None:
             title = spec.reference.title

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from harness.ablation.folds import WrittenQueries, WrittenQuery
 from harness.ablation.ports import TrainingData
 from harness.core.errors import BadInput
 from harness.core.protocols import Reporter, Retriever
+from harness.core.types import Corpus
 
 if TYPE_CHECKING:
     from harness.core.types import Task
@@ -132,10 +134,45 @@ class RemixData:
         facts = {**data.facts, "difficulty": "InfoNCE loss of the untrained base on the row"}
         return TrainingData(rated, facts=facts)
 
+    def written(
+        self, options: Mapping[str, Any], pool: Sequence[str], reporter: Reporter
+    ) -> WrittenQueries:
+        """Return the written queries with the judgements of what each retriever of `pool` mines."""
+        from remixer.rows import LabelRow, QueryRow, read_stage
+        from remixer.run_folder import RemixFolder
+
+        judged: dict[str, dict[str, int]] = {}
+        queries: dict[str, str] = {}
+        for name in pool:
+            read = _options({**options, "embedder": name}, "data")
+            self._remix_once(replace(read, difficulty=""), reporter)
+            folder = RemixFolder(self._folder(read))
+            for query in read_stage(folder.file("generate"), QueryRow):
+                queries[query.doc_id] = query.query
+            for row in read_stage(folder.file("annotate"), LabelRow):
+                labels = zip(row.candidates, row.labels, strict=True)
+                judged.setdefault(row.doc_id, {}).update(
+                    {doc: label for doc, label in labels if label}
+                )
+        task, _ = self._task(_options(options, "data"))
+        return WrittenQueries(
+            queries=tuple(
+                WrittenQuery(source, text, source, judged.get(source, {}))
+                for source, text in queries.items()
+            ),
+            corpus=task.corpus or Corpus((), ()),
+            prompt_fields=task.prompt_fields,
+            pool=tuple(pool),
+        )
+
+    def is_written(self, options: Mapping[str, Any], pool: Sequence[str]) -> bool:
+        """Return whether the candidates of every retriever of `pool` are judged already."""
+        folders = (self._folder(_options({**options, "embedder": name}, "data")) for name in pool)
+        return all((folder / "training.jsonl.gz").is_file() for folder in folders)
+
     def _folder(self, options: DataOptions) -> Path:
         """Return the folder of a ReMixer run: named by its options, files by their content."""
         from harness.core.hashing import corpus_fingerprint, sha256_file, sha256_json
-        from harness.core.types import Corpus
 
         values = {each.name: getattr(options, each.name) for each in fields(options)}
         del values["difficulty"], values["documents"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -66,7 +66,8 @@ def read_values(
     Raises `BadInput` if every run failed, or if the tasks are headed by different metrics and none
     is named; `StoreError` for files that cannot be read.
     """
-    done = [result for result in results if not result.failed]
+    failed = {(r.run.variant, r.run.seed) for r in results if r.failed}
+    done = [r for r in results if (r.run.variant, r.run.seed) not in failed]
     if not done:
         counts = f"{len(results)} of {len(results)}"
         raise BadInput(
@@ -76,28 +77,51 @@ def read_values(
     metric = spec.metric or head_metric(
         done[0].entries.values(), "Name one: metric = … in the ablation's file."
     )
-    first = {task: store.per_query(entry)[metric] for task, entry in done[0].entries.items()}
+    reader = _Reader(metric, store)
+    groups: dict[tuple[str, int], list[RunResult]] = {}
+    for result in results:
+        groups.setdefault((result.run.variant, result.run.seed), []).append(result)
+    # A seed of which a fold failed has no value for every query.
+    complete = {
+        key: reader.by_task(result.entries for result in group)
+        for key, group in groups.items()
+        if not any(result.failed for result in group)
+    }
+    first = next(iter(complete.values()))
     columns = QueryColumns(
         tasks=tuple(task for task, values in first.items() for _ in values),
         queries=tuple(query for values in first.values() for query in values),
     )
     variants: dict[str, dict[int, Values]] = {name: {} for name in spec.variants}
-    for result in done:
-        values = _row(result.entries, metric, columns, store)
-        variants[result.run.variant][result.run.seed] = values
-    untrained = _row(reference, metric, columns, store) if reference else None
+    for (variant, seed), values in complete.items():
+        variants[variant][seed] = _row(values, columns)
+    untrained = _row(reader.by_task([reference]), columns) if reference else None
     return MeasuredValues(metric, columns, variants, untrained)
 
 
-def _row(
-    entries: Mapping[str, Entry], metric: str, columns: QueryColumns, store: ResultStore
-) -> Values:
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads per-query values of one metric from the store."""
+
+    metric: str
+    store: ResultStore
+
+    def by_task(self, entries: Iterable[Mapping[str, Entry]]) -> dict[str, dict[str, float]]:
+        """Return task -> query -> value; runs of several folds add up to all queries."""
+        values: dict[str, dict[str, float]] = {}
+        for run in entries:
+            for task, entry in run.items():
+                stored = self.store.per_query(entry)
+                if self.metric not in stored:
+                    raise BadInput(
+                        f"the metric {self.metric!r} is not stored",
+                        fix=f"Stored are: {', '.join(stored)}.",
+                    )
+                values.setdefault(task, {}).update(stored[self.metric])
+        return values
+
+
+def _row(values: Mapping[str, Mapping[str, float]], columns: QueryColumns) -> Values:
     """Return one model's values in the order of the columns."""
-    by_task = {task: store.per_query(entry) for task, entry in entries.items()}
-    if any(metric not in values for values in by_task.values()):
-        raise BadInput(
-            f"the metric {metric!r} is not stored",
-            fix=f"Stored are: {', '.join(next(iter(by_task.values())))}.",
-        )
     pairs = zip(columns.tasks, columns.queries, strict=True)
-    return np.array([by_task[task][metric][query] for task, query in pairs])
+    return np.array([values[task][query] for task, query in pairs])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -261,6 +262,8 @@ def dependencies(
     spec: AblationSpec, session: Session, root: Path, settings: Sequence[str]
 ) -> Dependencies:
     """Return what an ablation works with; nothing heavy is loaded yet."""
+    from harness.ablation.folds import WrittenFolds
+    from harness.ablation.head import CachedVectors, HeadRetriever
     from harness.ablation.ports import Dependencies
     from harness.ablation.redapter import RedapterTrainer
     from harness.ablation.training_data import RemixData
@@ -269,18 +272,29 @@ def dependencies(
 
     places = session.settings
 
-    def make_retriever(name: str, cache: Path | None) -> Retriever:
-        return retriever(name, places if cache is None else replace(places, cache_dir=cache))
+    def make_retriever(name: str, folder: Path | None) -> Retriever:
+        return retriever(name, places if folder is None else replace(places, cache_dir=folder))
 
     def load(name: str) -> Task:
         return load_task(name, TaskOptions(places.data_dir), session.reporter)
 
+    data = RemixData(root, places.data_dir, NamedModels(session))
+    vectors = CachedVectors(lambda: retriever(spec.reference.model, places), session.reporter)
+
+    @cache
+    def folds() -> WrittenFolds:
+        written = data.written(spec.data, spec.folds.pool, session.reporter)
+        return WrittenFolds(written, spec.folds.count, root)
+
     return Dependencies(
-        trainer=RedapterTrainer(spec.base, tuple(settings)),
-        data=RemixData(root, places.data_dir, NamedModels(session)),
+        trainer=RedapterTrainer(spec.base, tuple(settings), vectors),
+        data=data,
         retriever=make_retriever,
         load_task=load,
         reporter=session.reporter,
+        head=lambda path: HeadRetriever(vectors, path),
+        folds=folds,
+        folds_ready=lambda: data.is_written(spec.data, spec.folds.pool),
     )
 
 
@@ -305,9 +319,12 @@ def _run(
     from harness.ablation.execute import Workspace
     from harness.ablation.run import run_ablation
     from harness.data.local_tasks import DataLocations
+    from results.store import ResultStore
 
     folders = {Path(task).resolve().name: Path(task) for task in spec.tasks if Path(task).is_dir()}
-    workspace = Workspace(root, session.store, command)
+    # Hundreds of entries on parts of a task belong to the ablation, not on a leaderboard.
+    store = ResultStore(root / "results") if spec.folds.count else session.store
+    workspace = Workspace(root, store, command)
     locations = DataLocations(session.settings.data_dir, folders)
     return run_ablation(spec, needs, workspace, locations, installed_version())
 

@@ -31,7 +31,7 @@ def run(
         str, typer.Argument(metavar="NAME|FILE", help="redapter, remixer, or a TOML file.")
     ],
     preset: Annotated[
-        str, typer.Option("--preset", metavar="P", help="Of a name: demo (the default), paper-8b.")
+        str, typer.Option("--preset", metavar="P", help="demo (default), demo-full, paper-8b.")
     ] = "",
     variants: Annotated[
         str,

@@ -15,6 +15,8 @@ def print_preview(planned: Preview, *, as_json: bool) -> None:
     """Print the runs with their states, what is reused and how long the rest may take."""
     from harness.cli.console import print_json, print_table, print_text
     from harness.cli.progress import duration
+    from harness.render.numbers import percent, points
+    from harness.stats.conventions import POWER
 
     if as_json:
         print_json(asdict(planned))
@@ -25,6 +27,7 @@ def print_preview(planned: Preview, *, as_json: bool) -> None:
         {
             "variant": row.variant,
             "seed": row.seed,
+            "fold": row.fold or None,
             "state": row.state,
             "rows": row.rows,
             "steps": row.steps,
@@ -42,6 +45,11 @@ def print_preview(planned: Preview, *, as_json: bool) -> None:
     else:
         left = f"about {duration(planned.seconds)} left, by the runs that are finished"
     print_text(f"{len(planned.runs)} runs, {reused} of them reused; {data}; {left}")
+    if planned.detectable is not None:
+        print_text(
+            f"By the last report, differences of {points(planned.detectable)} points are seen in "
+            f"{percent(POWER)} of cases after Holm's first step"
+        )
 
 
 def print_result(ablation: AblationResult, report: Path) -> None:

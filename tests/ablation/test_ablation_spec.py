@@ -35,17 +35,18 @@ def test_shipped_ablations_can_be_followed(name, tmp_path):
     assert set(spec.published) <= known
 
 
-def test_the_default_is_three_variants_by_three_seeds(tmp_path):
+def test_the_default_is_a_head_with_ten_seeds_and_five_folds(tmp_path):
     spec = restrict(read_spec("redapter"))
     assert list(spec.variants) == ["infonce", "redapter", "shuffled"]
-    assert len(spec.seeds) == 3
+    assert (len(spec.seeds), spec.fold_numbers) == (10, (0, 1, 2, 3, 4, 5))
     recipes = [
-        run_recipe(recipe, spec, name, 2)
+        run_recipe(recipe, spec, name, 2, 0)
         for name, recipe in check_variants(spec, needs_of(spec, tmp_path)).items()
     ]
     assert [each.loss.kind for each in recipes] == list(spec.variants)
     assert [each.name for each in recipes] == [f"redapter-demo-{v}-s2" for v in spec.variants]
     assert [each.train.seed for each in recipes] == [2, 2, 2]
+    assert {each.model.train for each in recipes} == {"head"}
     assert len({each.batch for each in recipes}) == 1
 
 
@@ -78,8 +79,7 @@ def sheet(*, seeds=(1, 2, 3)):
 
 
 def small_spec():
-    spec = restrict(read_spec("redapter"), variants=["redapter"], tasks=["a", "b"])
-    return spec
+    return restrict(read_spec("redapter", "demo-full"), variants=["redapter"], tasks=["a", "b"])
 
 
 def test_several_tasks_are_compared_one_by_one_and_as_a_macro_mean():
