@@ -120,7 +120,13 @@ def _served(url: str, name: str, variable: str, max_length: int, device: str) ->
             "--max-length and --device are for models that run here, and --with names a server",
             fix="Leave them out; the server decides both.",
         )
-    return ServerReranker(url, name, key_from(os.environ, [variable]) if variable else NO_KEY)
+    key = key_from(os.environ, [variable]) if variable else NO_KEY
+    if variable and not key:
+        raise BadInput(
+            f"the environment variable {variable} holds no API key",
+            fix=f"Set {variable}, or leave --api-key-env out for a server without keys.",
+        )
+    return ServerReranker(url, name, key)
 
 
 def _local(name: str, served: str, variable: str, max_length: int, device: str) -> PairScorer:

@@ -256,4 +256,9 @@ def test_the_command_reranks_a_stored_system_and_keeps_its_scores(
     assert second.json[0]["facts"]["pairs_scored"] == 0
     assert rebench("rerank", "bm25", *flags, "--depth", "3").json[0]["reused"]
     assert rebench("rerank", "bm25", *flags, "--depth", "99").code == 2
+    server = ("--with", "http://127.0.0.1:9/v1/rerank", "--tasks", folder)
+    keyless = rebench("rerank", "bm25", *server, "--server-model", "m", "--api-key-env", "NO_SUCH")
+    assert (keyless.code, "NO_SUCH holds no API key" in keyless.err) == (2, True)
+    assert "server decides" in rebench("rerank", "bm25", *server, "--device", "cpu").err
+    assert "names none" in rebench("rerank", "bm25", *flags, "--server-model", "m").err
     assert rebench("verify").code == 0
