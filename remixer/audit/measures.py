@@ -57,6 +57,21 @@ MEASURES = (
     Measure("source_shares_shingle", TRIVIALITY,
             f"{_SAMPLE} with a known source text, those whose query shares eight words in a row "
             "with it", None, "reported only: what a query took over from its source"),
+    Measure("reasoning_names_source", TRIVIALITY,
+            "of rows with a reasoning and a source, those whose reasoning holds the source's name",
+            None, "reported only: ids that are no names are never met. A reasoning that names its "
+            "source recites the answer"),
+    Measure("reasoning_names_source_last", TRIVIALITY,
+            "of rows with a reasoning and a source, those whose reasoning holds the last part of "
+            "the source's name, as a word", None,
+            "reported only: the last part may be an ordinary word"),
+    Measure("reasoning_shares_shingle", TRIVIALITY,
+            f"{_SAMPLE} with a reasoning, those whose reasoning shares eight words in a row with a "
+            "positive", None, "reported only: what a reasoning recites of its answers"),
+    Measure("reasoning_shares_source_shingle", TRIVIALITY,
+            f"{_SAMPLE} with a reasoning and a known source text, those whose reasoning shares "
+            "eight words in a row with it", None,
+            "reported only: what a reasoning recites of its source"),
     Measure("query_equals_query", CONTAMINATION, f"{_ROWS} whose query is a benchmark query", 0.0,
             "a test query is no training query"),
     Measure("query_near_duplicate_of_query", CONTAMINATION,
@@ -125,6 +140,12 @@ MEASURES = (
             "a list is drawn from at random; repeats shift the draw (ours)"),
     Measure("empty_text", DUPLICATES, f"{_ROWS} with an empty query, positive or negative", 0.0,
             "nothing can be learnt from an empty text"),
+    Measure("query_holds_control_tokens", LABELS,
+            f"{_ROWS} whose query holds thinking or control tokens of a language model", 0.0,
+            "they are no part of any query that is asked at test time"),
+    Measure("reasoning_holds_control_tokens", LABELS,
+            "of rows with a reasoning, those whose reasoning holds thinking or control tokens", 0.0,
+            "they are no part of a reasoning"),
     Measure("without_positive", LABELS, f"{_ROWS} without positives", 0.0,
             "training needs one positive"),
     Measure("without_negative", LABELS, f"{_ROWS} without negatives", 0.0,

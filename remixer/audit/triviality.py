@@ -14,7 +14,7 @@ from harness.search.bm25 import Bm25Settings, build_index
 from remixer.audit.contradictions import RowFacts
 from remixer.audit.measures import Tally
 from remixer.audit.reader import AuditRow
-from remixer.near_duplicates.shingles import shares_shingle, shingle
+from remixer.near_duplicates.shingles import ShingledTexts, shares_shingle, shingle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -122,17 +122,31 @@ def _count_row(audited: AuditRow, scores: FloatVector, pool: CandidatePool, tall
 
 
 def count_shared_shingles(rows: Sequence[AuditRow], pool: CandidatePool, tally: Tally) -> None:
-    """Count queries that share `LONG_SHINGLE` words in a row with a positive or their source."""
+    """Count queries and reasonings that share `LONG_SHINGLE` words in a row with other texts.
+
+    Those are the positives of their row, and their source if its text is known.
+    """
     queries = shingle([audited.row.query for audited in rows], LONG_SHINGLE)
+    reasonings = shingle([audited.row.reasoning_query for audited in rows], LONG_SHINGLE)
     for at, audited in enumerate(rows):
-        if audited.row.pos:
-            texts = shingle(audited.row.pos, LONG_SHINGLE)
-            shared = any(shares_shingle(queries, at, texts, n) for n in range(len(audited.row.pos)))
-            tally.add("query_shares_shingle", audited.task, audited.location, int(shared))
+        task, location = audited.task, audited.location
         source = pool.text_of.get(audited.row.source_id)
-        if source is not None:
-            shared = shares_shingle(queries, at, shingle([source], LONG_SHINGLE), 0)
-            tally.add("source_shares_shingle", audited.task, audited.location, int(shared))
+        positives = shingle(audited.row.pos, LONG_SHINGLE)
+        sources = shingle([] if source is None else [source], LONG_SHINGLE)
+        parts = [("query_shares_shingle", "source_shares_shingle", queries)]
+        if audited.row.reasoning_query:
+            names = "reasoning_shares_shingle", "reasoning_shares_source_shingle"
+            parts.append((*names, reasonings))
+        for with_positive, with_source, texts in parts:
+            if audited.row.pos:
+                tally.add(with_positive, task, location, int(_shares(texts, at, positives)))
+            if source is not None:
+                tally.add(with_source, task, location, int(_shares(texts, at, sources)))
+
+
+def _shares(texts: ShingledTexts, at: int, others: ShingledTexts) -> bool:
+    """Return True if text `at` shares a shingle with one of the others."""
+    return any(shares_shingle(texts, at, others, other) for other in range(len(others.keys)))
 
 
 def count_sources(
