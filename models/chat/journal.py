@@ -1,9 +1,10 @@
-"""Every request and reply of a run, appended to one file: resume store, audit trail, replay file.
+"""Every request and reply of a run in one journal: resume store, audit trail, replay file.
 
-A line is `{"key": …, "tokens": [prompt, reply], "estimated": …, "request": {…}, "reply": {…},
-"checksum": …}`; lines that an earlier release wrote have no checksum.
-It holds what was asked and answered, and nothing of how the server was reached. Packed replies
-say in `request.about` which document they are on, in the place of the messages.
+New replies are lines of `journal.jsonl`, each an object with `key`, `tokens` (of prompt and reply),
+`estimated`, `request`, `reply` and `checksum`. Once these are many, they are sealed into compressed
+segments beside it (`journal_segments`). A line holds what was asked and answered, and nothing of
+how the server was reached. Packed replies say in `request.about` which document they are about,
+instead of the messages. Lines of earlier versions have no checksum; they are read as they are.
 """
 
 from __future__ import annotations
@@ -22,12 +23,21 @@ from harness.core.checksums import checked_line, line_checksum
 from harness.core.errors import BadInput, StoreError
 from harness.core.files import read_lines
 from harness.core.types import Json
+from models.chat.journal_segments import (
+    JournalLine,
+    SealedSegments,
+    segment_files,
+    segment_lines,
+)
 from models.chat.protocol import ChatReply, ChatRequest, request_json
 from models.chat.thinking import without_surrogates
 
 SYNC_SECONDS = 2.0
 """A line is handed to the system at once, so a killed process loses none of it; it is forced to
 the disk when the last time is this long ago, so a power cut costs at most as much."""
+
+SEAL_BYTES = 1 << 25
+"""`journal.jsonl` is sealed into a segment when it is larger: 32 MiB, packed in about a second."""
 
 _SIZES = 1 << 32
 """No line is as long as that."""
@@ -64,13 +74,15 @@ class TokenTotals:
 class Journal:
     """An append-only store of replies by key, for one process at a time.
 
-    Only places are held in memory (some 200 bytes a reply); replies are read back from the file.
-    A torn last line (the process died in it) is cut off; a damaged line elsewhere raises
-    `BadInput`. A second process on the same file, or a full disk, raises `StoreError`.
+    Keys and places are held in memory (200 bytes a reply in `journal.jsonl`, 40 in a segment);
+    replies are read back from the files. A torn last line (the process died in it) is cut off; a
+    damaged line or segment raises `BadInput`. A second process on the same file, or a full disk,
+    raises `StoreError`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, seal_bytes: int = SEAL_BYTES) -> None:
         self.path = path
+        self._seal_bytes = seal_bytes
         self._places: dict[bytes, int] = {}  # offset and size in one number, for memory's sake
         self._synced = time.monotonic()
         try:
@@ -80,6 +92,7 @@ class Journal:
             raise _cannot_write(path, error) from error
         try:
             _lock(self._file, path)
+            self._sealed = SealedSegments(path, parse_line)
             self.totals, self._end = self._scan()
             os.ftruncate(self._file, self._end)
         except BaseException:
@@ -98,17 +111,28 @@ class Journal:
         self.close()
 
     def __contains__(self, key: str) -> bool:
-        return bytes.fromhex(key) in self._places
+        name = bytes.fromhex(key)
+        return name in self._places or name in self._sealed
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._places) + len(self._sealed)
 
     def read(self, key: str) -> ChatReply:
         """Return the reply to a request; raises `KeyError` when it has none yet."""
-        offset, size = divmod(self._places[bytes.fromhex(key)], _SIZES)
-        line = os.pread(self._file, size, offset)
-        if line_checksum(line) is False:
-            raise _damaged_line(self.path, None, False)
+        name = bytes.fromhex(key)
+        place = self._places.get(name)
+        if place is None:
+            line = self._sealed.line(name)
+        else:
+            offset, size = divmod(place, _SIZES)
+            line = os.pread(self._file, size, offset)
+        try:
+            parse_line(line)
+        except ValueError as error:
+            raise BadInput(
+                f"{self.path}: the reply to {key[:16]}… is damaged: {error}",
+                fix="Remove its line; its request will be asked again.",
+            ) from error
         return reply_of(json.loads(line))
 
     def append(self, request: ChatRequest, reply: ChatReply) -> None:
@@ -126,6 +150,8 @@ class Journal:
         self._places[bytes.fromhex(reply.key)] = self._end * _SIZES + len(line)
         self._end += len(line)
         self.totals = self.totals.plus(reply.prompt_tokens, reply.reply_tokens)
+        if self._end > self._seal_bytes:
+            self._seal()
         if time.monotonic() - self._synced >= SYNC_SECONDS:
             self.sync()
 
@@ -139,26 +165,56 @@ class Journal:
         self.sync()
         os.close(self._file)
 
-    def _scan(self) -> tuple[TokenTotals, int]:
-        """Index the lines of the file; return their totals and where the last whole one ends."""
-        totals = TokenTotals()
+    def _seal(self) -> None:
+        """Move the lines of `journal.jsonl` into a segment, which is whole before they go."""
+        self._sealed.seal(line for line, _ in self._lines())
+        os.ftruncate(self._file, 0)
+        self._places.clear()
+        self._end = 0
+
+    def _lines(self) -> Iterator[tuple[JournalLine, int]]:
+        """Yield the whole lines of `journal.jsonl` with their offsets; raises `BadInput`."""
         offset = 0
         with os.fdopen(os.dup(self._file), "rb") as handle:
             handle.seek(0)
-            for number, line in enumerate(handle, start=1):
-                if not line.endswith(b"\n"):
-                    break
-                head = _HEAD.match(line)
-                sound = line_checksum(line)
-                if head is None or not (sound or (sound is None and line.endswith(b"}}\n"))):
-                    raise _damaged_line(self.path, number, sound)
-                key, prompt_tokens, reply_tokens = head.groups()
-                # The first reply stands, whatever a file glued together from two says later.
-                place = offset * _SIZES + len(line)
-                self._places.setdefault(bytes.fromhex(key.decode()), place)
-                totals = totals.plus(int(prompt_tokens), int(reply_tokens))
-                offset += len(line)
-        return totals, offset
+            for number, data in enumerate(handle, start=1):
+                if not data.endswith(b"\n"):
+                    return
+                try:
+                    yield parse_line(data), offset
+                except ValueError as error:
+                    raise BadInput(
+                        f"{self.path}, line {number}: {error}",
+                        fix="Remove that line; its request will be asked again.",
+                    ) from error
+                offset += len(data)
+
+    def _scan(self) -> tuple[TokenTotals, int]:
+        """Index `journal.jsonl`; return the totals of all, and where its last whole line ends.
+
+        The first reply to a request stands, whatever a file glued together from two says later. If
+        every line is in a segment, sealing was interrupted before the lines were removed: they go.
+        """
+        totals = TokenTotals(len(self._sealed), *self._sealed.tokens)
+        end = 0
+        for line, offset in self._lines():
+            end = offset + len(line.data)
+            if line.key not in self._places and line.key not in self._sealed:
+                self._places[line.key] = offset * _SIZES + len(line.data)
+                totals = totals.plus(line.prompt_tokens, line.reply_tokens)
+        return totals, end if self._places else 0
+
+
+def parse_line(data: bytes) -> JournalLine:
+    """Return a line taken apart; raises `ValueError` for one that is no record or is damaged."""
+    head = _HEAD.match(data)
+    sound = line_checksum(data)
+    if sound is False:
+        raise ValueError("its contents do not have its checksum")
+    if head is None or not (sound or data.endswith(b"}}\n")):
+        raise ValueError("not a record of a request and its reply")
+    key, prompt_tokens, reply_tokens = head.groups()
+    return JournalLine(bytes.fromhex(key.decode()), int(prompt_tokens), int(reply_tokens), data)
 
 
 def record_line(
@@ -197,37 +253,40 @@ def reply_of(record: Mapping[str, Any]) -> ChatReply:
 
 
 def read_records(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Yield (line number, record) of a journal, plain or `.gz`, a torn last line left out.
+    """Yield (line number, record) of a journal with its segments, plain or `.gz`.
 
-    Raises `BadInput` naming file and line for any other line that is no record.
+    A torn last line is left out. Raises `BadInput` naming file and line for any other line that is
+    no record or is damaged.
     """
-    torn: tuple[int, str] | None = None
+    for segment in segment_files(path) if path.suffix == ".jsonl" else ():
+        for number, data in enumerate(segment_lines(segment), start=1):
+            yield number, _record(segment, number, data.decode("ascii", "replace").rstrip("\n"))
+    torn: BadInput | None = None
     for number, line in read_lines(path):
         if torn is not None:
-            raise BadInput(
-                f"{path}, line {torn[0]}: {torn[1]}", fix="Fix or remove that line of the journal."
-            )
+            raise torn
         try:
-            if line_checksum(line.encode("utf-8")) is False:
-                raise ValueError("its contents do not have its checksum")
-            record = json.loads(line)
-            reply_of(record)
-            torn = None
-        except (RecursionError, KeyError, TypeError, ValueError) as error:
-            torn = (number, f"not a record of a request and its reply ({error!r})")
+            record = _record(path, number, line)
+        except BadInput as error:
+            torn = error
             continue
         yield number, record
 
 
-def _damaged_line(path: Path, number: int | None, sound: bool | None) -> BadInput:
-    """Return the error of a line that is no record, or whose checksum is wrong."""
-    where = f"{path}, line {number}" if number is not None else str(path)
-    damaged = "its contents do not have its checksum"
-    says = damaged if sound is False else "not a record of a request and its reply"
-    return BadInput(
-        f"{where}: {says}",
-        fix="Remove that line; its request will be asked again.",
-    )
+def _record(path: Path, number: int, line: str) -> Mapping[str, Any]:
+    """Return the record of a line; raises `BadInput`."""
+    try:
+        parsed = json.loads(line)
+        reply_of(parsed)
+        if line_checksum(line.encode("utf-8", "surrogatepass")) is False:
+            raise ValueError("its contents do not have its checksum")
+    except (RecursionError, KeyError, TypeError, ValueError) as error:
+        raise BadInput(
+            f"{path}, line {number}: not a record of a request and its reply ({error!r})",
+            fix="Fix or remove that line of the journal.",
+        ) from error
+    record: Mapping[str, Any] = parsed
+    return record
 
 
 def _lock(file: int, path: Path) -> None:
