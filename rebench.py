@@ -73,7 +73,9 @@ def __getattr__(name: str) -> Any:
     home = next((module for module, names in _HOMES.items() if name in names), None)
     if home is None:
         raise AttributeError(f"module 'rebench' has no attribute {name!r}")
-    clash = _by_path("core", "name_clash").name_clash()
+    names = _by_path("core", "name_clash")
+    names.bind_packages()
+    clash = names.name_clash()
     if clash is None:
         value = getattr(import_module(home), name)
         globals()[name] = value

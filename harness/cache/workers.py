@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from harness.cache.batches import Batch, BatchEncoder, EncodingCallbacks, EncodingInput
 from harness.cache.store import ShardWriter, SpaceFolder
 from harness.core.errors import BadInput, ModelError, RebenchError, StoreError
-from harness.core.name_clash import name_clash
+from harness.core.name_clash import hidden_from_workers
 from harness.core.protocols import Embedder
 
 
@@ -242,7 +242,7 @@ class _Worker:
     def _started(self) -> Connection:
         """Return the connection to the process, started if it is not there."""
         if self._connection is None:
-            if (clash := name_clash()) is not None:  # a worker would import the user's module
+            if (clash := hidden_from_workers()) is not None:
                 raise BadInput(str(clash), fix="Rename it, or change the folder.")
             context = multiprocessing.get_context("spawn")
             self._connection, theirs = context.Pipe()

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 PACKAGES = ("harness", "models", "remixer", "redapter", "results")
@@ -43,9 +44,36 @@ def name_clash(packages: Sequence[str] = PACKAGES, root: Path = ROOT) -> NameCla
         loaded = sys.modules.get(package)
         for spec in (getattr(loaded, "__spec__", None), _fresh_spec(package)):
             place = _place(spec)
-            if place is not None and place != (root / package).resolve():
+            bound = loaded is not None and spec is not None and spec.origin is None
+            if place is not None and place != (root / package).resolve() and not bound:
                 return NameClash(package, str(place))
     return None
+
+
+def hidden_from_workers() -> NameClash | None:
+    """Return the first package that a spawned worker would not find, folders of data included."""
+    for package in PACKAGES:
+        place = _place(_fresh_spec(package))
+        if place is not None and place != (ROOT / package).resolve():
+            return NameClash(package, str(place))
+    return None
+
+
+def bind_packages(packages: Sequence[str] = PACKAGES, root: Path = ROOT) -> None:
+    """Make this process find our packages behind folders of their names that hold no package.
+
+    A folder `results` or `models` of data is no module of anybody's, and hides ours only in an
+    editable installation. Packages of the user's are left alone.
+    """
+    for package in packages:
+        spec = _fresh_spec(package)
+        if package in sys.modules or spec is None or spec.origin is not None:
+            continue  # loaded, absent, or a real module: `name_clash` tells whose
+        ours = spec_from_file_location(package, root / package / "__init__.py")
+        if ours is not None and ours.loader is not None:
+            module = module_from_spec(ours)
+            sys.modules[package] = module
+            ours.loader.exec_module(module)
 
 
 def _fresh_spec(package: str) -> ModuleSpec | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.name_clash import ROOT, name_clash
+from tests.helpers.small_task import write_beir
 
 TRY = """
 import sys
@@ -50,6 +51,21 @@ def test_a_folder_of_results_without_code_hides_nothing(tmp_path: Path) -> None:
         "from harness.core.name_clash import name_clash; print(name_clash())"
     )
     assert run_in(tmp_path, code) == "None\n"
+
+
+def test_our_own_results_folder_and_a_folder_of_weights_hide_nothing(tmp_path: Path) -> None:
+    write_beir(tmp_path / "tides")
+    (tmp_path / "models").mkdir()
+    code = (
+        "import os, rebench\nos.environ.pop('REBENCH_RESULTS', None)\n"
+        "print(rebench.evaluate('bm25', 'tides').entries[0].model)\n"
+    )
+    for _ in range(2):  # the first makes the folder results
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert done.stdout == "bm25\n", done.stderr
+    assert (tmp_path / "results" / "measured").is_dir()
 
 
 def test_a_module_that_was_imported_under_our_name_counts(
