@@ -22,9 +22,17 @@ $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) install -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/.static
 
-eval: $(VENV)/.static   ## BM25 and a static embedder on the embedded task, then the leaderboard
+eval: $(VENV)/.static   ## BM25 and a static embedder on the embedded tasks: board, profile, page
 	$(BIN)/rebench eval --model bm25,wordllama --tasks stdlib
-	$(BIN)/rebench leaderboard --measured
+	@echo; echo "186 situations on Python's documentation, each asked about in four wordings:"; echo
+	$(BIN)/rebench leaderboard --measured --tasks stdlib
+	@echo; echo "Every difference with its p (Holm over all of them), and what could be seen:"; echo
+	$(BIN)/rebench compare bm25 wordllama --tasks stdlib --changes 0
+	$(BIN)/rebench leaderboard --format html -o build/leaderboard.html
+	@echo; echo "The page is $(CURDIR)/build/leaderboard.html. Try next:"
+	@echo "  $(BIN)/rebench eval --model FOLDER-OR-HUB-ID --tasks stdlib   # your own model ('.[torch]')"
+	@echo "  $(BIN)/rebench fuse bm25 wordllama --tasks stdlib --name hybrid"
+	@echo "  $(BIN)/rebench report bm25 wordllama --tasks stdlib -o build/report"
 
 test: $(VENV)/.dev   ## the whole test suite
 	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=25

@@ -154,6 +154,7 @@ def _ranked(
     from harness.leaderboard.build import Sources, build_boards
     from harness.leaderboard.filter import check_names, filter_boards
     from harness.leaderboard.headroom import candidate_ceilings, with_extras, with_metric
+    from harness.leaderboard.profile import with_profiles
     from harness.leaderboard.rank import rank_board, read_values
     from results.imported import load_imported
     from results.published import GROUPS, load_published
@@ -175,7 +176,7 @@ def _ranked(
         for board in filter_boards(boards, only)
     )
     values = tuple(read_values(board, reader.values) for board in chosen)
-    ranked = tuple(map(rank_board, chosen, values))
+    ranked = tuple(map(with_profiles, map(rank_board, chosen, values), values))
     unread = (problem for each in values for problem in each.problems)
     problems = (*loaded.problems, *measured.problems, *imported.problems, *unread)
     return Leaderboard(ranked, values, problems, session.settings.data_dir, columns)

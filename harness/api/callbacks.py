@@ -29,7 +29,7 @@ class EvaluationCallback(TrainerCallback):
 
     def __init__(
         self,
-        tasks: Tasks = "stdlib",
+        tasks: Tasks = "stdlib-plain",
         *,
         every_steps: int = 500,
         name: str = "training",

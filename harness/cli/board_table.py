@@ -58,9 +58,22 @@ def _print_board(console: Console, board: Board, columns: Sequence[Column]) -> l
     console.print(rich_table(fitted.columns, styles))
     for note in board_notes(board):
         console.print(escape(one_line(note)), style="dim", highlight=False)
+    if board.profiles:
+        _print_profile(board)
     print_line("")
     heads = {column.name: column.head for column in columns} | {"scores": "the tasks' columns"}
     return [heads[name] for name in fitted.dropped]
+
+
+def _print_profile(board: Board) -> None:
+    """Print what each system loses from one wording to the next."""
+    from harness.cli.console import print_aligned, print_text
+    from harness.leaderboard.profile import profile_heads, profile_note, profile_rows
+
+    print_text(f"\n{profile_note(board)}")
+    heads = profile_heads(board.profiles)
+    rows = [dict(zip(heads, row, strict=True)) for row in profile_rows(board.profiles)]
+    print_aligned(rows)
 
 
 def _terminal_columns(board: Board, columns: Sequence[Column]) -> list[TerminalColumn]:

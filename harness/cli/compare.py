@@ -140,6 +140,7 @@ def _print_slices(comparison: Comparison, at: int) -> list[str]:
 
     heads = {
         "domain": "By domain (means over tasks)",
+        "level": "By wording (less of the answer in the words from one to the next)",
         "length": "By words of the original query (thirds of each task)",
         "intensity": "By reasoning intensity (BM25 rank of the best gold document)",
     }

@@ -27,6 +27,7 @@ from harness.compare.slices import Slice, slices
 from harness.compare.task_context import TaskContext, TaskContextLoader, stored_run
 from harness.data.bright_tasks import ORIGINAL
 from harness.data.folds import FOLDS
+from harness.data.wordings import share_situations
 from harness.derived import EntryReader
 from harness.render.numbers import few
 from harness.stats.bootstrap import mean_intervals
@@ -75,6 +76,22 @@ class _QueryValues:
     def of(self, task: str) -> Values:
         return np.ascontiguousarray(self.rows[:, self.columns.of(task)])
 
+    def overall(self) -> _QueryValues:
+        """Return the values that a mean over the tasks is of: by situation if the tasks share them.
+
+        One situation in several wordings is one unit with its mean over them, not several.
+        """
+        tasks = tuple(dict.fromkeys(self.columns.tasks))
+        if not share_situations(tasks):
+            return self
+        names = sorted(set(self.columns.queries))
+        place = {name: at for at, name in enumerate(names)}
+        sums = np.zeros((len(self.rows), len(names)))
+        for at, name in enumerate(self.columns.queries):
+            sums[:, place[name]] += self.rows[:, at]
+        columns = QueryColumns(("",) * len(names), tuple(names))
+        return _QueryValues(sums / len(tasks), self.labels, columns)
+
 
 def compare(
     selected: SelectedSystems,
@@ -98,8 +115,9 @@ def compare(
     blocks = [
         task_differences(values.of(task), values.labels, settings, count, task) for task in tasks
     ]
+    over = values.overall()
     overall = (
-        macro_differences(values.rows, values.labels, settings, count, values.columns.tasks)
+        macro_differences(over.rows, over.labels, settings, count, over.columns.tasks)
         if len(tasks) > 1
         else ()
     )
@@ -164,9 +182,10 @@ def _means(
 ) -> tuple[SystemMean, ...]:
     """Return each system's means by task, then over the tasks, with intervals."""
     means = []
+    over = values.overall()
     for task in (*tasks, ""):
-        rows = values.of(task) if task else values.rows
-        strata = None if task else values.columns.tasks
+        rows = values.of(task) if task else over.rows
+        strata = None if task else over.columns.tasks
         intervals = mean_intervals(
             rows,
             settings.rng(f"means, {task}"),

@@ -16,6 +16,7 @@ from harness.compare.differences import (
     untested_differences,
 )
 from harness.compare.task_context import DEEPEST, TaskContext
+from harness.data.wordings import level_of, levels
 from harness.stats.bootstrap import mean_intervals
 from harness.stats.samples import Values
 
@@ -43,8 +44,8 @@ BEYOND = "not retrieved"
 class Slice:
     """One part of the queries: how many, the systems' means over it, and their differences.
 
-    `kind` is `domain`, `length` or `intensity`. Means over a domain are macro-means over its
-    tasks; the others are plain means over queries. `words` is the median length of the queries
+    `kind` is `domain`, `level`, `length` or `intensity`. Means over a domain are macro-means over
+    its tasks; the others are plain means over queries. `words` is the median length of the queries
     where the kind is `length`. Nothing here is tested: slices show where to look.
     """
 
@@ -71,6 +72,7 @@ def slices(
     found = []
     for parts in (
         list(_domains(columns)),
+        list(_levels(columns)),
         list(_lengths(columns, contexts)),
         list(_intensities(columns, contexts)),
     ):
@@ -124,6 +126,14 @@ def _domains(columns: QueryColumns) -> Iterator[_Part]:
         places = [at for at, t in enumerate(columns.tasks) if t.removesuffix("-long") in members]
         if places:
             yield _Part("domain", name, tuple(places))
+
+
+def _levels(columns: QueryColumns) -> Iterator[_Part]:
+    """Yield the wordings of the embedded tasks: reasoning intensity known by construction."""
+    for level in levels():
+        places = tuple(at for at, task in enumerate(columns.tasks) if level_of(task) == level)
+        if places:
+            yield _Part("level", level, places)
 
 
 def _lengths(columns: QueryColumns, contexts: Mapping[str, TaskContext]) -> Iterator[_Part]:

@@ -9,14 +9,17 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from html import escape
 from importlib.resources import files
 
 from harness.core.distribution import installed_version
 from harness.core.types import Json
 from harness.leaderboard.columns import Column
 from harness.leaderboard.html_data import Texts, page_data
+from harness.leaderboard.profile import profile_figure, profile_note
 from harness.leaderboard.rank import QueryValues
 from harness.leaderboard.rows import Board
+from harness.leaderboard.wording import board_title
 from harness.render.colour_scale import Shade, dark_ramp, light_ramp
 
 SCRIPTS = ("table.js", "entry.js", "board.js")
@@ -59,7 +62,19 @@ def to_html(
             "style": style,
             "script": script,
             "data": embedded_json(data),
+            "figures": "".join(_profile(board) for board in boards if board.profiles),
         },
+    )
+
+
+def _profile(board: Board) -> str:
+    """Return a board's profile by level as a figure that carries its picture."""
+    svg = profile_figure(board, board.profiles)["svg"]
+    picture = base64.b64encode(svg).decode("ascii")
+    title = escape(f"{board_title(board)}: by wording")
+    return (
+        f'<figure class="profile"><img src="data:image/svg+xml;base64,{picture}" alt="{title}">'
+        f"<figcaption>{title}. {escape(profile_note(board))}</figcaption></figure>\n"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.leaderboard.columns import Column, with_any
+from harness.leaderboard.profile import profile_heads, profile_note, profile_rows
 from harness.leaderboard.rows import Board, Row
 from harness.leaderboard.wording import board_notes, board_title
 from harness.render.markdown import aligned_table, escape
@@ -26,7 +27,16 @@ def _board(board: Board, columns: Sequence[Column]) -> str:
         numeric.extend([column.numeric] * len(names))
     table = aligned_table(heads, (cells(row, board, shown) for row in board.rows), numeric)
     notes = [line for note in board_notes(board) for line in ("", escape(note))]
-    return "\n".join((f"## {escape(board_title(board))}", "", *table, *notes, ""))
+    losses = _losses(board) if board.profiles else ()
+    return "\n".join((f"## {escape(board_title(board))}", "", *table, *notes, *losses, ""))
+
+
+def _losses(board: Board) -> tuple[str, ...]:
+    """Return the table of what each system loses from one wording to the next."""
+    heads = profile_heads(board.profiles)
+    numeric = [head != "model" for head in heads]
+    table = aligned_table(heads, profile_rows(board.profiles), numeric)
+    return ("", escape(profile_note(board)), "", *table)
 
 
 def cells(row: Row, board: Board, columns: Sequence[Column]) -> list[str]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from harness.core.errors import StoreError
+from harness.data.wordings import share_situations
 from harness.leaderboard.rows import Board, Row, Standing, Statistics
 from harness.stats.conventions import ALPHA, LEVEL, RESAMPLES, SEED, permutations_for
 from results.schema import Entry
+
+if TYPE_CHECKING:
+    from harness.stats.samples import Values
 
 
 class ReadValues(Protocol):
@@ -63,8 +67,9 @@ def rank_board(board: Board, values: QueryValues, seed: int = SEED) -> Board:
     """Return the board with the standings of its measured rows that cover all its members.
 
     Every pair of them is tested by paired randomisation within tasks with the macro-mean as the
-    statistic, Holm-corrected over all pairs. Published and imported rows have no per-query
-    values and get nothing.
+    statistic, Holm-corrected over all pairs. Where the tasks ask about the same situations, the
+    unit is the situation with its mean over the tasks. Published and imported rows have no
+    per-query values and get nothing.
     """
     tested = [
         place
@@ -73,16 +78,33 @@ def rank_board(board: Board, values: QueryValues, seed: int = SEED) -> Board:
     ]
     if not tested:
         return board
-    matrix = [
-        [value for task in board.members for value in values.rows[place][task]] for place in tested
-    ]
-    tasks = [task for task in board.members for _ in values.queries[task]]
+    if share_situations(board.members):
+        matrix = [by_situation(board, values, place).mean(axis=0).tolist() for place in tested]
+        tasks = [board.group] * len(matrix[0])
+    else:
+        matrix = [
+            [value for task in board.members for value in values.rows[place][task]]
+            for place in tested
+        ]
+        tasks = [task for task in board.members for _ in values.queries[task]]
     standings, statistics = _standings(matrix, tasks, seed)
     found = dict(zip(tested, standings, strict=True))
     rows: list[Row] = [
         replace(row, standing=found.get(place)) for place, row in enumerate(board.rows)
     ]
     return replace(board, rows=tuple(rows), statistics=statistics)
+
+
+def by_situation(board: Board, values: QueryValues, place: int) -> Values:
+    """Return a row's values `[tasks, situations]`, for tasks that share their query ids."""
+    import numpy as np
+
+    order = values.queries[board.members[0]]
+    found = []
+    for task in board.members:
+        own = dict(zip(values.queries[task], values.rows[place][task], strict=True))
+        found.append([own[situation] for situation in order])
+    return np.asarray(found, dtype=np.float64)
 
 
 def _standings(

@@ -114,6 +114,33 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class LevelMean:
+    """A mean over the queries of one level, a fraction, with its interval."""
+
+    level: str
+    mean: float
+    interval: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class LevelStep:
+    """What the mean changes from the level before to this one, paired by situation."""
+
+    level: str
+    change: float
+    interval: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One system over the levels, from the least reasoning to the most."""
+
+    system: str
+    means: tuple[LevelMean, ...]
+    steps: tuple[LevelStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
     """Rows that may be compared: one group, query set, metric and gold version, best first.
 
@@ -122,7 +149,8 @@ class Board:
     judgements; rows on an old revision, or one that the source does not name, have boards of
     their own. `ground` is empty unless another board has the same name and other judgements,
     documents or queries: then it tells them apart. `statistics` is `None` until the board is
-    ranked. `fold` is `None` for all queries.
+    ranked. `fold` is `None` for all queries. `profiles` are those of rows measured on every wording
+    of the embedded tasks.
     """
 
     group: str
@@ -136,3 +164,4 @@ class Board:
     ground: str = ""
     statistics: Statistics | None = None
     fold: int | None = None
+    profiles: tuple[Profile, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.data.folds import FOLDS
+from harness.data.wordings import level_of, share_situations
 from harness.leaderboard.headroom import depth_note, fold_note
 from harness.leaderboard.rows import ABOVE, Board
 from harness.metrics.names import label, parse_metric
@@ -16,7 +17,7 @@ SHORT_NAMES = {
     "leetcode": "Leet", "pony": "Pony", "aops": "AoPS", "theoremqa_questions": "TheoQ",
     "theoremqa_theorems": "TheoT",
 }  # fmt: skip
-"""BRIGHT's tasks as its papers head their columns; other tasks keep their names."""
+"""BRIGHT's tasks as its papers head their columns; wordings go by their level."""
 
 
 def board_title(board: Board) -> str:
@@ -34,7 +35,9 @@ def board_title(board: Board) -> str:
 
 def task_heads(tasks: Sequence[str]) -> tuple[str, ...]:
     """Return a narrow column head for each task, as papers shorten BRIGHT's names."""
-    return tuple(SHORT_NAMES.get(task.removesuffix("-long"), task) for task in tasks)
+    return tuple(
+        level_of(task) or SHORT_NAMES.get(task.removesuffix("-long"), task) for task in tasks
+    )
 
 
 def board_notes(board: Board) -> tuple[str, ...]:
@@ -67,16 +70,23 @@ def _on_statistics(board: Board) -> list[str]:
     notes = []
     if any(row.standing and row.standing.interval for row in board.rows):
         notes.append(
-            f"Intervals ({percent(found.level)}) are over resampled queries: BCa bootstrap, "
+            f"Intervals ({percent(found.level)}) are over resampled "
+            f"{'situations' if share_situations(board.members) else 'queries'}: BCa bootstrap, "
             f"{found.resamples:,} resamples, seed {found.seed}."
         )
     elif found.queries:
         notes.append("No intervals: a task with a single query does not say how queries differ.")
     if found.pairs:
-        strata = " within tasks" if len(board.members) > 1 else ""
+        shared = share_situations(board.members)
+        strata = " within tasks" if len(board.members) > 1 and not shared else ""
+        unit = (
+            f"{counted(found.queries, 'situation', 'situations')} (means over the wordings)"
+            if shared
+            else counted(found.queries, "query", "queries")
+        )
         notes.append(
             f"Measured rows with one # are not separable from the best of them at {found.alpha:g}: "
-            f"paired randomisation over {counted(found.queries, 'query', 'queries')}{strata}, "
+            f"paired randomisation over {unit}{strata}, "
             f"{found.permutations:,} permutations, "
             f"Holm over {counted(found.pairs, 'pair', 'pairs')}."
         )

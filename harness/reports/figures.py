@@ -36,9 +36,20 @@ def tasks_figure(comparison: Comparison) -> dict[str, bytes]:
     return heatmap(table, _metric(comparison))
 
 
+def levels_figure(comparison: Comparison) -> dict[str, bytes] | None:
+    """Return quality by wording of the embedded tasks, `None` unless several are compared."""
+    return _slices_figure(comparison, "level", "wording of the query → more reasoning needed")
+
+
 def intensity_figure(comparison: Comparison) -> dict[str, bytes] | None:
     """Return quality by reasoning intensity, `None` if the intensity is not known."""
-    bins = [each for each in comparison.slices if each.kind == "intensity"]
+    x = "BM25 rank of the best gold document → more reasoning needed"
+    return _slices_figure(comparison, "intensity", x)
+
+
+def _slices_figure(comparison: Comparison, kind: str, x: str) -> dict[str, bytes] | None:
+    """Return the systems' means over the slices of one kind, `None` if there are none."""
+    bins = [each for each in comparison.slices if each.kind == kind]
     if not bins:
         return None
     series = [
@@ -50,7 +61,7 @@ def intensity_figure(comparison: Comparison) -> dict[str, bytes] | None:
     ]
     axes = BinAxes(
         queries={each.name: each.queries for each in bins},
-        x="BM25 rank of the best gold document → more reasoning needed",
+        x=x,
         y=f"{_metric(comparison)} × 100 ({percent(comparison.settings.level)} intervals)",
     )
     return bins_figure(series, axes)

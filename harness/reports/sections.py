@@ -12,6 +12,7 @@ from harness.render.markdown import escape, table
 
 SLICE_HEADS = {
     "domain": "Domain (means over tasks)",
+    "level": "Wording (less of the answer in the words from one to the next)",
     "length": "Words of the original query (thirds of each task)",
     "intensity": "BM25 rank of the best gold document",
 }

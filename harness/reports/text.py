@@ -20,6 +20,7 @@ from results.systems import System
 FIGURES = {
     "tasks": "heat map of systems by tasks",
     "differences": "forest plot of differences by task with intervals",
+    "levels": "quality by wording of the query",
     "intensity": "quality by reasoning-intensity bin",
     "quality": "quality against documents per second and parameters",
 }
@@ -46,6 +47,8 @@ def report_text(report: Report, figures: Collection[str], folder: str) -> str:
                 ["Nothing here is tested: parts show where to look, not what is proven."],
                 *slice_tables(found),
             )
+        if "levels" in figures:
+            lines += section("Wordings", shown("levels"))
         lines += section("Reasoning intensity", *_intensity(found, shown("intensity")))
         if found.changes:
             lines += section("Largest changes", *changes_lists(found, texts=report.texts))

@@ -7,7 +7,12 @@ from pathlib import Path
 
 from harness.core.files import write_text
 from harness.render.figures import write_figure
-from harness.reports.figures import differences_figure, intensity_figure, tasks_figure
+from harness.reports.figures import (
+    differences_figure,
+    intensity_figure,
+    levels_figure,
+    tasks_figure,
+)
 from harness.reports.quality import quality
 from harness.reports.report_data import Report, report_json
 from harness.reports.text import report_text
@@ -41,6 +46,7 @@ def draw(report: Report) -> dict[str, dict[str, bytes]]:
     drawn = {
         "tasks": tasks_figure(found) if len(found.tasks) > 1 else None,
         "differences": differences_figure(found) if found.headline else None,
+        "levels": levels_figure(found),
         "intensity": intensity_figure(found),
         "quality": quality(found, report.facts),
     }

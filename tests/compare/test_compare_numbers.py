@@ -286,3 +286,27 @@ def test_a_fold_cuts_every_number_to_its_queries(tmp_path: Path) -> None:
             assert mean.mean == pytest.approx(sum(own) / len(own))
     with pytest.raises(BadInput, match="fold 7"):
         on_fold(7)
+
+
+def test_the_mean_over_wordings_is_one_of_situations(tmp_path: Path) -> None:
+    """One situation in four wordings is one unit: its mean over them, tested once."""
+    store, levels, size = store_at(tmp_path), group_members("stdlib"), 9
+    ranks = {
+        (model, task): some_ranks(size, seed=10 * at + place, best=1 + at)
+        for at, model in enumerate("ab")
+        for place, task in enumerate(levels)
+    }
+    for (model, task), own in ranks.items():
+        measure(store, model, make_task(task, size), own)
+    found = compared(store)
+    (overall,) = found.overall
+    a, b = (np.mean([gains(ranks[model, task]) for task in levels], axis=0) for model in "ab")
+    assert overall.queries == size
+    assert overall.delta == pytest.approx(float(np.mean(a - b)))
+    assert overall.effect == pytest.approx(float(np.mean(a - b) / np.std(a - b, ddof=1)))
+    spread = float(np.std(a - b, ddof=1))
+    power = TTestPower().power(overall.detectable / spread, nobs=size, alpha=0.05)
+    assert power == pytest.approx(0.8, abs=1e-6)
+    assert [each.name for each in found.slices if each.kind == "level"] == [
+        "lexical", "paraphrase", "plain", "oblique",
+    ]  # fmt: skip
