@@ -140,10 +140,10 @@ def pack_answers(
         source = source_row(doc_id, prompts.seed)
         query = clean_reply(own.query)
         request = prompts.generate(source, text_of[doc_id])
-        packing.add_text("query", doc_id, (request, own.query, text_of[doc_id]))
+        packing.add_text("query", doc_id, WrittenText(request, own.query, text_of[doc_id]))
         if own.reasoning_query:
-            asked = (prompts.reason(query), own.reasoning_query, query)
-            packing.add_text("reasoning", doc_id, asked)
+            reasoning = WrittenText(prompts.reason(query), own.reasoning_query, query)
+            packing.add_text("reasoning", doc_id, reasoning)
         for candidate, (score, why) in (own.judgements or {}).items():
             text = f"{why.strip()}\n\n<score>{score}</score>"
             if candidate not in text_of:
@@ -175,6 +175,15 @@ def _listed(
     }
 
 
+@dataclass(frozen=True, slots=True)
+class WrittenText:
+    """A request, the answer written to it, and the text that the answer must not repeat."""
+
+    request: ChatRequest
+    text: str
+    source: str
+
+
 @dataclass(slots=True)
 class _Packing:
     """The journal while it is made."""
@@ -188,18 +197,15 @@ class _Packing:
         self.lines.append(record_line(request, ChatReply(key=request.key, text=text), about))
         self.counts[what] += 1
 
-    def add_text(self, what: str, doc_id: str, asked: tuple[ChatRequest, str, str]) -> None:
-        """Add a query or a reasoning, unless its stage would refuse it.
-
-        `asked` is the request, the answer and the text that the answer must not repeat.
-        """
-        request, text, source = asked
-        reason = why_unusable(clean_reply(text), source)
+    def add_text(self, what: str, doc_id: str, written: WrittenText) -> None:
+        """Add a query or a reasoning, unless its stage would refuse it."""
+        reason = why_unusable(clean_reply(written.text), written.source)
         if reason:
             self.problems.append(f"the {what} of {doc_id} would be refused: {reason}")
             return
         stage, counted = _WRITTEN[what]
-        self.add(counted, {"stage": stage, "doc_id": doc_id}, request, text)
+        about = {"stage": stage, "doc_id": doc_id}
+        self.add(counted, about, written.request, written.text)
 
 
 def _text(row: Mapping[str, Any], key: str, where: str) -> str:

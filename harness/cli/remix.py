@@ -16,7 +16,6 @@ from harness.cli.remix_options import (
     AnnotatorOptions,
     BudgetOptions,
     EmbedderOptions,
-    FormatOptions,
     JudgeOptions,
     LlmOptions,
     MiningOptions,
@@ -28,6 +27,7 @@ from harness.cli.remix_options import (
     QueryOptions,
     ReasonerOptions,
     ReplyOptions,
+    RowOptions,
     SeedOptions,
     SelectOptions,
     SourceOptions,
@@ -54,7 +54,7 @@ def run(
     embedder: EmbedderOptions,
     mining: MiningOptions,
     annotator: AnnotatorOptions,
-    rows: FormatOptions,
+    rows: RowOptions,
     trivial: TrivialOptions,
     llm: LlmOptions,
     reasoner: ReasonerOptions,
@@ -107,7 +107,7 @@ _STAGES: dict[str, tuple[str, dict[str, type]]] = {
     ),
     "format": (
         "Write the training file, its Parquet twin and a card.",
-        {"queries": QueryOptions, "rows": FormatOptions, "trivial": TrivialOptions,
+        {"queries": QueryOptions, "rows": RowOptions, "trivial": TrivialOptions,
          "profile": ProfileOptions, "seed": SeedOptions, "budget": PriceOptions},
     ),
 }  # fmt: skip

@@ -285,7 +285,7 @@ class AnnotatorOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class FormatOptions:
+class RowOptions:
     """Training rows."""
 
     positive_from: Annotated[

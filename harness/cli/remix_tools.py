@@ -19,7 +19,6 @@ from harness.cli.remix_options import (
     AnnotatorOptions,
     BudgetOptions,
     EmbedderOptions,
-    FormatOptions,
     JudgeOptions,
     LlmOptions,
     MiningOptions,
@@ -29,6 +28,7 @@ from harness.cli.remix_options import (
     QueryOptions,
     ReasonerOptions,
     ReplyOptions,
+    RowOptions,
     SeedOptions,
     SelectOptions,
     SourceOptions,
@@ -58,7 +58,7 @@ class RemixRequest:
     embedder: EmbedderOptions = field(default_factory=EmbedderOptions)
     mining: MiningOptions = field(default_factory=MiningOptions)
     annotator: AnnotatorOptions = field(default_factory=AnnotatorOptions)
-    rows: FormatOptions = field(default_factory=FormatOptions)
+    rows: RowOptions = field(default_factory=RowOptions)
     trivial: TrivialOptions = field(default_factory=TrivialOptions)
     llm: LlmOptions = field(default_factory=LlmOptions)
     reasoner: ReasonerOptions = field(default_factory=ReasonerOptions)

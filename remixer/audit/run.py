@@ -22,7 +22,7 @@ from remixer.audit.measures import MEASURES, LimitViolation, Measure, Tally, lim
 from remixer.audit.reader import count_lines, read_audit_rows, training_files
 from remixer.audit.scan import AuditSampling, AuditTarget, Scan, Scanner, by_task
 from remixer.audit.triviality import (
-    PairScorer,
+    SampleScorer,
     candidate_pool,
     count_embedded,
     count_ranks,
@@ -43,7 +43,7 @@ class AuditTools:
 
     reporter: Reporter
     tasks: Sequence[Callable[[], Task]] = ()
-    scorer: PairScorer | None = None
+    scorer: SampleScorer | None = None
     corpus: Callable[[], Task] | None = None
 
 

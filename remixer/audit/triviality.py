@@ -29,7 +29,7 @@ _IN_TEN = 10
 _QUERIES_AT_ONCE = 64
 
 
-class PairScorer(Protocol):
+class SampleScorer(Protocol):
     """Scores documents for a query: higher is more relevant, on any scale."""
 
     @property
@@ -178,7 +178,7 @@ def count_sources(
 
 
 def count_embedded(
-    rows: Sequence[AuditRow], scorer: PairScorer, wording: PromptFields | None, tally: Tally,
+    rows: Sequence[AuditRow], scorer: SampleScorer, wording: PromptFields | None, tally: Tally,
     reporter: Reporter,
 ) -> None:  # fmt: skip
     """Count negatives that a scorer ranks above every positive of their row."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from harness.core.types import Json
 from models.chat.journal import Journal
+from models.chat.protocol import ChatRequest
 from remixer.prompt_builder import PromptBuilder
 from remixer.rows import LabelRow, QueryRow
 from remixer.stages.annotate import parse_score
@@ -44,7 +46,8 @@ def annotator_rows(
             full = balance.per_label and taken[label] >= balance.per_label
             if label == 0 or full:
                 continue
-            found = _reply(journal, prompts, (queries[row.doc_id].query, text_of[candidate]), label)
+            build = partial(prompts.annotate, queries[row.doc_id].query, text_of[candidate])
+            found = _reply(journal, build, label)
             if found is None:
                 continue
             taken[label] += 1
@@ -62,11 +65,11 @@ def annotator_rows(
 
 
 def _reply(
-    journal: Journal, prompts: PromptBuilder, pair: tuple[str, str], label: int
+    journal: Journal, build: Callable[[int], ChatRequest], label: int
 ) -> tuple[str, str] | None:
-    """Return (prompt, reply) of the reply that gave a pair its label."""
+    """Return (prompt, reply) of the reply that gave a pair its label; `build` takes the attempt."""
     for attempt in range(ATTEMPTS):
-        request = prompts.annotate(*pair, attempt)
+        request = build(attempt)
         key = request.key
         if key not in journal:
             return None

@@ -41,7 +41,7 @@ def mine_candidates(
     """Search the task's corpus for each query, as `eval` does, and keep the best candidates.
 
     The source is left out by id and by text, so a second copy of it is no candidate either; of
-    documents with one text the first stands for all, and a document that is the query itself is
+    documents with one text the first is kept, and a document that is the query itself is
     passed over. `task` brings its judgements for `without_gold`. Raises `BadInput` when the corpus
     lacks a source document, and `ModelError` when the retriever names a document that it lacks.
     """
