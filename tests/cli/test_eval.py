@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.core.checksums import with_checksum
 from results.store import ResultStore
 
 MODELS = ("bm25", "bm25-bow", "wordllama")
@@ -83,15 +84,22 @@ def test_verify_recomputes_and_sees_a_changed_run(rebench, beir: Path, tmp_path:
     assert [row["status"] for row in done.json] == ["corrupt"]
 
 
-def test_verify_sees_a_changed_number(rebench, beir: Path, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("rewrite", "status"),
+    [
+        pytest.param(dict, "corrupt", id="damaged"),
+        pytest.param(with_checksum, "differs", id="rewritten with a checksum of its own"),
+    ],
+)
+def test_verify_sees_a_changed_number(rebench, beir: Path, tmp_path: Path, rewrite, status: str):
     rebench("eval", "-m", "bm25", "-t", beir)
     (path,) = (tmp_path / "rebench-results").rglob("entry.json")
     entry = json.loads(path.read_text(encoding="utf-8"))
     entry["metrics"]["ndcg@10"] = 0.999
-    path.write_text(json.dumps(entry), encoding="utf-8")
+    path.write_text(json.dumps(rewrite(entry)), encoding="utf-8")
     done = rebench("verify", "--json")
     assert done.code == 2
-    assert done.json[0]["status"] == "differs"
+    assert done.json[0]["status"] == status
 
 
 @pytest.mark.parametrize(
