@@ -165,7 +165,9 @@ def test_ctrl_c_keeps_what_is_finished(beir: Path, tmp_path: Path):
     """A real SIGINT in the second task: the first stays, the same command goes on from there."""
     environment = {**os.environ, "REBENCH_RESULTS": str(tmp_path / "measured")}
     probe = (
-        "import sys, time\n"
+        "import signal, sys, time\n"
+        # A shell's background jobs start with SIGINT ignored, and so would this one.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import harness.evaluate as evaluate\n"
         "from harness.cli.main import main\n"
         "real = evaluate.score\n"

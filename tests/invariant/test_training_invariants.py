@@ -63,8 +63,8 @@ def commands(tmp_path_factory) -> Iterator[Commands]:
 
 
 def curve(folder: Path, key: str) -> np.ndarray:
-    lines = (folder / "log.jsonl").read_text().splitlines()
-    return np.array([json.loads(line)[key] for line in lines])
+    steps = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return np.array([step[key] for step in steps if key in step])
 
 
 def weights(folder: Path) -> dict[str, np.ndarray]:
@@ -90,7 +90,8 @@ def test_the_curve_stays(commands, reference, name):
     folder = commands.folder / output
     for key in ("loss", "ri_mean", "ess", "grad_norm", "tokens"):
         expected, found = curve(reference, key), curve(folder, key)
-        assert len(found) == 16
+        # No reasoning is embedded in the warm-up, so its two steps have no intensity.
+        assert len(found) == (14 if key == "ri_mean" else 16)
         np.testing.assert_allclose(found, expected, rtol=2e-3, atol=1e-4, err_msg=key)
         drift = float(np.mean(found - expected)) / float(np.mean(np.abs(expected)))
         assert abs(drift) < 5e-4, key

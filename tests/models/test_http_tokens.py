@@ -173,5 +173,5 @@ def test_an_encoding_that_cannot_be_fetched(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "tiktoken", None)
-    with pytest.raises(MissingExtra, match=r"rebench\[api\]"):
+    with pytest.raises(MissingExtra, match=r"rebench-retrieval\[api\]"):
         TiktokenTokens("cl100k_base").count(["a"])

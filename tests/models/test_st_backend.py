@@ -316,5 +316,5 @@ def test_a_missing_package_is_told_with_its_extra(package, qwen3, make, monkeypa
     if package == "sentence_transformers":
         embedder.token_counts(["moss"], "document", "")
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(MissingExtra, match=r"rebench\[torch\]"):
+    with pytest.raises(MissingExtra, match=r"rebench-retrieval\[torch\]"):
         encode(embedder)

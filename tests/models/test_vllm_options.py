@@ -136,7 +136,7 @@ def test_batches_are_large_because_the_engine_makes_its_own(folder: Path) -> Non
 
 @pytest.mark.skipif(HAS_VLLM, reason="vLLM is installed here")
 def test_without_vllm_the_extra_is_named(folder: Path) -> None:
-    with pytest.raises(MissingExtra, match=r"rebench\[vllm\]"):
+    with pytest.raises(MissingExtra, match=r"rebench-retrieval\[vllm\]"):
         PoolingEngine(EngineRecipe("tiny", folder, "cpu", "float32", "last"))
 
 

@@ -27,7 +27,7 @@ def folders(tmp_path_factory) -> dict[str, Path]:
 def collated(encoder, texts, max_length=64):
     data = DataConfig(max_query_length=max_length, max_passage_length=max_length)
     rows = [(0, Drawn(i, text, "", (text, "alpha"), 1.0)) for i, text in enumerate(texts)]
-    return Collator(encoder.model.tokenizer, data, BatchConfig(), reads_reasoning=False)(rows)
+    return Collator(encoder.model.tokenizer, data, BatchConfig(), reasoning_from=None)(rows)
 
 
 @pytest.mark.parametrize("kind", ["qwen3", "llama"])
@@ -137,7 +137,7 @@ def test_passages_come_column_by_column(folders):
         (3, Drawn(0, "sort", "why sort", ("alpha", "beta"), 2.0)),
         (3, Drawn(1, "open", "why open", ("gamma", "delta"), 4.0)),
     ]
-    collator = Collator(encoder.model.tokenizer, DataConfig(), BatchConfig(), reads_reasoning=True)
+    collator = Collator(encoder.model.tokenizer, DataConfig(), BatchConfig(), reasoning_from=0)
     batch = collator(rows)
     words = encoder.model.tokenizer.batch_decode(
         batch["passage_input_ids"], skip_special_tokens=True

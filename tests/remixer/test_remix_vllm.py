@@ -20,7 +20,7 @@ FREE = Sampling(temperature=1.0, top_p=0.9, max_tokens=24)
 def test_without_vllm_the_extra_is_named(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "vllm", None)
     request = user_request("m", "x", FREE, 1)
-    with pytest.raises(MissingExtra, match=r"rebench\[vllm\]"):
+    with pytest.raises(MissingExtra, match=r"rebench-retrieval\[vllm\]"):
         list(VllmChat("folder", "m").replies(iter([(request.key, request)])))
 
 
