@@ -43,7 +43,7 @@ WORDS = 250
 
 def calls(count: int) -> Iterator[tuple[ChatRequest, ChatReply]]:
     """Yield requests and replies, query by query."""
-    task = load_task("stdlib", TaskOptions(), SilentReporter())
+    task = load_task("stdlib-oblique", TaskOptions(), SilentReporter())
     written = [
         record for _, record in read_records(ROOT / "remixer/examples/stdlib-replay.jsonl.gz")
     ]

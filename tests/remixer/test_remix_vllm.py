@@ -71,7 +71,7 @@ def test_choices_and_patterns_hold(chat: VllmChat):
 
 @pytest.mark.vllm
 def test_the_annotation_pattern_is_one_the_engine_knows(chat: VllmChat):
-    from remixer.prompt_builder import ANNOTATE
+    from remixer.sampling import ANNOTATE
 
     sampling = Sampling(0.7, 0.95, 40, top_k=40, pattern=ANNOTATE.pattern)
     for reply in ask(chat, ["a", "b"], sampling):

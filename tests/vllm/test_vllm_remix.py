@@ -61,7 +61,17 @@ def remix(
     def run(*arguments: object, llm: str = "") -> dict[str, dict[str, int]]:
         flags = [
             *("run", "--llm", llm or f"{proxy.url}/v1", "--llm-model", "tiny", "--concurrency", 4),
-            *("--depth", 5, "--max-reply-tokens", 200, "--max-unusable", 1, "--json"),
+            *(
+                "--embedder",
+                "bm25",
+                "--depth",
+                5,
+                "--max-reply-tokens",
+                200,
+                "--max-unusable",
+                1,
+                "--json",
+            ),
         ]
         capsys.readouterr()
         code = run_guarded(
