@@ -6,6 +6,9 @@ import string
 from pathlib import Path
 
 END = "<|im_end|>"
+ENDS = tuple("~|^`{}%$&@")
+"""Letters that end a reply as well, as real models have several end tokens: noise would seldom
+hit upon a single one, and a reply that was cut is refused."""
 TEMPLATE = (
     "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}"
     "{% if add_generation_prompt %}assistant: "
@@ -50,5 +53,7 @@ def make_chatter(
         eos_token_id=0,
         dtype="float32",
     )
-    Qwen3ForCausalLM(config).save_pretrained(folder)
+    model = Qwen3ForCausalLM(config)
+    model.generation_config.eos_token_id = [0, *(vocabulary[letter] for letter in ENDS)]
+    model.save_pretrained(folder)
     return folder

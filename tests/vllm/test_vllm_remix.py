@@ -109,10 +109,6 @@ def check(counts: dict[str, dict[str, int]], folder: Path, sources: int) -> None
     assert all(min(row.pos_scores) >= 3 > max(row.neg_scores) for row in rows)
 
 
-@pytest.mark.skip(
-    reason="a random model seldom ends a reply by itself, and cut replies are refused now: needs a "
-    "tiny model that ends its replies"
-)
 def test_stdlib_through_a_server_that_fails_now_and_then(
     remix: Remix, proxy: Proxy, tmp_path: Path
 ) -> None:
@@ -131,10 +127,6 @@ def test_stdlib_through_a_server_that_fails_now_and_then(
         assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
 
 
-@pytest.mark.skip(
-    reason="a random model seldom ends a reply by itself, and cut replies are refused now: needs a "
-    "tiny model that ends its replies"
-)
 def test_junk_is_counted_where_nothing_holds_the_model_to_a_form(
     remix: Remix, tmp_path: Path
 ) -> None:
