@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.compare.selection import NamedTasks
     from harness.core.settings import Settings
     from harness.core.types import Task
-    from harness.pipelines.rerank import PairScorer
+    from harness.pipelines.rerank_ports import PairScorer
 
 
 def run(

@@ -6,8 +6,8 @@ A reranker only orders its candidates: it adds, drops and repeats none, which is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from harness.core.types import Json, Ranking, Run, Task
 from harness.metrics.headroom import run_depth
 from harness.pipelines.fusion import in_protocol_order, ranked
 from harness.pipelines.norms import Norm, Scores64, norm_named
+from harness.pipelines.rerank_ports import CandidateList, ListScorer, PairScorer, Scorer
 from harness.pipelines.score_store import ScoreStore, pair_key
 
 if TYPE_CHECKING:
@@ -31,21 +32,6 @@ two hundred English words are some 270 tokens, which leaves half of a window of 
 
 PAIRS_AT_ONCE = 2_048
 """Pairs between two writes of the score store: what a kill can cost."""
-
-
-class PairScorer(Protocol):
-    """Scores a query and a passage together; only `scores` may load weights."""
-
-    @property
-    def name(self) -> str:
-        """Return the name that the entry carries."""
-
-    @property
-    def identity(self) -> Mapping[str, Json]:
-        """Return all that changes a score."""
-
-    def scores(self, pairs: Sequence[tuple[str, str]]) -> FloatVector:
-        """Return a score for each (query, passage), higher is better: float32 `[n]`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,25 +80,31 @@ class RerankSettings:
 
 @dataclass(frozen=True, slots=True)
 class Reranked:
-    """A reranked run; `scored` pairs went through the model, `reused` ones were stored."""
+    """A reranked run, and what it took.
+
+    `scored` texts went through the model, `reused` ones had a stored score. `facts` is what else
+    the scorer tells, such as calls, tokens and the agreement of its repeats.
+    """
 
     run: Run
     scored: int
     reused: int
+    facts: Mapping[str, Json] = field(default_factory=dict)
 
 
 def rerank_run(
     run: Run,
     task: Task,
-    scorer: PairScorer,
+    scorer: Scorer,
     settings: RerankSettings,
     store: ScoreStore | None,
     reporter: Reporter,
 ) -> Reranked:
-    """Rerank a run with the texts of a task; pairs that are stored are not scored again.
+    """Rerank a run with the texts of a task, and tell what it took.
 
-    Raises `BadInput` for a depth that no list reaches and for candidates or queries without texts,
-    `ModelError` for scores that are not finite.
+    Pairs that are in `store` are not scored again; scorers of lists keep what they need themselves.
+    Raises `BadInput` for a depth that no list reaches, for candidates or queries without texts and
+    for passages where documents are read side by side, `ModelError` for scores that are not finite.
     """
     deepest = run_depth(run)
     if settings.depth > deepest:
@@ -120,25 +112,85 @@ def rerank_run(
             f"--depth is {settings.depth}, and the run holds at most {deepest} documents a query",
             fix=f"Rerank at most {deepest}, or search deeper.",
         )
+    asked = _candidates(run, task, settings)
+    if isinstance(scorer, ListScorer):
+        found, facts = _list_scores(asked, scorer, settings, reporter)
+        scored, reused = sum(len(each.texts) for each in asked.values()), 0
+    else:
+        found, scored, reused = _pair_scores(asked, scorer, store, reporter)
+        facts = {}
+    rankings = {
+        qid: reranked(run.rankings[qid], asked[qid].best(found[qid]), settings) for qid in asked
+    }
+    return Reranked(Run(rankings), scored, reused, facts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A query's candidates as they are scored: `places[i]` is the document of `texts[i]`."""
+
+    query: str
+    texts: tuple[str, ...]
+    places: tuple[int, ...]
+    documents: int
+
+    def best(self, scores: FloatVector) -> FloatVector:
+        """Return the best score of each document's texts: float32 `[documents]`."""
+        found = np.full(self.documents, -np.inf, dtype=np.float32)
+        np.maximum.at(found, np.asarray(self.places, dtype=np.int64), scores)
+        return found
+
+
+def _candidates(run: Run, task: Task, settings: RerankSettings) -> dict[str, _Asked]:
+    """Return what of each query's first documents is scored."""
     queries = _query_texts(run, task)
     heads = {
         qid: in_protocol_order(ranking).doc_ids[: settings.depth]
         for qid, ranking in run.rankings.items()
     }
     texts = _document_texts(heads, task)
-    pieces = {doc: _pieces(texts[doc], settings.long) for docs in heads.values() for doc in docs}
-    pairs = dict.fromkeys(
-        (queries[qid], piece)
+    pieces = {
+        doc: _pieces(texts[doc], settings.long)
+        for doc in dict.fromkeys(doc for docs in heads.values() for doc in docs)
+    }
+    return {
+        qid: _Asked(
+            queries[qid],
+            tuple(piece for doc in docs for piece in pieces[doc]),
+            tuple(at for at, doc in enumerate(docs) for _ in pieces[doc]),
+            len(docs),
+        )
         for qid, docs in heads.items()
-        for doc in docs
-        for piece in pieces[doc]
-    )
-    found, scored = _scores(list(pairs), scorer, store, reporter)
-    rankings = {}
-    for qid, docs in heads.items():
-        own = [max(found[queries[qid], piece] for piece in pieces[doc]) for doc in docs]
-        rankings[qid] = reranked(run.rankings[qid], np.array(own, dtype=np.float32), settings)
-    return Reranked(Run(rankings), scored, len(pairs) - scored)
+    }
+
+
+def _list_scores(
+    asked: Mapping[str, _Asked], scorer: ListScorer, settings: RerankSettings, reporter: Reporter
+) -> tuple[dict[str, FloatVector], Mapping[str, Json]]:
+    """Return the scores of each query's texts, and the scorer's facts."""
+    if settings.long == "passages" and scorer.side_by_side:
+        raise BadInput(
+            f"{scorer.name} reads documents side by side, so passages have no score of their own",
+            fix="Take --long cut, or a reranker that scores one document at a time.",
+        )
+    lists = [CandidateList(each.query, each.texts) for each in asked.values()]
+    result = scorer.score_lists(lists, reporter)
+    for one, scores in zip(lists, result.scores, strict=True):
+        check_scores(scores, len(one.texts), scorer.name)
+    return dict(zip(asked, result.scores, strict=True)), result.facts
+
+
+def _pair_scores(
+    asked: Mapping[str, _Asked], scorer: PairScorer, store: ScoreStore | None, reporter: Reporter
+) -> tuple[dict[str, FloatVector], int, int]:
+    """Return the scores of each query's texts; how many pairs were scored, and how many stored."""
+    pairs = dict.fromkeys((each.query, text) for each in asked.values() for text in each.texts)
+    known, scored = _scores(list(pairs), scorer, store, reporter)
+    found = {
+        qid: np.array([known[each.query, text] for text in each.texts], dtype=np.float32)
+        for qid, each in asked.items()
+    }
+    return found, scored, len(pairs) - scored
 
 
 def reranked(before: Ranking, scores: FloatVector, settings: RerankSettings) -> Ranking:
@@ -191,17 +243,22 @@ def _scores(
             places = waiting[first : first + PAIRS_AT_ONCE]
             asked = [pairs[at] for at in places]
             scores = scorer.scores(asked)
-            if scores.shape != (len(asked),) or not np.isfinite(scores).all():
-                raise ModelError(
-                    f"{scorer.name} gave scores of shape {scores.shape} for {len(asked)} pairs, or "
-                    "scores that are not finite",
-                    fix="Check the model and its dtype; nothing of this batch was kept.",
-                )
+            check_scores(scores, len(asked), scorer.name)
             if store is not None:
                 store.add([keys[at] for at in places], scores.tolist())
             found.update(zip(asked, scores.tolist(), strict=True))
             advance(len(asked))
     return found, len(waiting)
+
+
+def check_scores(scores: FloatVector, count: int, name: str) -> None:
+    """Raise `ModelError` unless there are `count` scores, all of them finite."""
+    if scores.shape != (count,) or not np.isfinite(scores).all():
+        raise ModelError(
+            f"{name} gave scores of shape {scores.shape} for {count} texts, or scores that are "
+            "not finite",
+            fix="Check the model and its dtype; nothing of this batch was kept.",
+        )
 
 
 def _query_texts(run: Run, task: Task) -> dict[str, str]:

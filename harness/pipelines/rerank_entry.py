@@ -14,7 +14,8 @@ from harness.core.types import Json, RetrievalResult, Task
 from harness.derived import EntryReader
 from harness.evaluate import EvalConfig, Outcome, scored_run
 from harness.pipelines.parts import Part, Parts
-from harness.pipelines.rerank import PairScorer, RerankSettings, rerank_run
+from harness.pipelines.rerank import RerankSettings, rerank_run
+from harness.pipelines.rerank_ports import ListScorer, Scorer
 from harness.pipelines.score_store import ScoreStore
 from harness.pipelines.tuning import was_tuned
 from results.schema import identity_hash
@@ -36,7 +37,7 @@ class RerankNeeds:
 
 def rerank(
     parts: Parts,
-    scorer: PairScorer,
+    scorer: Scorer,
     settings: RerankSettings,
     needs: RerankNeeds,
     config: EvalConfig,
@@ -59,7 +60,7 @@ def rerank(
 def _outcome(
     named: tuple[str, Part, str],
     parts: Parts,
-    scorer: PairScorer,
+    scorer: Scorer,
     how: tuple[RerankSettings, EvalConfig],
     needs: RerankNeeds,
 ) -> Outcome:
@@ -89,9 +90,15 @@ def _outcome(
     if stored is not None and not config.force:
         return Outcome(stored, reused=True)
     start = time.perf_counter()
-    scores = ScoreStore(needs.cache_dir, scorer.identity) if needs.cache_dir is not None else None
+    scores = None
+    if needs.cache_dir is not None and not isinstance(scorer, ListScorer):
+        scores = ScoreStore(needs.cache_dir, scorer.identity)
     found = rerank_run(run, task, scorer, settings, scores, needs.reporter)
-    counts: Mapping[str, Json] = {"pairs_scored": found.scored, "pairs_reused": found.reused}
+    counts: Mapping[str, Json] = {
+        "pairs_scored": found.scored,
+        "pairs_reused": found.reused,
+        **found.facts,
+    }
     retrieved = RetrievalResult(found.run, {"rerank": time.perf_counter() - start}, counts)
     scored = scored_run(name, identity, task, retrieved, config, facts)
     return Outcome(scored.stored_in(needs.reader.store), reused=False)

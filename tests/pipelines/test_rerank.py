@@ -16,6 +16,7 @@ from harness.core.progress import SilentReporter
 from harness.core.types import Corpus, Query, Ranking, Run
 from harness.pipelines.fusion import in_protocol_order
 from harness.pipelines.rerank import RerankSettings, rerank_run, reranked
+from harness.pipelines.rerank_ports import CandidateList, ListScores
 from harness.pipelines.score_store import ScoreStore, pair_key
 from tests.helpers.command_run import Done, runner
 from tests.helpers.measured_store import make_task
@@ -262,3 +263,25 @@ def test_the_command_reranks_a_stored_system_and_keeps_its_scores(
     assert "server decides" in rebench("rerank", "bm25", *server, "--device", "cpu").err
     assert "names none" in rebench("rerank", "bm25", *flags, "--server-model", "m").err
     assert rebench("verify").code == 0
+
+
+class ByPlace:
+    """Scores a list by the places of its texts, last first; reads them side by side."""
+
+    name = "by-place"
+    identity = {"model": "by-place"}  # noqa: RUF012
+    side_by_side = True
+
+    def score_lists(self, lists: Sequence[CandidateList], reporter: object) -> ListScores:
+        scores = (np.arange(len(each.texts), dtype=np.float32) for each in lists)
+        return ListScores(tuple(scores), {"calls": len(lists)})
+
+
+def test_a_scorer_of_lists_orders_the_candidates_and_tells_what_it_took():
+    run, task = small()
+    found = rerank_run(run, task, ByPlace(), RerankSettings(depth=3), None, SilentReporter())
+    assert found.run.rankings["q"].doc_ids == ("c", "b", "a", "d")
+    assert (found.scored, found.reused, found.facts) == (3, 0, {"calls": 1})
+    passages = RerankSettings(depth=3, long="passages")
+    with pytest.raises(BadInput, match="side by side"):
+        rerank_run(run, task, ByPlace(), passages, None, SilentReporter())
