@@ -20,7 +20,7 @@ from harness.core.hashing import (
 from harness.core.protocols import Closing, Reporter, Retriever
 from harness.core.types import Json, RetrievalResult, Run, Task
 from harness.data.registry import known_facts
-from harness.data.trec import check_run, read_run, write_run
+from harness.data.trec import check_run, read_run, read_run_file, write_run
 from harness.metrics.names import parse_metric
 from harness.metrics.score import Scores, score
 from results.environment import environment
@@ -283,8 +283,9 @@ def score_external(
     The run's own content is its identity. Raises `BadInput` for a run that cannot be read, or
     that ranks an excluded or unknown document; missing queries are reported and count 0.
     """
-    run = read_run(path)
-    for note in check_run(run, task).notes:
+    read = read_run_file(path)
+    run = read.run
+    for note in (*read.notes, *check_run(run, task).notes):
         reporter.warn(f"{path.name}: {note}")
     identity: dict[str, Json] = {"external_run": sha256_text(write_run(run, name))}
     deepest = max((len(ranking) for ranking in run.rankings.values()), default=1)

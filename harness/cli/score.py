@@ -18,7 +18,11 @@ from harness.cli.options import (
 
 def run(
     run_file: Annotated[
-        Path, typer.Argument(metavar="RUN", help="TREC run or BRIGHT score.json, plain or .gz.")
+        Path,
+        typer.Argument(
+            metavar="RUN",
+            help="TREC lines, score.json or another system's lists (docs/tasks.md), plain or .gz.",
+        ),
     ],
     task: Annotated[str, typer.Option("--task", "-t", metavar="T", help="The run's task.")],
     name: Annotated[str, typer.Option("--name", "-n", metavar="N", help="Name of the system.")],

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 Role: TypeAlias = Literal["query", "document"]
 ROLES: tuple[Role, Role] = ("query", "document")
+CandidateLists: TypeAlias = Mapping[str, Mapping[str, tuple[str, ...]]]
+"""name of a list -> query id -> document ids, best first."""
 Qrels: TypeAlias = Mapping[str, Mapping[str, int]]
 """query id -> document id -> relevance (1 or more is relevant; 0 and below is not)."""
 
@@ -80,7 +82,8 @@ class Task:
     `qrels` holds every judged query (graded relevance kept); `excluded` names, per query, the
     documents that must never be ranked for it. `corpus` is `None` when only scoring is wanted.
     `corpus_key` is non-empty where the corpus depends on the machine (the stdlib task), and is
-    then part of the fingerprint. `notes` are warnings worth keeping with a result.
+    then part of the fingerprint. `notes` are warnings worth keeping with a result. `candidates` are
+    fixed lists for rerankers (`harness.data.candidates`).
     """
 
     name: str
@@ -95,6 +98,7 @@ class Task:
     corpus: Corpus | None = None
     corpus_key: str = ""
     notes: tuple[str, ...] = ()
+    candidates: CandidateLists = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,27 @@
-"""Run files, TREC or BRIGHT's `score.json`: read, written, and held against a task."""
+"""Run files, TREC lines or JSON: read, written, and held against a task."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
 
 from harness.core.errors import BadInput
 from harness.core.files import open_text
 from harness.core.types import Ranking, Run, Task
 from harness.data.checks import any_bad_id
+from harness.data.run_formats import (
+    FLOAT32_MAX,
+    Scored,
+    ScoredByQuery,
+    check_ids,
+    is_json_run,
+    not_finite,
+    read_json_run,
+    read_run_folder,
+    repeated,
+)
 
 _LINE = re.compile(
     r"[ \t]*([^ \t]+)[ \t]+([^ \t]+)[ \t]+([^ \t].*?)[ \t]+([^ \t]+)[ \t]+([^ \t]+)[ \t]+"
@@ -22,14 +30,9 @@ _LINE = re.compile(
 """Six fields of which only the third, the document id, may hold spaces (BRIGHT's do)."""
 
 _FIELDS = "query id, Q0, document id, rank, score, tag"
-_FLOAT32_MAX = 3.4028235677973366e38
-"""From here on a number rounds to infinity in float32: 2^128 - 2^103."""
 
 Named = Mapping[str, tuple[str, ...]]
 """query id -> document ids, best ranked first, for queries that have any."""
-
-_Scored = tuple[float, str, int]
-"""Score, document id, and the line or place it comes from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +62,49 @@ class RunReport:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class RunFile:
+    """A run, and sentences on what its file's form leaves open."""
+
+    run: Run
+    notes: tuple[str, ...] = ()
+
+
 def read_run(path: Path) -> Run:
+    """Read a run, as `read_run_file` does, without its notes."""
+    return read_run_file(path).run
+
+
+def read_run_file(path: Path) -> RunFile:
     """Read a run, plain or `.gz`, telling the format by its content.
 
     TREC lines hold six fields parted by single tabs, or by spaces and tabs; then the document id
-    is whatever stands between the first two and the last three. JSON is
-    `{query id: {document id: score}}`. Ranks and tags are ignored: each query's documents are
-    ranked anew by float32 score, equal ones by id descending, as trec_eval does.
+    is whatever stands between the first two and the last three. JSON has the shapes that
+    `harness.data.run_formats` lists; a folder holds one file per query. Ranks and tags of TREC
+    lines are ignored: each query's documents are ranked anew by float32 score, equal ones by id
+    descending, as trec_eval does.
 
     Raises `BadInput`, naming the line (or query), for a malformed line, an id that
     `harness.data.checks.bad_id` refuses, a score that is not finite in float32, a document that
     a query ranks twice, and a file without any ranking.
     """
-    with open_text(path) as handle:
-        text = handle.read()
-    scored = _from_json(path, text) if _is_json(text) else _from_lines(path, text)
+    scored: ScoredByQuery
+    notes: tuple[str, ...] = ()
+    if path.is_dir():
+        found = read_run_folder(path)
+        scored, notes = found.scored, found.notes
+    else:
+        with open_text(path) as handle:
+            text = handle.read()
+        if is_json_run(text):
+            found = read_json_run(path, text)
+            scored, notes = found.scored, found.notes
+        else:
+            scored = _from_lines(path, text)
     if not scored:
         raise BadInput(f"{path} holds no ranking", fix=f"Give lines of {_FIELDS}.")
-    return Run(rankings={qid: _ranking(path, qid, scored[qid]) for qid in scored})
+    rankings = {qid: _ranking(path, qid, scored[qid]) for qid in scored}
+    return RunFile(Run(rankings), notes)
 
 
 def write_run(run: Run, tag: str) -> str:
@@ -142,7 +170,7 @@ def check_run(run: Run, task: Task) -> RunReport:
 
 def _lines(qid: str, ranking: Ranking, tag: str) -> Iterator[str]:
     """Yield the lines of one query."""
-    _check_ids((qid, *ranking.doc_ids), f"query {qid!r}")
+    check_ids((qid, *ranking.doc_ids), f"query {qid!r}")
     scores = _printed(ranking)
     for rank, (doc_id, score) in enumerate(zip(ranking.doc_ids, scores, strict=True), start=1):
         yield f"{qid}\tQ0\t{doc_id}\t{rank}\t{score}\t{tag}\n"
@@ -163,15 +191,9 @@ def _printed(ranking: Ranking) -> list[str]:
     return short
 
 
-def _is_json(text: str) -> bool:
-    """Tell whether a file holds JSON rather than TREC lines."""
-    start = text.lstrip()
-    return start.startswith("{") and start.partition("\n")[0].count("\t") != 5
-
-
-def _from_lines(path: Path, text: str) -> dict[str, list[_Scored]]:
+def _from_lines(path: Path, text: str) -> ScoredByQuery:
     """Return the scored documents of a TREC run by query, in the file's order."""
-    scored: dict[str, list[_Scored]] = {}
+    scored: ScoredByQuery = {}
     for number, line in enumerate(text.split("\n"), start=1):
         whole = line.removesuffix("\r")
         fields: Sequence[str] = whole.split("\t")
@@ -186,12 +208,12 @@ def _from_lines(path: Path, text: str) -> dict[str, list[_Scored]]:
             raise BadInput(
                 f"{path}, line {number}: score {score!r} is no number", fix="Mend that line."
             ) from error
-        if not -_FLOAT32_MAX < value < _FLOAT32_MAX:
-            _not_finite(f"{path}, line {number}", score)
+        if not -FLOAT32_MAX < value < FLOAT32_MAX:
+            not_finite(f"{path}, line {number}", score)
         if qid in scored:
             scored[qid].append((value, doc_id, number))
         else:
-            _check_ids((qid,), f"{path}, line {number}")
+            check_ids((qid,), f"{path}, line {number}")
             scored[qid] = [(value, doc_id, number)]
     return scored
 
@@ -210,51 +232,7 @@ def _spaced(path: Path, number: int, line: str) -> Sequence[str]:
     return match.groups()
 
 
-def _from_json(path: Path, text: str) -> dict[str, list[_Scored]]:
-    """Return the scored documents of a score dictionary by query, in the file's order."""
-    try:
-        value = json.loads(
-            text.removeprefix("\ufeff"),
-            object_pairs_hook=lambda pairs: _object(path, pairs),
-            parse_constant=lambda name: _not_finite(str(path), name),
-        )
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"{path}: not JSON ({error})", fix="Fix it or write it again.") from error
-    scored: dict[str, list[_Scored]] = {}
-    for qid, scores in value.items():
-        where = f"{path}, query {qid!r}"
-        _check_ids((qid,), where)
-        if not isinstance(scores, dict):
-            raise BadInput(
-                f"{where}: expected an object, found {type(scores).__name__}",
-                fix="The file must be {query id: {document id: score}}.",
-            )
-        scored[qid] = [
-            (_number(score, f"{where}, document {doc_id!r}"), doc_id, place)
-            for place, (doc_id, score) in enumerate(scores.items(), start=1)
-        ]
-    return scored
-
-
-def _object(path: Path, pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
-    """Return a JSON object's pairs as a dictionary; raises `BadInput` if a name comes twice."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        name = _repeated(name for name, _ in pairs)
-        raise BadInput(f"{path}: {name!r} comes twice in one object", fix="Drop one of the two.")
-    return found
-
-
-def _number(score: object, where: str) -> float:
-    """Return a score of a JSON file, finite in float32."""
-    if isinstance(score, bool) or not isinstance(score, int | float):
-        raise BadInput(f"{where}: score {score!r} is no number", fix="Mend that score.")
-    if not -_FLOAT32_MAX < score < _FLOAT32_MAX:
-        _not_finite(where, str(score)[:40])
-    return float(score)
-
-
-def _ranking(path: Path, qid: str, scored: list[_Scored]) -> Ranking:
+def _ranking(path: Path, qid: str, scored: list[Scored]) -> Ranking:
     """Return one query's ranking: by float32 score, then id, both descending."""
     import numpy as np
 
@@ -264,34 +242,14 @@ def _ranking(path: Path, qid: str, scored: list[_Scored]) -> Ranking:
     )
     doc_ids = tuple(doc_id for _, doc_id in order)
     if len(set(doc_ids)) != len(doc_ids):
-        twice = _repeated(doc_ids)
+        twice = repeated(doc_ids)
         places = [place for _, doc_id, place in scored if doc_id == twice]
         raise BadInput(
             f"{path}: query {qid!r} ranks {twice!r} twice (places {places[0]} and {places[1]})",
             fix="Keep one of the two.",
         )
-    _check_ids(doc_ids, f"{path}, query {qid!r}")
+    check_ids(doc_ids, f"{path}, query {qid!r}")
     return Ranking(doc_ids, np.array([score for score, _ in order], dtype=np.float32))
-
-
-def _repeated(names: Iterable[str]) -> str:
-    """Return the name that comes most often."""
-    return Counter(names).most_common(1)[0][0]
-
-
-def _check_ids(values: Sequence[str], where: str) -> None:
-    """Raise `BadInput` if one of the values cannot be an id."""
-    problem = any_bad_id(values)
-    if problem is not None:
-        raise BadInput(f"{where}: {problem}", fix="Mend that id.")
-
-
-def _not_finite(where: str, score: str) -> NoReturn:
-    """Raise `BadInput` for a score that float32 cannot hold."""
-    raise BadInput(
-        f"{where}: score {score} is not a finite number in float32",
-        fix="Give every document a finite score, or leave it out of the run.",
-    )
 
 
 def _length(run: Run, qid: str) -> int:

@@ -87,7 +87,8 @@ def _record(file: Path, hints: ImportHints) -> ResultFile:
     if is_bright(document):
         return read_bright(file, document, hints)
     raise UnsupportedFile(
-        f"{file}: neither a result file of mteb nor of BRIGHT", fix="Leave it out."
+        f"{file}: neither a result file of mteb nor of BRIGHT",
+        fix="Leave it out; a run is kept with `rebench score FILE --task T --name N --record`.",
     )
 
 

@@ -12,6 +12,7 @@ from harness.core.errors import BadInput
 from harness.core.hashing import sha256_text
 from harness.core.protocols import Reporter
 from harness.core.types import Run, Task
+from harness.data.run_formats import is_run_folder
 from harness.data.trec import read_run, write_run
 from harness.derived import EntryReader
 from harness.evaluate import EvalConfig, score_external
@@ -23,7 +24,7 @@ from results.systems import System
 TASK_FIELD = "{task}"
 """Stands in the path of a run file for the task's name, so that one path names a whole system."""
 
-SUFFIXES = (".json", ".trec", ".run", ".txt", ".score")
+SUFFIXES = (".json", ".jsonl", ".trec", ".run", ".txt", ".score")
 """Taken off a run file's name to get its system's."""
 
 
@@ -112,8 +113,8 @@ class PartSource:
 
 
 def is_run_file(name: str) -> bool:
-    """Tell whether a part is named by a path: with `{task}` in it, or of a file that exists."""
-    return TASK_FIELD in name or Path(name).is_file()
+    """Tell whether a part is named by a path: with `{task}` in it, or of a run that exists."""
+    return TASK_FIELD in name or Path(name).is_file() or is_run_folder(Path(name))
 
 
 def find_parts(
