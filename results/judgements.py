@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from harness.core.errors import BadInput, StoreError
 from harness.core.files import read_json, write_text
 from harness.core.hashing import task_fingerprint
-from harness.core.types import PromptFields, Task
+from harness.core.types import PromptFields, QueryAspects, Task
 
 FOLDER = "judgements"
 
@@ -23,10 +25,10 @@ def judgements_path(root: Path, fingerprint: str) -> Path:
 
 
 def save_judgements(root: Path, task: Task) -> None:
-    """Keep a task's judgements, exclusions and head metric (no texts), unless they are there.
+    """Keep a task's judgements, exclusions, aspects and head metric, unless they are there.
 
-    The file is named by its content, so writing it twice is harmless; a damaged one is written
-    again. Raises `StoreError`.
+    No texts are kept. The file is named by its content, so writing it twice is harmless; a damaged
+    one is written again. Raises `StoreError`.
     """
     fingerprint = task_fingerprint(task)
     path = judgements_path(root, fingerprint)
@@ -34,13 +36,15 @@ def save_judgements(root: Path, task: Task) -> None:
         with contextlib.suppress(StoreError):
             load_judgements(root, fingerprint)
             return
-    ground = {
+    ground: dict[str, Any] = {
         "name": task.name,
         "head_metric": task.head_metric,
         "corpus_key": task.corpus_key,
         "qrels": {qid: dict(grades) for qid, grades in task.qrels.items()},
         "excluded": {qid: sorted(ids) for qid, ids in task.excluded.items()},
     }
+    if task.aspects:
+        ground["aspects"] = {qid: asdict(each) for qid, each in task.aspects.items()}
     write_text(path, json.dumps(ground, ensure_ascii=False, separators=(",", ":")))
 
 
@@ -63,6 +67,10 @@ def load_judgements(root: Path, fingerprint: str) -> Task:
             head_metric=ground["head_metric"],
             prompt_fields=PromptFields("", "", "", "", ""),
             corpus_key=ground["corpus_key"],
+            aspects={
+                qid: QueryAspects(each["of_document"], each["weights"])
+                for qid, each in ground.get("aspects", {}).items()
+            },
         )
         actual = task_fingerprint(task)
     except (BadInput, KeyError, TypeError, AttributeError) as error:

@@ -47,14 +47,18 @@ def sha256_parts(parts: Iterable[str]) -> str:
 def task_fingerprint(task: Task) -> str:
     """Return the hash of all that scoring depends on: name, judgements, exclusions, head metric.
 
-    Query texts and the corpus have fingerprints of their own, so that a run scored without its
-    documents compares with one that was searched here. A `corpus_key` stands readable in front.
+    Aspects belong to it where a task has any. Query texts and the corpus have fingerprints of their
+    own, so that a run scored without its documents compares with one that was searched here. A
+    `corpus_key` stands readable in front.
     """
     judged = {qid: dict(task.qrels[qid]) for qid in task.qrels}
     parts = [task.name, task.head_metric, canonical_json(judged)]
     for qid in sorted(task.excluded):
         parts.append(qid)
         parts.extend(sorted(task.excluded[qid]))
+    if task.aspects:
+        aspects = {qid: asdict(each) for qid, each in task.aspects.items()}
+        parts.extend(("aspects", canonical_json(aspects)))
     digest = sha256_parts(parts)
     return f"{task.corpus_key}:{digest}" if task.corpus_key else digest
 

@@ -76,6 +76,19 @@ class PromptFields:
 
 
 @dataclass(frozen=True, slots=True)
+class QueryAspects:
+    """What one query's relevant documents are about, as BRIGHT-Pro annotates them.
+
+    `of_document` maps a relevant document to its one aspect; `weights` maps an aspect to its share
+    of the query's answer: above 0, and 1 over all aspects of the query, those without a relevant
+    document included.
+    """
+
+    of_document: Mapping[str, str]
+    weights: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One retrieval task with all that searching and scoring need.
 
@@ -83,7 +96,8 @@ class Task:
     documents that must never be ranked for it. `corpus` is `None` when only scoring is wanted.
     `corpus_key` is non-empty where the corpus depends on the machine (the stdlib task), and is
     then part of the fingerprint. `notes` are warnings worth keeping with a result. `candidates` are
-    fixed lists for rerankers (`harness.data.candidates`).
+    fixed lists for rerankers (`harness.data.candidates`); `aspects` are those of the queries that
+    have any, by query id.
     """
 
     name: str
@@ -99,6 +113,7 @@ class Task:
     corpus_key: str = ""
     notes: tuple[str, ...] = ()
     candidates: CandidateLists = field(default_factory=dict)
+    aspects: Mapping[str, QueryAspects] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from harness.core.errors import BadInput
 from harness.core.files import read_lines
@@ -13,14 +12,16 @@ from harness.core.protocols import Reporter
 from harness.core.types import Corpus, PromptFields, Query, Task
 from harness.data.checks import (
     CorpusFields,
-    Rows,
     bad_id,
     check_exclusions,
     id_of,
     ids_of,
     jsonl_rows,
     read_corpus,
+    self_match_note,
+    self_matches,
     text_of,
+    titled_text,
     unknown_documents,
 )
 
@@ -64,6 +65,9 @@ def load_beir(folder: Path, *, with_corpus: bool, reporter: Reporter) -> Task:
         left_out = {doc for ids in excluded.values() for doc in ids}
         _require_known(corpus, judged_in=folder / "excluded.jsonl", named=left_out)
     notes = _notes(folder, queries, qrels)
+    same = self_matches(queries, excluded, corpus) if corpus is not None else 0
+    if same:
+        notes = (*notes, self_match_note(folder.resolve().name, same))
     for note in notes:
         reporter.note(note)
     name = folder.resolve().name
@@ -161,31 +165,21 @@ def _read_excluded(path: Path, queries: Mapping[str, str]) -> dict[str, frozense
     """Return query id -> excluded document ids, for queries that have any."""
     rows = jsonl_rows(path)
     excluded: dict[str, frozenset[str]] = {}
+    known: dict[object, str] = {}
     for number, row in rows.items:
         qid = id_of(row, "query-id" if "query-id" in row else "_id", rows, number)
         if qid not in queries or qid in excluded:
             problem = "comes twice" if qid in excluded else "is no query"
             raise BadInput(f"{rows.at(number)}: {qid!r} {problem}", fix="Mend or drop that row.")
-        ids = ids_of(row, "excluded_ids", rows, number)
-        for problem in filter(None, map(bad_id, ids)):
-            raise BadInput(f"{rows.at(number)}: {problem}", fix="Mend or drop that id.")
-        excluded[qid] = frozenset(ids)
+        excluded[qid] = frozenset(ids_of(row, "excluded_ids", rows, number, known))
     return {qid: ids for qid, ids in excluded.items() if ids}
-
-
-def _document_text(row: Mapping[str, Any], rows: Rows, number: int) -> str:
-    """Return title and text as one."""
-    title = row.get("title") or ""
-    if not isinstance(title, str):
-        raise BadInput(f"{rows.at(number)}: 'title' must be a text", fix="Mend that row.")
-    return f"{title} {text_of(row, 'text', rows, number)}".strip()
 
 
 def _read_corpus(path: Path, reporter: Reporter) -> Corpus:
     """Return the documents in file order."""
     lines = sum(1 for _ in read_lines(path))
     with reporter.bar(f"{path.parent.name}: documents", lines, "documents") as advance:
-        return read_corpus(jsonl_rows(path), CorpusFields("_id", _document_text), advance)[0]
+        return read_corpus(jsonl_rows(path), CorpusFields("_id", titled_text), advance)[0]
 
 
 def _require_known(corpus: Corpus, *, judged_in: Path, named: set[str]) -> None:

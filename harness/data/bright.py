@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import BadInput
 from harness.core.protocols import Reporter
-from harness.core.types import Corpus, Qrels, Query, Task
+from harness.core.types import Corpus, Task
 from harness.data.bright_hub import hub_rows
 from harness.data.bright_local import local_rows
 from harness.data.bright_tasks import (
@@ -26,18 +25,13 @@ from harness.data.bright_tasks import (
 from harness.data.checks import (
     CorpusFields,
     Rows,
-    bad_id,
-    check_exclusions,
     id_of,
-    ids_of,
     read_corpus,
     text_of,
     unknown_documents,
 )
+from harness.data.examples import ExampleFields, Examples, read_examples
 from harness.data.query_sets import replace_queries
-
-_NOTHING = "N/A"
-"""Stands in lists of ids for "none" (StackExchange tasks, pony; also unused long gold)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +45,6 @@ class _Source:
         if self.folder is None:
             return hub_rows(config, split, columns)
         return local_rows(self.folder, config, split, columns)
-
-
-@dataclass(frozen=True, slots=True)
-class _Examples:
-    """The judged queries of a task."""
-
-    queries: tuple[Query, ...]
-    qrels: Qrels
-    excluded: Mapping[str, frozenset[str]]
 
 
 def load_bright(
@@ -85,7 +70,9 @@ def load_bright(
     """
     entry = TASKS[name]
     source = _Source(data_dir)
-    examples = _read_examples(source, entry)
+    columns = ("id", "query", "excluded_ids", entry.gold_key)
+    rows = source.rows(EXAMPLES, entry.split, columns)
+    examples = read_examples(rows, ExampleFields(gold=entry.gold_key))
     queries = examples.queries
     if query_set != ORIGINAL:
         rows = source.rows(QUERY_SETS[query_set], entry.split, ("id", "query"))
@@ -107,57 +94,6 @@ def load_bright(
         corpus=corpus,
         notes=notes,
     )
-
-
-def _read_examples(source: _Source, entry: BrightTask) -> _Examples:
-    """Return the judged queries, in file order."""
-    rows = source.rows(EXAMPLES, entry.split, ("id", "query", "excluded_ids", entry.gold_key))
-    queries: dict[str, Query] = {}
-    qrels: dict[str, dict[str, int]] = {}
-    excluded: dict[str, frozenset[str]] = {}
-    known: dict[str, str] = {}
-    for number, row in rows.items:
-        qid = id_of(row, "id", rows, number)
-        if qid in queries:
-            raise BadInput(f"{rows.at(number)}: query id {qid!r} again", fix="Drop one of the two.")
-        queries[qid] = Query(qid, text_of(row, "query", rows, number))
-        gold = _id_list(row, entry.gold_key, rows, number, known)
-        if not gold:
-            raise BadInput(
-                f"{rows.at(number)}: query {qid!r} has no {entry.gold_key}",
-                fix="Every query of BRIGHT has gold documents; fetch the file again.",
-            )
-        qrels[qid] = dict.fromkeys(gold, 1)
-        left_out = frozenset(_id_list(row, "excluded_ids", rows, number, known))
-        if left_out:
-            excluded[qid] = left_out
-    if not queries:
-        raise BadInput(f"{rows.label} holds no queries", fix="Fetch the file again.")
-    check_exclusions(qrels, excluded, rows.label)
-    return _Examples(tuple(queries.values()), qrels, excluded)
-
-
-def _id_list(
-    row: Mapping[str, Any], key: str, rows: Rows, number: int, known: dict[str, str]
-) -> list[str]:
-    """Return a row's ids without "N/A", equal ones being one object.
-
-    aops lists 622,756 exclusions of 29,296 documents; checking and keeping each id once makes
-    that cheap.
-    """
-    found = []
-    for value in ids_of(row, key, rows, number):
-        doc_id = known.get(value) if isinstance(value, str) else None
-        if doc_id is None:
-            problem = bad_id(value)
-            if problem is not None:
-                raise BadInput(
-                    f"{rows.at(number)}: in {key!r}, {problem}", fix="Mend or drop that id."
-                )
-            doc_id = known.setdefault(value, value)
-        if doc_id != _NOTHING:
-            found.append(doc_id)
-    return found
 
 
 def _read_queries(rows: Rows) -> list[tuple[str, str]]:
@@ -182,7 +118,7 @@ def _read_documents(source: _Source, entry: BrightTask, reporter: Reporter) -> t
 
 
 def _notes(
-    entry: BrightTask, examples: _Examples, corpus: Corpus | None, merged: int
+    entry: BrightTask, examples: Examples, corpus: Corpus | None, merged: int
 ) -> tuple[str, ...]:
     """Return what sets the data apart from the known version, as sentences."""
     known = entry.counts
@@ -211,7 +147,7 @@ def _notes(
     return tuple(notes)
 
 
-def _absent(entry: BrightTask, examples: _Examples, corpus: Corpus) -> list[str]:
+def _absent(entry: BrightTask, examples: Examples, corpus: Corpus) -> list[str]:
     """Return a sentence for gold, and one for exclusions, that the corpus does not hold."""
     named = {
         "gold": (doc for gold in examples.qrels.values() for doc in gold),

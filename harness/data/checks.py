@@ -17,6 +17,9 @@ _FORBIDDEN = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 """Tabs and newlines end a field or line of a run file, NUL an id inside trec_eval, and lone
 surrogates have no UTF-8. All else stands: BRIGHT's ids hold spaces, quotes and mojibake."""
 
+Excluded = Mapping[str, frozenset[str]]
+"""query id -> documents that must not be ranked for it."""
+
 _STEP = 2_000
 """Documents between two movements of the progress bar."""
 
@@ -57,14 +60,17 @@ def any_bad_id(values: Sequence[str]) -> str | None:
     return next(filter(None, map(bad_id, values)), None)
 
 
+def as_id(value: object) -> object:
+    """Return a whole number as the text that names it (mteb and BRIGHT write such ids)."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def id_of(row: Mapping[str, Any], key: str, rows: Rows, number: int) -> str:
     """Return a row's id verbatim (whole numbers as text); raises `BadInput` naming the place."""
-    value = row.get(key)
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
+    value = as_id(row.get(key))
     problem = f"no {key!r} field" if key not in row else bad_id(value)
     if problem is not None:
-        raise BadInput(f"{rows.at(number)}: {problem}", fix="Mend that id, everywhere it is used.")
+        raise BadInput(f"{rows.at(number)}: {problem}", fix="Fix that id, everywhere it is used.")
     return str(value)
 
 
@@ -74,21 +80,46 @@ def text_of(row: Mapping[str, Any], key: str, rows: Rows, number: int) -> str:
     if not isinstance(value, str):
         found = type(value).__name__ if key in row else "no such field"
         raise BadInput(
-            f"{rows.at(number)}: {key!r} must be a text, found {found}", fix="Mend that row."
+            f"{rows.at(number)}: {key!r} must be a text, found {found}", fix="Fix that row."
         )
     return value
 
 
-def ids_of(row: Mapping[str, Any], key: str, rows: Rows, number: int) -> list[Any]:
-    """Return a row's list of ids, as it stands; raises `BadInput` when it is not a list."""
+def ids_of(
+    row: Mapping[str, Any], key: str, rows: Rows, number: int, known: dict[object, str]
+) -> list[str]:
+    """Return a row's list of ids, as it stands but for whole numbers, which become text.
+
+    `known` keeps each id once over all rows: aops lists 622,756 exclusions of 29,296 documents, so
+    checking an id once makes that cheap. Raises `BadInput` for what is no list, and for a bad id.
+    """
     value = row.get(key)
     if not isinstance(value, list):
         found = type(value).__name__ if key in row else "no such field"
         raise BadInput(
             f"{rows.at(number)}: {key!r} must be a list of ids, found {found}",
-            fix="Mend that row; write [] where there are none.",
+            fix="Fix that row; write [] where there are none.",
         )
-    return value
+    ids = []
+    for item in value:
+        plain = as_id(item)
+        if not isinstance(plain, str) or plain not in known:
+            problem = bad_id(plain)
+            if problem is not None:
+                raise BadInput(
+                    f"{rows.at(number)}: in {key!r}, {problem}", fix="Fix or drop that id."
+                )
+            known[plain] = str(plain)
+        ids.append(known[plain])
+    return ids
+
+
+def titled_text(row: Mapping[str, Any], rows: Rows, number: int) -> str:
+    """Return a document's title, a space and its text, stripped of outer white space (BEIR)."""
+    title = row.get("title") or ""
+    if not isinstance(title, str):
+        raise BadInput(f"{rows.at(number)}: 'title' must be a text", fix="Fix that row.")
+    return f"{title} {text_of(row, 'text', rows, number)}".strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +168,7 @@ def read_corpus(rows: Rows, fields: CorpusFields, advance: Advance) -> tuple[Cor
     return Corpus(ids=tuple(ids), texts=tuple(texts)), merged
 
 
-def check_exclusions(qrels: Qrels, excluded: Mapping[str, frozenset[str]], label: str) -> None:
+def check_exclusions(qrels: Qrels, excluded: Excluded, label: str) -> None:
     """Raise `BadInput` if a query excludes a document that is relevant for it.
 
     BRIGHT's own script asserts the same (facts of its `run.py`).
@@ -155,3 +186,25 @@ def check_exclusions(qrels: Qrels, excluded: Mapping[str, frozenset[str]], label
 def unknown_documents(corpus: Corpus, named: Iterable[str]) -> list[str]:
     """Return, sorted, the ids that the corpus does not hold."""
     return sorted(set(named).difference(corpus.ids))
+
+
+def self_matches(queries: Mapping[str, str], excluded: Excluded, corpus: Corpus) -> int:
+    """Return how many queries (id -> text) are, word for word, in the document of their own id.
+
+    BEIR's own evaluator leaves such a document out; trec_eval does not. Ids that merely coincide,
+    as numbers do, are no match.
+    """
+    documents = frozenset(corpus.ids)
+    return sum(
+        text.strip() in corpus.text_of[qid]
+        for qid, text in queries.items()
+        if qid in documents and qid not in excluded.get(qid, frozenset())
+    )
+
+
+def self_match_note(name: str, count: int) -> str:
+    """Return the sentence on queries that are documents too."""
+    return (
+        f"{name}: {count:,} queries stand in the document of their own id, which may be ranked; "
+        "BEIR's evaluator leaves it out (list it as excluded to do the same)"
+    )

@@ -64,6 +64,28 @@ def test_a_folder_becomes_a_task(tmp_path):
     assert task.prompt_fields.document_noun == "documents"
 
 
+def test_whole_numbers_are_ids_everywhere(tmp_path):
+    rows = [{"_id": number, "text": "x"} for number in (1, 2, 3)]
+    files = {"corpus_jsonl": jsonl(rows), "queries_jsonl": jsonl(rows[:1])}
+    excluded = jsonl([{"_id": 1, "excluded_ids": [3, "2"]}])
+    task = load(
+        make(tmp_path / "mine", **files, qrels__test_tsv="1\t1\t1\n", excluded_jsonl=excluded)
+    )
+    assert task.corpus.ids == ("1", "2", "3")
+    assert task.excluded == {"1": frozenset({"2", "3"})}
+
+
+def test_a_query_that_stands_in_its_own_document_is_told(tmp_path):
+    corpus = [{"_id": "a", "title": "T", "text": "why? said he"}, {"_id": "7", "text": "seven"}]
+    queries = [{"_id": "a", "text": "why?"}, {"_id": "7", "text": "how?"}]
+    files = {"corpus_jsonl": jsonl(corpus), "queries_jsonl": jsonl(queries)}
+    files["qrels__test_tsv"] = "a\t7\t1\n7\ta\t1\n"
+    (note,) = load(make(tmp_path / "one", **files)).notes
+    assert note.startswith("one: 1 queries stand in the document of their own id")
+    excluded = jsonl([{"_id": "a", "excluded_ids": ["a"]}])
+    assert load(make(tmp_path / "two", **files, excluded_jsonl=excluded)).notes == ()
+
+
 def test_the_header_is_optional_and_files_may_be_gzipped(tmp_path):
     plain = load(make(tmp_path / "a" / "mine"))
     folder = make(tmp_path / "b" / "mine", qrels__test_tsv=QRELS.partition("\n")[2])
@@ -153,7 +175,7 @@ def bad(message, **files):
             excluded_jsonl=jsonl([{"_id": "q1", "excluded_ids": ["d9"]}]),
         ),
         bad(
-            "line 1: an id must be a text, not None",
+            "line 1: in 'excluded_ids', an id must be a text, not None",
             excluded_jsonl=jsonl([{"_id": "q1", "excluded_ids": [None]}]),
         ),
     ],
@@ -188,7 +210,7 @@ def test_real_collections_load(shared_data, name, queries, documents, pairs, emp
     assert len(task.corpus) == documents
     assert sum(len(grades) for grades in task.qrels.values()) == pairs
     assert sum(not text for text in task.corpus.texts) == empty
-    assert task.notes == ()
+    assert [note for note in task.notes if "own id" not in note] == []
 
 
 def test_grades_of_a_real_collection_are_kept(shared_data):

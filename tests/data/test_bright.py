@@ -66,6 +66,14 @@ def test_both_encodings_of_no_exclusion_are_none(tmp_path, nothing):
     assert load(tmp_path).excluded == {}
 
 
+def test_whole_numbers_are_ids(tmp_path):
+    write_rows(tmp_path, "examples", "biology", [example(0, gold=[12, 12], excluded=[3])])
+    write_rows(tmp_path, "documents", "biology", [{"id": n, "content": "x"} for n in (3, 12)])
+    task = load(tmp_path, with_corpus=True)
+    assert (task.qrels, task.excluded) == ({"0": {"12": 1}}, {"0": frozenset({"3"})})
+    assert not any("not in the corpus" in note for note in task.notes)
+
+
 def test_repeated_gold_and_excluded_ids_count_once(tmp_path):
     row = example("0", gold=["a", "b", "a"], excluded=["x", "x", "y"])
     write_rows(tmp_path, "examples", "aops", [row])
@@ -175,7 +183,7 @@ def bad(message, rows, documents=(), **options):
         bad("line 1: 'query' must be a text", [{**example("0"), "query": None}]),
         bad("must be a list of ids, found str", [{**example("0"), "excluded_ids": "N/A"}]),
         bad("control character", [example("0", gold=["a\tb"])]),
-        bad("an id must be a text, not 5", [example("0", gold=[5])]),
+        bad("an id must be a text, not 5.5", [example("0", gold=[5.5])]),
         bad("holds no documents", [example("0")], [], with_corpus=True),
         bad(
             "line 3: the document id 'g 1' is already at line 1",
