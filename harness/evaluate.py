@@ -82,7 +82,7 @@ def evaluate(
     found = store.find(retriever.name, task.name, identity_hash(identity, facts, config.k))
     if found is not None and not config.force:
         return Outcome(entry=found, reused=True)
-    store.check_writable()
+    store.check_writable(retriever.name, task.name)
     retrieved = retriever.search(task, config.k, reporter)
     scored = scored_run(retriever.name, identity, task, retrieved, config, facts)
     return Outcome(entry=scored.stored_in(store), reused=False)
@@ -283,6 +283,8 @@ def score_external(
     The run's own content is its identity. Raises `BadInput` for a run that cannot be read, or
     that ranks an excluded or unknown document; missing queries are reported and count 0.
     """
+    if store is not None:
+        store.check_writable(name, task.name)
     read = read_run_file(path)
     run = read.run
     for note in (*read.notes, *check_run(run, task).notes):

@@ -13,7 +13,7 @@ from harness.cache.workers import Workers
 from harness.core.errors import BadInput
 from harness.core.protocols import BilledEmbedder, Closing, Embedder, Reporter, Scoring
 from harness.core.types import Json, PromptFields, RetrievalResult, Role, Task, Usage
-from harness.search.approximate import recall_of, search_approximate
+from harness.search.approximate import check_factory, recall_of, search_approximate
 from harness.search.dense import DISTANCES, DenseSearch, search_dense
 
 
@@ -24,7 +24,7 @@ class DenseRetriever:
     once however many tasks hold it, and a task whose texts are all stored loads no model.
     `workers` spreads encoding over several devices. `index` is a FAISS factory string (empty:
     exact search); its recall against exact search is then measured on the same queries and kept
-    with the facts.
+    with the facts. Raises `BadInput` for a factory string that would end the process.
     """
 
     def __init__(
@@ -34,6 +34,7 @@ class DenseRetriever:
         workers: Workers | None = None,
         index: str = "",
     ) -> None:
+        check_factory(index)
         self.index = index
         self.embedder = embedder
         self.store = store

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import BadInput
+from harness.core.files import read_json
 from models.st_settings import (
     MODEL,
     SIMILARITIES,
@@ -183,6 +183,7 @@ def _read(path: Path) -> Any:
     if not path.is_file():
         return None
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} is not JSON: {error}", fix="Fetch the model again.") from error
+        # Not only what is finite: transformers writes 1e30 and Infinity for "no limit".
+        return read_json(path, finite=False)
+    except BadInput as error:
+        raise BadInput(error.message, fix="Fetch the model again.") from error

@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.core.errors import BadInput, UnknownName
 from harness.core.files import parse_toml
+from harness.core.paths import named_folder
 from harness.core.protocols import Embedder
 from harness.core.registry import Registry
 from harness.core.types import Json
@@ -109,8 +110,8 @@ def _look_up(spec: str, user_models: Mapping[str, Mapping[str, Any]]) -> ModelCa
         return shipped_cards()[spec]
     if spec in _entry_points():
         return _packaged_card(spec)
-    folder = Path(spec).expanduser()
-    if folder.is_dir():
+    folder = named_folder(spec)
+    if folder is not None:
         return _folder_card(folder)
     if spec.count("/") == 1 and not spec.startswith((".", "/", "~")):
         return _hub_card(spec)

@@ -92,6 +92,8 @@ def make_spec(
             "the cosine does not see the norms that --no-normalize keeps",
             fix="Pass --similarity dot, or leave one of the two out.",
         )
+    if given.batch_tokens < 0:
+        raise BadInput(f"--batch-tokens is {given.batch_tokens}", fix="Give a number from 1.")
     lengths = given.max_length, given.max_query_length, given.max_document_length
     runtime = Runtime(
         weights=given.weights,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,8 +12,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from harness.core.errors import BadInput
+from harness.core.files import read_json
 from harness.core.hashing import sha256_file, sha256_parts
 from harness.core.hub import HubRepository, fetch_snapshot, file_names, resolve_revision
+from harness.core.paths import user_path
 from models.card import ModelCard
 
 HASHED_SUFFIXES = frozenset(
@@ -89,7 +91,7 @@ def find_weights(card: ModelCard, weights: str = "") -> Weights:
     """
     folder = weights or str(card.options.get("folder") or "")
     if folder:
-        return _in_folder(Path(folder).expanduser(), card.name)
+        return _in_folder(user_path(folder), card.name)
     package = package_folder(card)
     if package is not None:
         return _in_folder(package, card.name)
@@ -133,7 +135,7 @@ def folder_hash(folder: Path) -> str:
 
 def _in_folder(folder: Path, model: str) -> Weights:
     """Return the weights in a folder; raises `BadInput` unless it holds any file to load."""
-    if not folder.is_dir() or not any(_loaded_files(folder)):
+    if not os.path.isdir(folder) or not any(_loaded_files(folder)):
         raise BadInput(
             f"no weights of {model!r} in {folder}",
             fix="Name the folder that holds config.json and the model's weights: --weights DIR",
@@ -165,8 +167,16 @@ def _is_complete(folder: Path) -> bool:
     indexes = [*folder.glob("*.safetensors.index.json"), *folder.glob("*.bin.index.json")]
     if not indexes:
         return any(folder.rglob("*.safetensors")) or any(folder.rglob("*.bin"))
-    names = json.loads(indexes[0].read_text(encoding="utf-8"))["weight_map"].values()
-    return all((folder / name).is_file() for name in names)
+    return all((folder / name).is_file() for name in _indexed(indexes[0]))
+
+
+def _indexed(index: Path) -> list[str]:
+    """Return the files of weights that an index names; raises `BadInput` if it names none."""
+    table = read_json(index)
+    named = table.get("weight_map") if isinstance(table, dict) else None
+    if not isinstance(named, dict) or not all(isinstance(name, str) for name in named.values()):
+        raise BadInput(f"{index} names no files of weights", fix="Fetch the model again.")
+    return sorted(set(named.values()))
 
 
 def _hash_file(path: Path) -> str:

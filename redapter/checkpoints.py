@@ -20,7 +20,7 @@ from harness.core.checksums import (
     write_manifest,
 )
 from harness.core.errors import BadInput, StoreError
-from harness.core.files import fsync_folder, read_json, write_text
+from harness.core.files import fsync_folder, parse_json, read_json, write_text
 from redapter.config import RunConfig
 from redapter.config_file import config_json, differences, merged, without_places
 
@@ -144,15 +144,17 @@ class TrainingFolder:
         if not self.log.is_file():
             return
         kept = []
-        for line in self.log.read_text(encoding="utf-8").splitlines():
-            try:
-                values = json.loads(line)
-            except json.JSONDecodeError:
-                break  # a line that the crash cut off
-            if line_checksum(line.encode("utf-8")) is False:
+        for line in self.log.read_bytes().splitlines():
+            if line_checksum(line) is False:
                 break  # damaged: it and all after it are run again
-            if values["step"] <= step:
-                kept.append(line)
+            try:
+                text = line.decode("utf-8")
+                at = parse_json(text, str(self.log), finite=False)["step"]
+                past = at > step
+            except (BadInput, UnicodeDecodeError, KeyError, TypeError):
+                break  # a line that the crash cut off
+            if not past:
+                kept.append(text)
         write_text(self.log, "".join(f"{line}\n" for line in kept))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from importlib.resources import files
@@ -30,9 +30,9 @@ def read_config(source: str, overrides: Iterable[str] = ()) -> RunConfig:
     """
     path = Path(source)
     shipped = shipped_recipes()
-    if not path.is_file() and source in shipped:
+    if not os.path.isfile(path) and source in shipped:
         path = shipped[source]
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise BadInput(
             f"no recipe at {source}", fix=f"Name a TOML file or one of {', '.join(shipped)}."
         )
@@ -119,8 +119,8 @@ def _override_table(override: str) -> dict[str, Any]:
     if not equals or not all(parts):
         raise BadInput(f"--set {override!r}", fix="Write it as --set table.key=value.")
     try:
-        value: Any = tomllib.loads(f"value = {text.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
+        value: Any = parse_toml(f"value = {text.strip()}", "--set")["value"]
+    except BadInput:
         value = text.strip()
     for part in reversed(parts):
         value = {part: value}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from harness.core.errors import BadInput, DataUnavailable
 from harness.core.files import read_jsonl
 from harness.core.hashing import sha256_parts
+from harness.core.paths import user_path
 from harness.core.training_row import TrainingRow, row_from_json
 from redapter.config import BatchConfig, DataConfig
 from redapter.options import READS_REASONING
@@ -98,10 +100,10 @@ def _files(source: str) -> list[Path]:
     """Return the JSONL files of a file, a folder or a hub data set."""
     if not source:
         raise BadInput("data.path is empty", fix="Name the training rows: --data FILE.jsonl.")
-    path = Path(source).expanduser()
-    if path.is_file():
+    path = user_path(source)
+    if os.path.isfile(path):
         return [path]
-    if not path.is_dir():
+    if not os.path.isdir(path):
         if not HUB_NAME.fullmatch(source) or source.endswith(FILE_SUFFIXES):
             raise BadInput(
                 f"no training data at {source}",

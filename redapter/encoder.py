@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import BadInput, DataUnavailable, MissingExtra
 from harness.core.hashing import sha256_file, sha256_parts
+from harness.core.paths import named_folder
 from redapter.config import LoraConfig, ModelConfig
 
 if TYPE_CHECKING:
@@ -73,8 +74,8 @@ def resolve_base(base: str) -> str:
             if (folder / "config.json").is_file():
                 return str(folder)
         raise BadInput(f"the package {name!r} carries no model", fix="Name another base.")
-    folder = Path(base).expanduser()
-    if folder.is_dir():
+    folder = named_folder(base)
+    if folder is not None:
         if not (folder / "config.json").is_file():
             raise BadInput(f"the folder {base} holds no model", fix="It needs a config.json.")
         return str(folder)

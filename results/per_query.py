@@ -8,26 +8,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from harness.core.errors import StoreError
+from harness.core.errors import BadInput, StoreError
+from harness.core.files import parse_json
 from results.strict_object import is_finite_number
 
 PerQuery: TypeAlias = Mapping[str, Mapping[str, float]]
 """Metric -> query id -> value."""
 
+AGAIN = "Measure again with --force."
 _DECODER = json.JSONDecoder()
 
 
 def damaged(path: Path, problem: str) -> StoreError:
     """Return the error for a stored file that cannot be what was saved."""
-    return StoreError(f"{path}: {problem}", fix="Measure again with --force.")
+    return StoreError(f"{path}: {problem}", fix=AGAIN)
 
 
 def parsed(text: str, path: Path) -> Any:
     """Return a JSON text's value; absurd nesting and digits are faults like any other."""
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise damaged(path, f"not JSON ({error})") from error
+        # Numbers are checked by who reads them, with the metric and the query in the message.
+        return parse_json(text, str(path), finite=False)
+    except BadInput as error:
+        raise StoreError(error.message, fix=AGAIN) from error
 
 
 def all_metrics(text: str, path: Path) -> PerQuery:

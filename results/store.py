@@ -27,6 +27,8 @@ from results.schema import SCHEMA, Entry, NewerSchema, StoredFiles, from_json, t
 
 ENTRY = "entry.json"
 PROBE = ".probe-"
+LONGEST_NAME = 255
+"""Bytes in the name of one folder that common file systems allow."""
 OWN_FILES = 2
 """What lies beside an `entry.json`: its run and its per-query values."""
 ORPHAN_SECONDS = 3600.0
@@ -69,8 +71,14 @@ class ResultStore:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def check_writable(self) -> None:
-        """Make the root if it is absent and write a file into it; raises `StoreError`."""
+    def check_writable(self, *names: str) -> None:
+        """Make the root if it is absent and write a file into it, before costly work starts.
+
+        `names` are of models and tasks that will be stored. Raises `StoreError` for a root that
+        cannot be written, `BadInput` for a name that no folder can have.
+        """
+        for name in names:
+            _check_name(name)
         probe = self.root / f"{PROBE}{uuid4().hex}"
         write_atomic(probe, b"")
         probe.unlink(missing_ok=True)
@@ -219,6 +227,16 @@ class ResultStore:
         path = self.folder(entry) / files.per_query
         self._refuse_replaced(entry, path)
         return _checked_text(path, files.per_query_sha256), path
+
+
+def _check_name(name: str) -> None:
+    """Raise `BadInput` for a name that is too long for a folder's, percent-encoded."""
+    long = len(safe_name(name)) if name else 0
+    if not 0 < long <= LONGEST_NAME:
+        raise BadInput(
+            f"{name!r} cannot name results: its folder's name would have {long} characters",
+            fix=f"Choose a name of at most {LONGEST_NAME} (a letter beyond ASCII takes 3 to 12).",
+        )
 
 
 def _stored(entry: Entry) -> StoredFiles:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.core.paths import user_path
 from harness.core.progress import SilentReporter
 from harness.core.protocols import Reporter
 from harness.core.settings import Settings, load_settings
@@ -70,4 +71,4 @@ def open_session(
 
 
 def _path(value: str | Path | None) -> Path | None:
-    return None if value is None else Path(value).expanduser()
+    return None if value is None else user_path(value)

@@ -17,8 +17,8 @@ from uuid import uuid4
 import numpy as np
 
 from harness.cache.shard import shard_bytes
-from harness.core.errors import StoreError
-from harness.core.files import write_atomic
+from harness.core.errors import BadInput, StoreError
+from harness.core.files import parse_json, read_json, write_atomic
 from harness.core.hashing import canonical_json, sha256_json, space_fingerprint
 from harness.core.types import VectorSpace
 
@@ -105,9 +105,9 @@ class SpaceFolder:
         """
         try:
             data = (self.folder / SPACE_FILE).read_bytes()
-            value = json.loads(data.decode("utf-8", "surrogatepass"))
+            value = parse_json(data.decode("utf-8", "surrogatepass"), SPACE_FILE)
             schema, space = int(value["schema"]), dict(value["space"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (BadInput, OSError, ValueError, KeyError, TypeError) as error:
             raise _space_error(self.folder, f"cannot be read: {error!r}") from error
         if schema > SPACE_SCHEMA:
             raise StoreError(
@@ -163,8 +163,8 @@ class SpaceFolder:
         """Return the notes of use, in task order; a note that cannot be read is left out."""
         rows = []
         for path in sorted((self.folder / "served").glob("*.json")):
-            with contextlib.suppress(OSError, ValueError):
-                row = json.loads(path.read_text(encoding="utf-8"))
+            with contextlib.suppress(BadInput):
+                row = read_json(path)
                 if isinstance(row, dict) and {"task", "model", "last_used"} <= row.keys():
                     rows.append(row)
         return rows

@@ -103,7 +103,7 @@ def _evaluate_all(
     store = ResultStore(settings.results_dir)
     retrievers = [retriever(name, settings, how) for name in split_names(models)]
     loader = TaskLoader(resolve_tasks(tasks), lambda name: load_task(name, options, reporter))
-    store.check_writable()
+    store.check_writable(*(each.name for each in retrievers))
     outcomes: list[Outcome] = []
     for outcome in evaluate_models(retrievers, loader, store, config, reporter):
         _say(outcome, reporter)

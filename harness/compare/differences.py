@@ -39,6 +39,8 @@ from results.schema import Entry
 TESTS = ("permutation", "student", "fisher", "tukey")
 DRAWN_TESTS = ("permutation", "fisher")
 """Tests that draw random permutations."""
+MOST_PERMUTATIONS = 100_000_000
+"""More would take days and change no digit that is shown."""
 
 Pairs: TypeAlias = Literal["all", "first"]
 
@@ -72,6 +74,11 @@ class ComparisonSettings:
         ):  # fmt: skip
             if count < 0:
                 raise BadInput(f"{name} is {count}", fix="Give a number from 0.")
+        if self.permutations > MOST_PERMUTATIONS:
+            raise BadInput(
+                f"permutations is {self.permutations}",
+                fix=f"Give at most {MOST_PERMUTATIONS:,}: p is then as fine as 1e-8.",
+            )
 
     def rng(self, scope: str) -> Generator:
         """Return the generator of one scope: naming another task changes no number of this one."""

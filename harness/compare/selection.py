@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.core.errors import BadInput, NotComparable, UnknownName
 from harness.core.names import split_names
+from harness.core.paths import named_folder
 from harness.data.registry import group_members, groups, resolve_tasks
 from results.schema import Entry
 from results.systems import System, all_systems, differing_settings, split_name, systems_named
@@ -72,8 +73,8 @@ def named_tasks(spec: str, entries: Sequence[Entry]) -> NamedTasks:
     folders: dict[str, Path] = {}
     for part in split_names(spec):
         for name in (part,) if part in stored else resolve_tasks(part):
-            folder = Path(name)
-            if name not in stored and folder.is_dir():
+            folder = None if name in stored else named_folder(name)
+            if folder is not None:
                 folders[folder.resolve().name] = folder
                 tasks[folder.resolve().name] = None
             else:

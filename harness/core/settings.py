@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.core.errors import BadInput
 from harness.core.files import read_toml
+from harness.core.paths import user_path
 
 SETTINGS_FILE = "rebench.toml"
 PATH_KEYS = {
@@ -44,7 +45,8 @@ def load_settings(
 ) -> Settings:
     """Return the settings for a working folder; keyword arguments are the flags.
 
-    Raises `BadInput` for a `rebench.toml` that does not parse or has an unknown key.
+    Raises `BadInput` for a `rebench.toml` that does not parse or has an unknown key, and for a
+    folder that `user_path` refuses.
     """
     table = _read_table(folder / SETTINGS_FILE)
     home = environment.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
@@ -56,15 +58,19 @@ def load_settings(
     }
     found: dict[str, Path | None] = {}
     for key, variable in PATH_KEYS.items():
-        in_file = folder / Path(str(table[key])).expanduser() if key in table else None
-        from_environment = Path(environment[variable]) if environment.get(variable) else None
-        found[key] = flags[key] or from_environment or in_file or defaults[key]
+        in_file = folder / user_path(str(table[key])) if key in table else None
+        from_environment = user_path(environment[variable]) if environment.get(variable) else None
+        found[key] = _checked(flags[key]) or from_environment or in_file or defaults[key]
     return Settings(
         cache_dir=found["cache"] or defaults["cache"] or Path(),
         results_dir=found["results"] or defaults["results"] or Path(),
         data_dir=found["data"],
         models=table.get("models", {}),
     )
+
+
+def _checked(flag: Path | None) -> Path | None:
+    return None if flag is None else user_path(flag)
 
 
 def _read_table(path: Path) -> dict[str, Any]:

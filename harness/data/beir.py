@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.core.errors import BadInput
 from harness.core.files import read_lines
 from harness.core.hashing import sha256_file, sha256_parts
+from harness.core.paths import user_path
 from harness.core.protocols import Reporter
 from harness.core.types import Corpus, PromptFields, Query, Task
 from harness.data.checks import (
@@ -70,7 +71,7 @@ def load_beir(folder: Path, *, with_corpus: bool, reporter: Reporter) -> Task:
         notes = (*notes, self_match_note(folder.resolve().name, same))
     for note in notes:
         reporter.note(note)
-    name = folder.resolve().name
+    name = user_path(folder.resolve()).name
     files = [path for path in (*paths.values(), exclusions) if path is not None]
     return Task(
         name=name,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.errors import BadInput, UnknownName
+from harness.core.paths import named_folder, user_path
 from harness.core.progress import SilentReporter
 from harness.core.protocols import Reporter
 from harness.core.types import PromptFields, Task
@@ -184,7 +185,7 @@ def _load(name: str, options: TaskOptions, query_set: str, reporter: Reporter) -
     if _is_folder(name):
         from harness.data.beir import load_beir
 
-        return load_beir(Path(name), with_corpus=options.with_corpus, reporter=reporter)
+        return load_beir(user_path(name), with_corpus=options.with_corpus, reporter=reporter)
     raise UnknownName("task", name, [*bright_tasks.TASKS, *stdlib.TASKS], listing=_LISTING)
 
 
@@ -192,8 +193,8 @@ def _is_folder(part: str) -> bool:
     """Tell whether a part is a folder in BEIR layout; raises `BadInput` for another folder."""
     from harness.data.beir import is_beir_folder
 
-    folder = Path(part)
-    if not folder.is_dir():
+    folder = named_folder(part)
+    if folder is None:
         return False
     if not is_beir_folder(folder):
         raise BadInput(

@@ -7,7 +7,6 @@ which maps a split to a list of subsets, each with `hf_subset`, `languages`, `ma
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import BadInput
+from harness.core.files import read_json
 from harness.core.types import Json
 from harness.data.bright_tasks import ORIGINAL, REVISION, TASKS
 from harness.data.stdlib.task import TASKS as EMBEDDED
@@ -132,10 +132,7 @@ def _model(path: Path) -> str:
     """Return the model's name from `model_meta.json` beside the file, or from the folder."""
     beside = path.parent / "model_meta.json"
     if beside.is_file():
-        try:
-            told = json.loads(beside.read_text(encoding="utf-8"))
-        except (ValueError, OSError) as error:
-            raise BadInput(f"{beside} cannot be read: {error}", fix="Fix or remove it.") from error
+        told = read_json(beside)
         if isinstance(told, dict) and isinstance(told.get("name"), str):
             return str(told["name"])
     folder = path.parent.parent.name

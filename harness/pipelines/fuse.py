@@ -70,8 +70,8 @@ def fuse(parts: Parts, request: FuseRequest, reader: EntryReader, config: EvalCo
     Raises `BadInput` for settings that do not fit and for tuning on what is reported,
     `StoreError` where the store cannot be read or written.
     """
-    reader.store.check_writable()
     maker = _Maker(parts, request, reader, config)
+    reader.store.check_writable(maker.name)
     outcomes = {task: maker.outcome(task) for task in parts.tasks}
     notes = [note for outcome in outcomes.values() for note in _notes(outcome.entry)]
     return FuseResult(maker.name, outcomes, maker.settings, (*parts.notes, *notes))

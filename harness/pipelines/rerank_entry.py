@@ -48,9 +48,9 @@ def rerank(
     Raises `NotComparable` for a task whose judgements are not the run's, and what `rerank_run`
     raises.
     """
-    needs.reader.store.check_writable()
     (part,) = parts.parts
     own = name or f"{part.system.model}+{scorer.name}@{settings.depth}"
+    needs.reader.store.check_writable(own)
     return {
         task: _outcome((own, part, task), parts, scorer, (settings, config), needs)
         for task in parts.tasks

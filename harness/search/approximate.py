@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,23 @@ SEED_ROWS = 262_144
 """Vectors an index is trained on at most: FAISS itself samples 256 per centroid."""
 
 
+_ZERO = re.compile(r"(?<![0-9])0+(?![0-9])")
+_ONE_LINK = re.compile(r"(HNSW|NSG)0*1(?![0-9])")
+_ENDLESS = re.compile(r"[0-9]{8}")
+
+
+def check_factory(factory: str) -> None:
+    """Raise `BadInput` for a factory string on which FAISS ends the process or never returns.
+
+    It does so for a count of 0, for graphs of one link a node, and for counts beyond memory.
+    """
+    if _ZERO.search(factory) or _ONE_LINK.search(factory) or _ENDLESS.search(factory):
+        raise BadInput(
+            f"the index {factory!r} has a number that FAISS cannot use",
+            fix="Give a factory string such as Flat, HNSW32 or IVF256,Flat.",
+        )
+
+
 def search_approximate(
     query_vectors: FloatMatrix,
     document_vectors: FloatMatrix,
@@ -35,6 +53,7 @@ def search_approximate(
     Excluded documents are kept out inside the index, before its top k. Raises `MissingExtra`
     without FAISS, `BadInput` for a factory string that FAISS refuses or that cannot exclude.
     """
+    check_factory(factory)
     index = _build(document_vectors, factory)
     corpus = TopKRanker(document_ids)
     depth = min(k, len(document_ids))

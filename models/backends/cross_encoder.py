@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.core.errors import BadInput, DataUnavailable, MissingExtra, ModelError
+from harness.core.files import read_json
+from harness.core.paths import named_folder
 from harness.core.types import Json
 from models.card import ModelCard
 from models.weights import Weights, find_weights
@@ -110,8 +111,8 @@ class CrossEncoderReranker:
 
 def reranker_card(name: str) -> ModelCard:
     """Return the card of a folder, or of a hub id with an optional `@REVISION`."""
-    folder = Path(name).expanduser()
-    if folder.is_dir():
+    folder = named_folder(name)
+    if folder is not None:
         return ModelCard(
             name=folder.resolve().name, backend="cross-encoder", options={"folder": str(folder)}
         )
@@ -145,7 +146,7 @@ def check_cross_encoder(folder: Path, name: str) -> None:
 def _settings(path: Path) -> dict[str, Any]:
     """Return a settings file's object; empty without a sound one."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        value = read_json(path, finite=False)
+    except BadInput:
         return {}
     return value if isinstance(value, dict) else {}
