@@ -133,11 +133,11 @@ def _vectors(embedder: Embedder) -> tuple[FloatMatrix, FloatMatrix]:
     """Return the texts' vectors, float32 `[texts, d]`: encoded together, and one at a time."""
     import numpy as np
 
-    from harness.data.stdlib.task import WORDING
+    from harness.data.stdlib.task import STDLIB
 
     together, alone = [], []
     for role, texts in TEXTS:
-        instruction = embedder.instruction(role, WORDING)
+        instruction = embedder.instruction(role, STDLIB.wording)
         together.append(_rows(embedder, texts, role, instruction))
         alone += [_rows(embedder, (text,), role, instruction) for text in texts]
     return np.concatenate(together), np.concatenate(alone)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from harness.core.errors import BadInput, UnknownName
 from harness.core.types import PromptFields
-from harness.data.stdlib.task import GROUP as EMBEDDED_GROUP
-from harness.data.stdlib.task import TASKS as EMBEDDED
+from harness.data.stdlib.task import STDLIB
 from remixer.prompt_files import OURS, PromptFiles, fill, version
 
 GENERAL = "general"
@@ -61,8 +60,8 @@ class TaskProfile:
 def profile_name(task: str) -> str:
     """Return the kind of a named task; an unknown task is of the general kind."""
     short = task.removesuffix("-long")
-    if short in EMBEDDED:
-        return EMBEDDED_GROUP
+    if short in STDLIB.tasks:
+        return STDLIB.name
     if short in _POSTS:
         return POST
     return short if short in KINDS else GENERAL

@@ -26,8 +26,8 @@ from harness.compare.selection import SelectedSystems
 from harness.compare.slices import Slice, slices
 from harness.compare.task_context import TaskContext, TaskContextLoader, stored_run
 from harness.data.bright_tasks import ORIGINAL
+from harness.data.embedded import share_situations
 from harness.data.folds import FOLDS
-from harness.data.wordings import share_situations
 from harness.derived import EntryReader
 from harness.render.numbers import few
 from harness.stats.bootstrap import mean_intervals

@@ -16,7 +16,7 @@ from harness.compare.differences import (
     untested_differences,
 )
 from harness.compare.task_context import DEEPEST, TaskContext
-from harness.data.wordings import level_of, levels
+from harness.data.embedded import level_of, levels
 from harness.stats.bootstrap import mean_intervals
 from harness.stats.samples import Values
 

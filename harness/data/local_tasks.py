@@ -10,8 +10,8 @@ from harness.core.errors import DataUnavailable
 from harness.core.protocols import Reporter
 from harness.core.types import Task
 from harness.data.bright_tasks import ORIGINAL, TASKS
+from harness.data.embedded import TASKS as EMBEDDED
 from harness.data.registry import TaskOptions, load_task
-from harness.data.stdlib.task import TASKS as EMBEDDED
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from harness.core.paths import named_folder, user_path
 from harness.core.progress import SilentReporter
 from harness.core.protocols import Reporter
 from harness.core.types import PromptFields, Task
-from harness.data import bright_tasks
+from harness.data import bright_tasks, embedded
+from harness.data.embedded_task import HEAD_METRIC
 from harness.data.query_sets import is_query_file, with_query_file
-from harness.data.stdlib import task as stdlib
 
 _LISTING = "`rebench tasks` lists them; a folder in BEIR layout is named by its path."
 
@@ -55,21 +55,22 @@ def task_rows() -> tuple[TaskRow, ...]:
 
 def _embedded_rows() -> tuple[TaskRow, ...]:
     """Return the lines of the embedded tasks."""
-    from harness.data.stdlib.situations import read_situations
+    from harness.data.situations import read_situations
 
-    queries = len(read_situations())
     return tuple(
         TaskRow(
             name=name,
-            group=stdlib.GROUP,
+            group=group.name,
             queries=queries,
             documents=None,
-            head_metric=stdlib.HEAD_METRIC,
+            head_metric=HEAD_METRIC,
             floor=None,
-            source="embedded: docstrings of the running Python",
-            licence="PSF-2.0",
+            source=group.source,
+            licence=group.licence,
         )
-        for name in stdlib.TASKS
+        for group in embedded.GROUPS.values()
+        for queries in (len(read_situations(group.collection)),)
+        for name in group.tasks
     )
 
 
@@ -90,7 +91,7 @@ def _bright_row(task: bright_tasks.BrightTask) -> TaskRow:
 def task_wordings() -> dict[str, PromptFields]:
     """Return named task -> the words that instructions are filled with."""
     found = {name: task.prompt_fields for name, task in bright_tasks.TASKS.items()}
-    return {**found, **dict.fromkeys(stdlib.TASKS, stdlib.WORDING)}
+    return {**found, **{name: task.group.wording for name, task in embedded.TASKS.items()}}
 
 
 def groups() -> dict[str, tuple[str, ...]]:
@@ -98,7 +99,8 @@ def groups() -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for task in bright_tasks.TASKS.values():
         found[task.group] = (*found.get(task.group, ()), task.name)
-    return {**found, stdlib.GROUP: tuple(stdlib.TASKS)}
+    found.update((name, tuple(group.tasks)) for name, group in embedded.GROUPS.items())
+    return {**found, embedded.GROUP: tuple(embedded.TASKS)}
 
 
 def known_facts(name: str, revision: str) -> dict[str, str]:
@@ -110,7 +112,9 @@ def known_facts(name: str, revision: str) -> dict[str, str]:
         known = (bright_tasks.REVISION, bright_tasks.LOCAL)
         right = revision if revision in known else bright_tasks.REVISION
         return {"group": bright_tasks.TASKS[name].group, "revision": right}
-    return {"group": stdlib.GROUP} if name in (*stdlib.TASKS, stdlib.GROUP) else {}
+    if name in embedded.TASKS:
+        return {"group": embedded.TASKS[name].group.name}
+    return {"group": name} if name in embedded.GROUPS else {}
 
 
 def group_members(group: str) -> tuple[str, ...]:
@@ -128,7 +132,7 @@ def resolve_tasks(spec: str) -> tuple[str, ...]:
     Raises `UnknownName`, or `BadInput` for an empty list or a folder that holds no corpus.
     """
     known = groups()
-    names = [*bright_tasks.TASKS, *stdlib.TASKS]
+    names = [*bright_tasks.TASKS, *embedded.TASKS]
     found: dict[str, None] = {}
     for part in filter(None, (part.strip() for part in spec.split(","))):
         if part in known:
@@ -180,13 +184,13 @@ def _load(name: str, options: TaskOptions, query_set: str, reporter: Reporter) -
             with_corpus=options.with_corpus,
             reporter=reporter,
         )
-    if name in stdlib.TASKS:
-        return stdlib.load_stdlib(name)
+    if name in embedded.TASKS:
+        return embedded.TASKS[name].load()
     if _is_folder(name):
         from harness.data.beir import load_beir
 
         return load_beir(user_path(name), with_corpus=options.with_corpus, reporter=reporter)
-    raise UnknownName("task", name, [*bright_tasks.TASKS, *stdlib.TASKS], listing=_LISTING)
+    raise UnknownName("task", name, [*bright_tasks.TASKS, *embedded.TASKS], listing=_LISTING)
 
 
 def _is_folder(part: str) -> bool:

@@ -17,7 +17,7 @@ from harness.core.errors import BadInput
 from harness.core.files import read_json
 from harness.core.types import Json
 from harness.data.bright_tasks import ORIGINAL, REVISION, TASKS
-from harness.data.stdlib.task import TASKS as EMBEDDED
+from harness.data.embedded import TASKS as EMBEDDED
 from harness.interop.records import ResultFile, UnsupportedFile, fraction, tail
 from harness.metrics.names import Metric, parse_metric
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.errors import BadInput
+from harness.data import embedded
 from harness.data.bright_tasks import TASKS
-from harness.data.stdlib import task as stdlib
+from harness.data.embedded_task import HEAD_METRIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class TaskHead:
 
 TASK_HEAD_METRICS: Mapping[str, TaskHead] = {
     **{name: TaskHead(task.group, task.head_metric) for name, task in TASKS.items()},
-    **dict.fromkeys(stdlib.TASKS, TaskHead(stdlib.GROUP, stdlib.HEAD_METRIC)),
+    **{name: TaskHead(task.group.name, HEAD_METRIC) for name, task in embedded.TASKS.items()},
 }
 """The tasks that imports know."""
 

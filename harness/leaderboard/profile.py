@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from harness.data.wordings import level_of, share_situations
+from harness.data.embedded import level_of, share_situations
 from harness.leaderboard.rank import QueryValues, by_situation
 from harness.leaderboard.rows import Board, LevelMean, LevelStep, Profile
 from harness.metrics.names import label, parse_metric

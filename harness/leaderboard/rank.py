@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from harness.core.errors import StoreError
-from harness.data.wordings import share_situations
+from harness.data.embedded import share_situations
 from harness.leaderboard.rows import Board, Row, Standing, Statistics
 from harness.stats.conventions import ALPHA, LEVEL, RESAMPLES, SEED, permutations_for
 from results.schema import Entry

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.data.embedded import level_of, share_situations
 from harness.data.folds import FOLDS
-from harness.data.wordings import level_of, share_situations
 from harness.leaderboard.headroom import depth_note, fold_note
 from harness.leaderboard.rows import ABOVE, Board
 from harness.metrics.names import label, parse_metric

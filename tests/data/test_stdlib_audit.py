@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.data.stdlib.corpus import build_corpus
-from harness.data.stdlib.situations import read_judged, read_situations
+from harness.data.situations import read_judged, read_situations
+from harness.data.stdlib.task import STDLIB, build_corpus
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "stdlib"
 AUDIT = DOCS / "audit"
-SITUATIONS = {each.id: each for each in read_situations()}
+SITUATIONS = {each.id: each for each in read_situations(STDLIB.collection)}
 
 
 def rows(name: str) -> list[dict]:
@@ -72,7 +72,7 @@ def test_what_was_settled_says_what_the_judges_said(settled):
 
 
 def test_the_second_judge_graded_documents_of_the_pools():
-    judged = read_judged()
+    judged = read_judged(STDLIB.collection)
     for row in rows("second.jsonl"):
         assert set(row["documents"]) <= set(judged[row["id"]])
         assert named(row).keys() <= set(row["documents"])

@@ -14,17 +14,18 @@ import pytest
 
 from harness.core.errors import DataUnavailable
 from harness.core.types import Corpus
-from harness.data.stdlib import corpus as corpus_module
-from harness.data.stdlib.corpus import build_corpus
+from harness.data import docstring_corpus
 from harness.data.stdlib.modules import EXCLUDED, SUBMODULES, public_modules
+from harness.data.stdlib.task import build_corpus
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = frozenset(public_modules())
 PROBE = """
 import json, sys, threading
 sys.path.append(sys.argv[1])
-import harness.data.stdlib.collect as collect
-documents = collect.collect_documents()
+from harness.data.docstrings import collect_documents
+from harness.data.stdlib.modules import library
+documents = collect_documents(library())
 print(json.dumps({
     "documents": documents, "modules": sorted(sys.modules), "threads": threading.active_count(),
 }))
@@ -176,7 +177,7 @@ def test_collecting_is_harmless():
 
 def test_this_process_imports_nothing_for_it():
     script = (
-        "import sys; from harness.data.stdlib.corpus import build_corpus; "
+        "import sys; from harness.data.stdlib.task import build_corpus; "
         "build_corpus(); print('doctest' in sys.modules, 'sqlite3' in sys.modules)"
     )
     done = subprocess.run(
@@ -193,7 +194,7 @@ def test_says_what_to_do_when_the_interpreter_cannot_run(monkeypatch: pytest.Mon
 
 
 def test_passes_on_what_the_other_process_said(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(corpus_module, "_SCRIPT", "raise SystemExit('no such luck')")
-    with pytest.raises(DataUnavailable, match=r"library: no such luck\n") as caught:
+    monkeypatch.setattr(docstring_corpus, "_SCRIPT", "raise SystemExit('no such luck')")
+    with pytest.raises(DataUnavailable, match=r"documentation: no such luck\n") as caught:
         build_corpus()
     assert "non-zero" not in caught.value.message

@@ -13,12 +13,12 @@ from typeshed_client.parser import ImportedName, NameInfo, OverloadedName
 from typeshed_client.resolver import ImportedInfo
 
 from harness.core.hashing import canonical_json, sha256_parts
-from harness.data.stdlib.corpus import build_corpus
-from harness.data.stdlib.situations import Situation, read_judged, read_situations
+from harness.data.situations import Situation, read_judged, read_situations
+from harness.data.stdlib.task import STDLIB, build_corpus
 
 VERSIONS = ((3, 11), (3, 12), (3, 13))
 PLATFORMS = ("linux", "darwin", "win32")
-SITUATIONS = read_situations()
+SITUATIONS = read_situations(STDLIB.collection)
 GOLD_1 = "77af68e2ff3328be18229381f8a19ea67e76f7f0a59d6b92baa8e3be0596b0f5"
 """What entries of the first release say of their judgements, after the interpreter."""
 
@@ -164,7 +164,7 @@ def gold_1_is_fine(each: Situation) -> bool:
 
 
 def test_no_document_has_two_grades_and_each_was_judged():
-    judged = read_judged()
+    judged = read_judged(STDLIB.collection)
     assert judged.keys() == {each.id for each in SITUATIONS}
     for each in SITUATIONS:
         names = (*each.answers, *each.helps)

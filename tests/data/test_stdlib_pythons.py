@@ -10,11 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from harness.data.stdlib.corpus import build_corpus
-from harness.data.stdlib.situations import read_situations
+from harness.data.situations import read_situations
+from harness.data.stdlib.task import STDLIB, build_corpus
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = "import sys; sys.path.append(sys.argv[1]); from harness.data.stdlib.collect import main; "
+SCRIPT = """
+import sys
+sys.path.append(sys.argv[1])
+from harness.data.docstrings import main
+from harness.data.stdlib.modules import library
+main(library())
+"""
 OTHERS = [f"python3.{minor}" for minor in (11, 12, 13) if minor != sys.version_info[1]]
 
 
@@ -28,7 +34,7 @@ def documents(request: pytest.FixtureRequest) -> dict[str, str]:
     if subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode:
         pytest.skip(f"{request.param} on the path does not start")
     done = subprocess.run(
-        [python, "-B", "-W", "error", "-c", f"{SCRIPT} main()", str(ROOT)],
+        [python, "-B", "-W", "error", "-c", SCRIPT, str(ROOT)],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stderr == ""
@@ -43,5 +49,9 @@ def test_the_corpus_is_much_the_same(documents: dict[str, str]):
 
 
 def test_gold_has_a_docstring(documents: dict[str, str]):
-    answers = {name for each in read_situations() for name in (*each.answers, *each.gold_1)}
+    answers = {
+        name
+        for each in read_situations(STDLIB.collection)
+        for name in (*each.answers, *each.gold_1)
+    }
     assert answers - documents.keys() == set()

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.data.stdlib.situations import LEVELS, Situation, read_situations
-from harness.data.stdlib.task import TASKS, load_stdlib
+from harness.data.embedded import TASKS as EMBEDDED
+from harness.data.situations import Situation, read_situations
+from harness.data.stdlib.task import LEVELS, STDLIB
 
-SITUATIONS = read_situations()
+SITUATIONS = read_situations(STDLIB.collection)
 REPLAY = Path(__file__).resolve().parents[2] / "remixer" / "examples" / "stdlib-replay.jsonl.gz"
 LENGTHS = {"lexical": (5, 15), "paraphrase": (25, 50), "plain": (40, 150), "oblique": (40, 150)}
 """Words of a query by level."""
@@ -146,8 +147,8 @@ def test_a_near_duplicate_is_found():
 
 
 def test_reasoning_is_not_in_what_is_searched():
-    for name in TASKS:
-        task = load_stdlib(name)
+    for name in STDLIB.tasks:
+        task = EMBEDDED[name].load()
         searched = {query.text for query in task.queries} | set(
             task.corpus.texts if task.corpus else ()
         )
@@ -162,8 +163,8 @@ def test_bm25_finds_less_with_each_wording():
     from harness.search.bm25 import bm25
 
     found = []
-    for name in TASKS:
-        task = load_stdlib(name)
+    for name in STDLIB.tasks:
+        task = EMBEDDED[name].load()
         run = bm25().search(task, 10, SilentReporter()).run
         found.append(score(run, task.qrels, [parse_metric("ndcg@10")]).means["ndcg@10"])
     assert found == sorted(found, reverse=True)

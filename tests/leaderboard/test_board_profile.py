@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.data.embedded import level_of, levels, share_situations
 from harness.data.registry import group_members
-from harness.data.wordings import level_of, levels, share_situations
 from harness.leaderboard.build import Sources, build_boards
 from harness.leaderboard.columns import DEFAULT, parse_columns
 from harness.leaderboard.html_page import to_html

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from harness.core.progress import SilentReporter
 from harness.core.types import Corpus, Task
 from harness.data.registry import TaskOptions, load_task
-from harness.data.stdlib.corpus import build_corpus
-from harness.data.stdlib.situations import read_situations
+from harness.data.situations import read_situations
+from harness.data.stdlib.task import STDLIB, build_corpus
 from harness.data.trec import read_run
 from remixer.corpus import named_documents, only_documents
 from remixer.near_duplicates.index import NearDuplicates
@@ -189,7 +189,13 @@ def test_the_keys_are_those_of_the_requests(records, written, task: Task):
 def test_no_document_is_gold_or_nearly_gold(task: Task):
     whole = load_task("stdlib-oblique", TaskOptions(None), SilentReporter())
     text_of = dict(zip(whole.corpus.ids, whole.corpus.texts, strict=True))
-    gold = sorted({name for each in read_situations() for name in (*each.grades, *each.gold_1)})
+    gold = sorted(
+        {
+            name
+            for each in read_situations(STDLIB.collection)
+            for name in (*each.grades, *each.gold_1)
+        }
+    )
     assert not set(task.corpus.ids) & set(gold)
     near = NearDuplicates(text_of, text_of)
     assert near.among(task.corpus.ids, gold) == set()

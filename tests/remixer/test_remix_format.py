@@ -15,7 +15,7 @@ from harness.core.errors import BadInput, StoreError
 from harness.core.files import write_jsonl
 from harness.core.training_row import TrainingRow, read_rows
 from harness.data.bright_tasks import TASKS
-from harness.data.stdlib.task import WORDING
+from harness.data.stdlib.task import STDLIB
 from models.chat.dispatch import Budget
 from models.chat.journal import TokenTotals
 from remixer.data_card import CardFacts, RowStatistics, render_card
@@ -139,7 +139,7 @@ def test_instructions_follow_the_released_pattern():
     assert instruction(TASKS["theoremqa_theorems"].prompt_fields) == (
         "Given a Math problem, retrieve relevant theorems that help answer the problem."
     )
-    assert instruction(WORDING).startswith("Given a Python programming question, retrieve")
+    assert instruction(STDLIB.wording).startswith("Given a Python programming question, retrieve")
 
 
 FEW = [labels(at, 5, 1, 3) for at in range(7)]

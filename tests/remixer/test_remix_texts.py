@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness.core.errors import BadInput, UnknownName
 from harness.core.types import PromptFields
 from harness.data.bright_tasks import TASKS
-from harness.data.stdlib.task import WORDING
+from harness.data.stdlib.task import STDLIB
 from remixer.prompt_builder import PromptBuilder
 from remixer.prompt_files import PromptFiles, fill, version
 from remixer.rows import SourceRow
@@ -88,7 +88,7 @@ def test_the_released_wording_leaves_our_additions_out():
 
 def test_our_wording_keeps_its_hashes():
     """They are in the rows, manifests and replay files of earlier runs."""
-    stdlib = PromptBuilder(load_profile("stdlib", WORDING), "writer", "judge", 42)
+    stdlib = PromptBuilder(load_profile("stdlib", STDLIB.wording), "writer", "judge", 42)
     assert stdlib.versions() == {
         "domain_filter": "52a0c31bbeec", "generate": "74a1bbf0d6b5",
         "reason": "b598fdc74499", "annotate": "79bd996edd1b",
@@ -120,7 +120,7 @@ def test_versions_tell_wordings_apart(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize(
-    "prompt_fields", [WORDING, TASKS["biology"].prompt_fields], ids=["stdlib", "biology"]
+    "prompt_fields", [STDLIB.wording, TASKS["biology"].prompt_fields], ids=["stdlib", "biology"]
 )
 def test_every_kind_makes_whole_requests(name: str, prompt_fields: PromptFields):
     prompts = PromptBuilder(load_profile(name, prompt_fields), "writer", "judge", 42)
@@ -192,7 +192,7 @@ def test_kinds_follow_the_released_tasks():
     assert profile_name("stdlib-plain") == "stdlib"
     assert profile_name("my-folder") == GENERAL
     with pytest.raises(UnknownName, match="Did you mean pony"):
-        load_profile("ponny", WORDING)
+        load_profile("ponny", STDLIB.wording)
 
 
 def test_domains_and_group_sizes_are_the_released_ones():

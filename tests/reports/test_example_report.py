@@ -18,7 +18,8 @@ from harness.core.hashing import task_fingerprint
 from harness.core.progress import SilentReporter
 from harness.data.local_tasks import DataLocations
 from harness.data.registry import TaskOptions, group_members, load_task
-from harness.data.stdlib.situations import read_situations
+from harness.data.situations import read_situations
+from harness.data.stdlib.task import STDLIB
 from harness.evaluate import EvalConfig, evaluate, score_external
 from harness.search.bm25 import bm25
 from tests.helpers.measured_store import store_at
@@ -43,7 +44,7 @@ def test_every_number_is_in_the_data_and_nothing_of_a_machine(example: Path) -> 
 
 
 def test_only_texts_of_our_own_are_in_the_examples() -> None:
-    ours = {text for each in read_situations() for text in each.wordings.values()}
+    ours = {text for each in read_situations(STDLIB.collection) for text in each.wordings.values()}
     for example, texts in ((EXAMPLE, {""}), (STDLIB_EXAMPLE, ours)):
         data = json.loads((example / "report.json").read_text(encoding="utf-8"))
         changes = data["comparison"]["changes"]

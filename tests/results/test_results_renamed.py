@@ -8,9 +8,10 @@ from pathlib import Path
 
 from harness.core.progress import SilentReporter
 from harness.core.types import Qrels, Task
+from harness.data.embedded import TASKS as EMBEDDED
 from harness.data.registry import group_members
-from harness.data.stdlib.situations import read_situations
-from harness.data.stdlib.task import load_stdlib
+from harness.data.situations import read_situations
+from harness.data.stdlib.task import STDLIB
 from harness.data.trec import read_run
 from harness.evaluate import EvalConfig, describe_task, evaluate, verify_all
 from harness.leaderboard.build import Sources, build_boards
@@ -25,15 +26,17 @@ from tests.helpers.measured_store import store_at
 
 def former_task() -> Task:
     """Return the task of the first release, rebuilt from what the package still holds."""
-    gold: Qrels = {each.id: dict.fromkeys(each.gold_1, 1) for each in read_situations()}
-    return replace(load_stdlib("stdlib-oblique"), name="stdlib", qrels=gold)
+    gold: Qrels = {
+        each.id: dict.fromkeys(each.gold_1, 1) for each in read_situations(STDLIB.collection)
+    }
+    return replace(EMBEDDED["stdlib-oblique"].load(), name="stdlib", qrels=gold)
 
 
 def measured_then(store: ResultStore) -> Path:
     """Store an entry as the first release did, and return its file."""
     task = former_task()
     entry = evaluate(
-        bm25(), load_stdlib("stdlib-oblique"), store, EvalConfig(k=20), SilentReporter()
+        bm25(), EMBEDDED["stdlib-oblique"].load(), store, EvalConfig(k=20), SilentReporter()
     ).entry
     run = read_run(store.run_path(entry))
     scores = score(run, task.qrels)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from harness.data.docstrings import Library
+
 _SIDE_EFFECTS = """
     antigravity idlelib readline rlcompleter this tkinter turtle turtledemo
 """
@@ -58,6 +60,11 @@ EXCLUDED = frozenset(f"{_SIDE_EFFECTS} {_PLATFORM} {_LEFT} {_INTERNAL}".split())
 
 SUBMODULES = tuple(_SUBMODULES.split())
 """Documented submodules; a top-level module needs no entry."""
+
+
+def library() -> Library:
+    """Return what the embedded corpus documents."""
+    return Library(public_modules(), is_public_owner)
 
 
 def public_modules() -> tuple[str, ...]:

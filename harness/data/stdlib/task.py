@@ -1,83 +1,44 @@
-"""The embedded tasks: real questions on real documentation, with nothing to download.
-
-Four tasks over one corpus, one for each wording of the same situations, with the same judgements.
-"""
+"""The embedded tasks over the standard library: nothing to download, nothing to install."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
-from functools import lru_cache
 
-from harness.core.types import Corpus, PromptFields, Query, Task
-from harness.data.stdlib.corpus import build_corpus
-from harness.data.stdlib.situations import LEVELS, Situation, read_judged, read_situations
+from harness.core.types import Corpus, PromptFields
+from harness.data.docstring_corpus import as_corpus, collect_texts
+from harness.data.embedded_task import EmbeddedGroup
+from harness.data.situations import Collection
 
-GROUP = "stdlib"
-GOLD = "gold-2"
-HEAD_METRIC = "ndcg@10"
-TASKS = {f"{GROUP}-{level}": level for level in LEVELS}
-"""Task -> level, from the least reasoning to the most."""
-
-WORDING = PromptFields(
-    slug="stdlib",
-    name="Python programming",
-    query_kind="Python programming question",
-    query_noun="question",
-    document_noun="documentation entries",
-)
+LEVELS = ("lexical", "paraphrase", "plain", "oblique")
+"""Wordings from the least reasoning to the most: technical words in one line; two sentences that
+do not name the object; the story with the words that the asker has in front of them; the story
+without any technical word."""
 
 
-def load_stdlib(name: str) -> Task:
-    """Load the task of one level, its corpus taken from the running interpreter.
+def build_corpus() -> Corpus:
+    """Document the public standard-library objects of the running interpreter.
 
-    The revision names the judgements and the interpreter (`gold-2, python-3.11.7`), the corpus
-    key the interpreter: another version documents other objects. Judged documents that this
-    interpreter lacks (a build without `sqlite3`, say) are not judged, and a note counts those
-    that would be relevant. Documents that were judged and do not help have grade 0.
+    An id is the qualified public name, a text the id, a blank line and the cleaned docstring.
+    Sorted by id; a fresh isolated interpreter collects it in under a second. Raises
+    `DataUnavailable` when that interpreter cannot be run.
     """
-    corpus = _built(build_corpus)
-    known = frozenset(corpus.ids)
-    judged = read_judged()
-    situations = read_situations()
-    kept = tuple(each for each in situations if known.intersection(each.answers))
-    python = f"python-{platform.python_version()}"
-    return Task(
-        name=name,
-        group=GROUP,
-        revision=f"{GOLD}, {python}",
-        query_set="original",
-        queries=tuple(Query(each.id, each.wordings[TASKS[name]]) for each in kept),
-        qrels={each.id: _grades(each, judged.get(each.id, ()), known) for each in kept},
-        excluded={},
-        head_metric=HEAD_METRIC,
-        prompt_fields=WORDING,
-        corpus=corpus,
-        corpus_key=python,
-        notes=_missing_note(situations, known, len(situations) - len(kept)),
-    )
+    return as_corpus(collect_texts("harness.data.stdlib.modules"))
 
 
-@lru_cache(maxsize=1)
-def _built(build: Callable[[], Corpus]) -> Corpus:
-    """Build the corpus once for the four tasks."""
-    return build()
-
-
-def _grades(each: Situation, judged: tuple[str, ...], known: frozenset[str]) -> dict[str, int]:
-    """Return document -> grade for one situation, of the documents that are there."""
-    grades = {**dict.fromkeys(judged, 0), **each.grades}
-    return {name: grades[name] for name in sorted(grades) if name in known}
-
-
-def _missing_note(
-    situations: tuple[Situation, ...], known: frozenset[str], dropped: int
-) -> tuple[str, ...]:
-    """Return the warning about relevant documents that this interpreter lacks, if any."""
-    missing = sorted({name for each in situations for name in each.grades} - known)
-    if not missing:
-        return ()
-    return (
-        f"{len(missing)} relevant documents do not exist in this interpreter "
-        f"({', '.join(missing)}); {dropped} queries without any answer were dropped",
-    )
+STDLIB = EmbeddedGroup(
+    name="stdlib",
+    collection=Collection("harness.data.stdlib", LEVELS, former_gold=True),
+    gold="gold-2",
+    wording=PromptFields(
+        slug="stdlib",
+        name="Python programming",
+        query_kind="Python programming question",
+        query_noun="question",
+        document_noun="documentation entries",
+    ),
+    build_corpus=build_corpus,
+    version=lambda: f"python-{platform.python_version()}",
+    drops_missing=True,
+    source="embedded: docstrings of the running Python",
+    licence="PSF-2.0",
+)

@@ -1,8 +1,8 @@
-"""Collects the documentation of the interpreter's public standard-library objects.
+"""Collects the documentation of the public objects of a library.
 
-Runs in a fresh interpreter (`harness.data.stdlib.corpus` starts it), since packages patch the
-library in place: transformers adds methods to `logging.Logger`, torch replaces `inspect.getfile`.
-Imports nothing but the standard library and the table of modules.
+Runs in a fresh interpreter (`harness.data.docstring_corpus` starts it), since packages patch each
+other in place: transformers adds methods to `logging.Logger`, torch replaces `inspect.getfile`.
+Imports nothing but the standard library and what it documents.
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ import inspect
 import json
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-
-from harness.data.stdlib.modules import is_public_owner, public_modules
 
 _DESCRIPTORS = (
     property,
@@ -26,6 +24,19 @@ _DESCRIPTORS = (
     types.GetSetDescriptorType,
     types.MemberDescriptorType,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """What is documented: public modules, and whose objects are theirs alone.
+
+    Some of `modules` may be missing from a given build (`sqlite3`, `lzma`); importing tells.
+    `is_public_owner` tells whether objects that name a module as theirs belong to it alone:
+    those of a private one (`_io`) belong to whoever exports them.
+    """
+
+    modules: tuple[str, ...]
+    is_public_owner: Callable[[str], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,41 +56,45 @@ class _Place:
         return not is_builtin, not own_name, depth, not self.home, len(self.name), self.name
 
 
-def main() -> None:
+def main(library: Library) -> None:
     """Write the documents to standard output: one JSON object, id -> docstring, ASCII only."""
-    sys.stdout.write(json.dumps(collect_documents()))
+    sys.stdout.write(json.dumps(collect_documents(library)))
 
 
-def collect_documents() -> dict[str, str]:
+def collect_documents(library: Library) -> dict[str, str]:
     """Return qualified public name -> cleaned docstring, sorted by name.
 
     Modules, their public functions and classes, and the public methods and properties of those
     classes, each object once and only with a docstring of its own. Modules that cannot be
     imported are left out.
     """
-    modules = _import_modules()
+    modules = _import_modules(library.modules)
     places = _distinct(
-        _Place(f"{name}.{attribute}", value, _belongs(value, name))
+        _Place(f"{name}.{attribute}", value, _belongs(value, name, library))
         for name, module in modules.items()
-        for attribute, value in _public_names(name, module)
+        for attribute, value in _public_names(name, module, library)
     )
     classes = {place.name: place.value for place in places if isinstance(place.value, type)}
     public = set(classes.values())
     places = _distinct(
         [
             *places,
-            *(member for name, cls in classes.items() for member in _members(name, cls, public)),
+            *(
+                member
+                for name, cls in classes.items()
+                for member in _members(name, cls, public, library)
+            ),
         ]
     )
-    texts = {name: _own_doc(module, public) for name, module in modules.items()}
-    texts.update((place.name, _own_doc(place.value, public)) for place in places)
+    texts = {name: _own_doc(module, public, library) for name, module in modules.items()}
+    texts.update((place.name, _own_doc(place.value, public, library)) for place in places)
     return {name: texts[name] for name in sorted(texts) if texts[name]}
 
 
-def _import_modules() -> dict[str, types.ModuleType]:
+def _import_modules(names: tuple[str, ...]) -> dict[str, types.ModuleType]:
     """Import what can be imported of the public modules."""
     modules = {}
-    for name in public_modules():
+    for name in names:
         try:
             modules[name] = importlib.import_module(name)
         except ImportError:
@@ -87,7 +102,9 @@ def _import_modules() -> dict[str, types.ModuleType]:
     return modules
 
 
-def _public_names(name: str, module: types.ModuleType) -> Iterator[tuple[str, object]]:
+def _public_names(
+    name: str, module: types.ModuleType, library: Library
+) -> Iterator[tuple[str, object]]:
     """Yield the public attributes of a module, submodules left out.
 
     Where `__all__` is missing, only what is defined there counts, since a plain import makes a
@@ -100,7 +117,7 @@ def _public_names(name: str, module: types.ModuleType) -> Iterator[tuple[str, ob
             continue
         if isinstance(value, type) and _is_c_half(value, module):
             continue
-        own = getattr(value, "__name__", "") == attribute and _belongs(value, name)
+        own = getattr(value, "__name__", "") == attribute and _belongs(value, name, library)
         if listed is not None or name == "builtins" or own:
             yield attribute, value
 
@@ -111,15 +128,15 @@ def _is_c_half(cls: type, module: types.ModuleType) -> bool:
     return isinstance(whole, type) and whole is not cls and issubclass(whole, cls)
 
 
-def _belongs(value: object, module: str) -> bool:
+def _belongs(value: object, module: str, library: Library) -> bool:
     """Tell whether an object says that it was defined in `module`, or in a private part of it."""
     owner = getattr(value, "__module__", None)
     if not isinstance(owner, str):
         return False
-    return owner == module or owner.startswith(f"{module}.") or not is_public_owner(owner)
+    return owner == module or owner.startswith(f"{module}.") or not library.is_public_owner(owner)
 
 
-def _members(name: str, cls: type, public: set[type]) -> Iterator[_Place]:
+def _members(name: str, cls: type, public: set[type], library: Library) -> Iterator[_Place]:
     """Yield a class's public methods and properties, with those of its hidden base classes.
 
     A base that is itself in the corpus keeps its own; one that no public path reaches
@@ -127,7 +144,7 @@ def _members(name: str, cls: type, public: set[type]) -> Iterator[_Place]:
     """
     shown = {above for base in cls.__mro__[1:] if base in public for above in base.__mro__}
     for base in cls.__mro__:
-        if base is not cls and (base in shown or not _is_part(base, cls)):
+        if base is not cls and (base in shown or not _is_part(base, cls, library)):
             continue
         home = base is cls or base.__name__.lstrip("_") == cls.__name__
         for attribute, raw in vars(base).items():
@@ -170,19 +187,19 @@ def _underlying(value: object) -> object:
     return value
 
 
-def _own_doc(value: object, public: set[type]) -> str:
+def _own_doc(value: object, public: set[type], library: Library) -> str:
     """Return an object's cleaned docstring, or `""` when it has none of its own."""
     doc = getattr(value, "__doc__", None)
     if isinstance(value, type):
         base = value.__base__
         if doc is None and base and base not in public:
-            return _own_doc(base, public) if _is_part(base, value) else ""
+            return _own_doc(base, public, library) if _is_part(base, value, library) else ""
     elif doc == type(value).__doc__:
         return ""
     return inspect.cleandoc(doc) if isinstance(doc, str) else ""
 
 
-def _is_part(base: type, cls: type) -> bool:
+def _is_part(base: type, cls: type, library: Library) -> bool:
     """Tell whether a hidden base class was written for the module that shows `cls`."""
     root, own_root = (c.__module__.partition(".")[0] for c in (base, cls))
-    return root == own_root or not is_public_owner(root)
+    return root == own_root or not library.is_public_owner(root)
