@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.cache.batches import EncodingInput
+from harness.cache.codecs.dense import DenseCodec
 from harness.cache.encode import encode_texts
 from harness.cache.keys import text_keys
 from harness.cache.store import EmbeddingStore
@@ -149,7 +150,7 @@ def fill(cache: Path, dimension: int) -> None:
     for start in range(0, ROWS, rows):
         part = order[start : start + rows]
         vectors = rng.standard_normal((len(part), dimension), dtype=np.float32)
-        folder.write_shard(keys[part], np.full(len(part), 500), vectors)
+        folder.write_shard(keys[part], np.full(len(part), 500), vectors, DenseCodec())
 
 
 def load_once(cache: Path, dimension: int) -> dict[str, float]:

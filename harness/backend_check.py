@@ -151,12 +151,12 @@ class _Texts:
 
 def _rows(embedder: Embedder, texts: tuple[str, ...], role: Role, instruction: str) -> FloatMatrix:
     """Return checked vectors, as an evaluation would take them."""
-    from harness.cache.batches import check_rows
+    from harness.cache.codecs.dense import DenseCodec
 
     vectors = embedder.encode(texts, role=role, instruction=instruction)
     counts = embedder.token_counts(texts, role, instruction)
     space = embedder.space(role, instruction)
-    check_rows(vectors, _Texts(texts, counts), space, embedder.name)
+    DenseCodec().check(vectors, _Texts(texts, counts), space, embedder.name)
     return vectors
 
 

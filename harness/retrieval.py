@@ -5,16 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from harness.cache.batches import EncodingInput
 from harness.cache.encode import Encoded, encode_texts
 from harness.cache.store import EmbeddingStore
 from harness.cache.workers import Workers
 from harness.core.errors import BadInput
+from harness.core.hashing import space_fields
 from harness.core.protocols import BilledEmbedder, Closing, Embedder, Reporter, Scoring
 from harness.core.types import Json, PromptFields, RetrievalResult, Role, Task, Usage
 from harness.search.approximate import check_factory, recall_of, search_approximate
 from harness.search.dense import DISTANCES, DenseSearch, search_dense
+
+if TYPE_CHECKING:
+    from harness.core.types import FloatMatrix
 
 
 class DenseRetriever:
@@ -49,7 +54,9 @@ class DenseRetriever:
     def identity(self, task: Task) -> Mapping[str, Json]:
         """Return the model's identity and the two vector spaces it uses on this task."""
         roles: tuple[Role, Role] = ("query", "document")
-        spaces: dict[str, Json] = {role: asdict(self._input(role, task).space) for role in roles}
+        spaces: dict[str, Json] = {
+            role: space_fields(self._input(role, task).space) for role in roles
+        }
         search = f"exact, {self._distance}" if self._distance else self.index or "exact"
         return {"model": self.embedder.identity, "spaces": spaces, "search": search}
 
@@ -123,7 +130,7 @@ class DenseRetriever:
 
     def _encode(
         self, role: Role, texts: tuple[str, ...], task: Task, reporter: Reporter
-    ) -> Encoded:
+    ) -> Encoded[FloatMatrix]:
         """Return the vectors of texts of one role under the task's instruction."""
         source = self._input(role, task)
         encoded = encode_texts(self.embedder, texts, source, self.store, reporter, self.workers)
@@ -138,13 +145,13 @@ def _billed(usage: Usage) -> dict[str, Json]:
     return {**asdict(usage), "cost": usage.cost}
 
 
-def _facts(encoded: Encoded) -> dict[str, Json]:
+def _facts(encoded: Encoded[FloatMatrix]) -> dict[str, Json]:
     """Return the counts worth keeping; rates are 0 where nothing was encoded.
 
     `tokens` are those of all texts before truncation, `encoded_tokens` those that went through
     the model after it; rates are per second of encoding, loading of the weights included.
     """
-    texts = len(encoded.vectors)
+    texts = encoded.texts
     rate = 1.0 / encoded.encode_seconds if encoded.encoded and encoded.encode_seconds > 0 else 0.0
     return {
         "texts": texts,

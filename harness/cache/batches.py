@@ -6,18 +6,20 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Generic
 
 import numpy as np
 
+from harness.cache.codecs.codec import Codec, V
+from harness.cache.codecs.table import CODECS
 from harness.cache.keys import key_words
 from harness.core.errors import ModelError, OutOfMemory
-from harness.core.protocols import Embedder, Reporter
+from harness.core.protocols import Reporter, VectorEncoder
 from harness.core.types import Role, VectorSpace
 
 if TYPE_CHECKING:
     from harness.cache.keys import Distinct, KeyMatrix
-    from harness.core.types import FloatMatrix, IntVector
+    from harness.core.types import IntVector
 
 
 MAX_ROWS = 4096
@@ -106,13 +108,6 @@ def cut(lengths: IntVector, budget: int) -> list[IntVector]:
     return parts
 
 
-NORM_TOLERANCE = {"float32": 1e-3, "float16": 4e-3, "bfloat16": 3.2e-2}
-"""How far a norm may be from 1: a few units in the last place of a norm rounded to the dtype
-(2^-11 for float16, 2^-8 for bfloat16), and room for float32 sums of any order."""
-LOOSE_TOLERANCE = 3.2e-2
-"""For servers that do not say what they compute in."""
-
-
 def check_counts(counts: IntVector, expected: int, model: str) -> None:
     """Raise `ModelError` unless there is one token count, 0 or more, for each text."""
     if counts.shape != (expected,) or (counts < 0).any():
@@ -121,89 +116,6 @@ def check_counts(counts: IntVector, expected: int, model: str) -> None:
             f"{counts.shape}, least {counts.min(initial=0)}",
             fix="The backend must return one count a text; check its version.",
         )
-
-
-class Encoded(Protocol):
-    """Texts that were encoded together, with their token counts, int64 `[n]`."""
-
-    @property
-    def texts(self) -> Sequence[str]:
-        """Return the texts."""
-
-    @property
-    def counts(self) -> IntVector:
-        """Return the tokens of each text before truncation."""
-
-
-def check_rows(vectors: FloatMatrix, batch: Encoded, space: VectorSpace, model: str) -> None:
-    """Raise `ModelError` unless `vectors` is finite float32 `[n, d]` as the space says.
-
-    Where the space is normalised each norm is 1 within the dtype's tolerance. A zero row is
-    right only for a text without tokens: static models have nothing to average there.
-    """
-    if vectors.ndim != 2 or vectors.shape[0] != len(batch.texts) or not vectors.shape[1]:
-        raise ModelError(
-            f"model {model!r} returned vectors of shape {vectors.shape} for "
-            f"{len(batch.texts)} texts",
-            fix="The backend must return one row a text; check its version or its server.",
-        )
-    if vectors.dtype != np.float32:
-        raise ModelError(
-            f"model {model!r} returned {vectors.dtype} vectors",
-            fix="The backend must return float32, whatever dtype it computes in.",
-        )
-    if space.dimension and vectors.shape[1] != space.dimension:
-        raise ModelError(
-            f"model {model!r} returned {vectors.shape[1]} components; its card says "
-            f"{space.dimension}",
-            fix="Correct the card's dimension, or check which weights are loaded.",
-        )
-    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-    if len(bad):
-        raise ModelError(
-            f"model {model!r} returned {len(bad)} of {len(batch.texts)} vectors that are not "
-            f"finite, the first for {_shown(batch, int(bad[0]))}",
-            fix=_fix(space),
-        )
-    _check_norms(vectors, batch, space, model)
-
-
-def _check_norms(vectors: FloatMatrix, batch: Encoded, space: VectorSpace, model: str) -> None:
-    """Raise `ModelError` for a zero row of a text with tokens, or a norm that is not 1."""
-    something = np.asarray(vectors.any(axis=1))
-    empty = np.flatnonzero(~something & (batch.counts > 0))
-    if len(empty):
-        raise ModelError(
-            f"model {model!r} returned {len(empty)} zero vectors for texts that have tokens, the "
-            f"first for {_shown(batch, int(empty[0]))}",
-            fix=_fix(space),
-        )
-    if not space.normalize:
-        return
-    norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-    tolerance = NORM_TOLERANCE.get(space.dtype, LOOSE_TOLERANCE)
-    wrong = np.flatnonzero(something & (np.abs(norms - 1) > tolerance))
-    if len(wrong):
-        raise ModelError(
-            f"model {model!r} should return vectors of norm 1; {len(wrong)} of {len(batch.texts)} "
-            f"differ by more than {tolerance}, the first has {float(norms[wrong[0]]):.4f}",
-            fix="Set normalize = false in the model's card if that is how it is meant to be run.",
-        )
-
-
-def _fix(space: VectorSpace) -> str:
-    """Return what to do about vectors that are none: a server takes no flags of ours."""
-    if space.backend == "http":
-        return (
-            "Run the command again in a few minutes, or restart the server: some return such "
-            "vectors while they load. If it stays, the server's weights are damaged."
-        )
-    return "Try --dtype float32; if it stays, the weights are damaged."
-
-
-def _shown(batch: Encoded, place: int) -> str:
-    """Return the start of a text, quoted, with its tokens."""
-    return f"{batch.texts[place][:60]!r} ({int(batch.counts[place]):,} tokens)"
 
 
 COUNT_AT_ONCE = 4096
@@ -218,7 +130,7 @@ class EncodingInput:
     space: VectorSpace
 
     @classmethod
-    def of(cls, embedder: Embedder, role: Role, instruction: str) -> EncodingInput:
+    def of(cls, embedder: VectorEncoder[Any], role: Role, instruction: str) -> EncodingInput:
         """Return the input of a role under an instruction, its space worked out once."""
         return cls(role, instruction, embedder.space(role, instruction))
 
@@ -235,25 +147,26 @@ class EncodingCallbacks:
     finished: Callable[[int, int, bool], None]
 
 
-class BatchEncoder:
+class BatchEncoder(Generic[V]):
     """Encodes batches with one embedder; learns the budget that fits its memory.
 
     `tokens` counts what went through the model so far, after truncation and without padding.
     """
 
-    def __init__(self, embedder: Embedder, source: EncodingInput) -> None:
+    def __init__(self, embedder: VectorEncoder[V], source: EncodingInput) -> None:
         self._embedder = embedder
         self._source = source
+        self._codec: Codec[V] = CODECS[source.space.kind]
         self._budget = 0
         self.tokens = 0
 
-    def encode(self, batch: Batch) -> FloatMatrix:
-        """Return float32 `[n, d]` for a batch, in as many calls as memory asks for.
+    def encode(self, batch: Batch) -> V:
+        """Return the vectors of a batch, in as many calls as memory asks for.
 
         Raises `ModelError` for unusable rows, or for a single text that does not fit.
         """
         queue = deque([batch])
-        done: list[FloatMatrix] = []
+        done: list[V] = []
         while queue:
             pieces = queue.popleft().split_to_budget(self._budget)
             if len(pieces) > 1:
@@ -266,10 +179,10 @@ class BatchEncoder:
                 self._budget = self._smaller(pieces[0])
                 queue.appendleft(pieces[0])
             else:
-                check_rows(vectors, pieces[0], self._source.space, self._embedder.name)
+                self._codec.check(vectors, pieces[0], self._source.space, self._embedder.name)
                 done.append(vectors)
         self.tokens += int(batch.lengths.sum())
-        return done[0] if len(done) == 1 else np.concatenate(done)
+        return done[0] if len(done) == 1 else self._codec.concatenate(done)
 
     def _smaller(self, batch: Batch) -> int:
         """Return half of what did not fit, for this batch and all later ones."""
@@ -282,7 +195,7 @@ class BatchEncoder:
             )
         return max(1, batch.padded // 2)
 
-    def _attempt(self, batch: Batch) -> FloatMatrix | None:
+    def _attempt(self, batch: Batch) -> V | None:
         """Return the vectors, or None where the batch did not fit."""
         try:
             return self._embedder.encode(
@@ -293,10 +206,10 @@ class BatchEncoder:
 
 
 def encode_here(
-    encoder: BatchEncoder,
+    encoder: BatchEncoder[V],
     batches: Iterable[Batch],
     feed: EncodingCallbacks,
-    keep: Callable[[Batch, FloatMatrix], None],
+    keep: Callable[[Batch, V], None],
 ) -> None:
     """Encode in this process what the feed says remains of each batch, and hand it to `keep`."""
     for batch in batches:
@@ -310,7 +223,7 @@ def encode_here(
 
 
 def count_tokens(
-    embedder: Embedder, texts: Sequence[str], source: EncodingInput, reporter: Reporter
+    embedder: VectorEncoder[Any], texts: Sequence[str], source: EncodingInput, reporter: Reporter
 ) -> IntVector:
     """Return tokens per text before truncation, instruction included: int64 `[n]`, checked."""
     parts = [np.empty(0, dtype=np.int64)]

@@ -1,4 +1,4 @@
-"""Texts to a matrix: what is stored is read, what is missing is encoded once and stored."""
+"""Texts to vectors: what is stored is read, what is missing is encoded once and stored."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
 from uuid import uuid4
 
 import numpy as np
@@ -21,65 +21,18 @@ from harness.cache.batches import (
     plan_batches,
 )
 from harness.cache.claims import BatchClaims
+from harness.cache.codecs.codec import Codec, V
+from harness.cache.codecs.table import CODECS
 from harness.cache.keys import Distinct, distinct_texts
 from harness.cache.lookup import Lookup
 from harness.cache.store import EmbeddingStore, ShardWriter, SpaceFolder
 from harness.cache.workers import Workers
 from harness.core.errors import BadInput, ModelError, StoreError
-from harness.core.protocols import Embedder, Reporter
+from harness.core.protocols import Reporter, VectorEncoder
 
 if TYPE_CHECKING:
     from harness.cache.keys import Distinct
-    from harness.core.types import FloatMatrix, IntVector
-
-
-COPY_ROWS = 1024
-
-
-class RowMatrix:
-    """Float32 `[n, d]` for n texts of which m are distinct; allocated when d is known.
-
-    `filled` is bool `[m]`: which distinct texts have their vector.
-    """
-
-    def __init__(self, distinct: Distinct, model: str) -> None:
-        self._distinct = distinct
-        self._model = model
-        self._values: FloatMatrix | None = None
-        self.filled = np.zeros(len(distinct), dtype=np.bool_)
-
-    def put(self, rows: IntVector, vectors: FloatMatrix) -> None:
-        """Store the vectors float32 `[r, d]` of distinct texts `rows`.
-
-        Raises `ModelError` if their dimension differs from that of earlier ones.
-        """
-        if self._values is None:
-            shape = (len(self._distinct.inverse), vectors.shape[1])
-            self._values = np.empty(shape, dtype=np.float32)
-        if vectors.shape[1] != self._values.shape[1]:
-            raise ModelError(
-                f"vectors of one space have {self._values.shape[1]} and {vectors.shape[1]} "
-                f"components (model {self._model!r})",
-                fix="The model has changed under one identity: drop what is stored with "
-                f"`rebench cache gc --model {self._model}` and run again.",
-            )
-        self._values[self._distinct.first[rows]] = vectors
-        self.filled[rows] = True
-
-    def finish(self) -> FloatMatrix:
-        """Copy repeated texts' rows and return the matrix; all m must be filled.
-
-        Raises `ValueError` otherwise.
-        """
-        if self._values is None or not self.filled.all():
-            raise ValueError(f"{int((~self.filled).sum())} texts have no vector")
-        source = self._distinct.first[self._distinct.inverse]
-        repeats = np.flatnonzero(source != np.arange(len(source)))
-        # In pieces: a corpus may be half repeats, and a fancy index copies what it selects.
-        for start in range(0, len(repeats), COPY_ROWS):
-            part = repeats[start : start + COPY_ROWS]
-            self._values[part] = self._values[source[part]]
-        return self._values
+    from harness.core.types import IntVector
 
 
 POLL_SECONDS = 0.2
@@ -90,8 +43,8 @@ ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
-    """Vectors `[n, d]` (float32, one row a text) and what it took to get them.
+class Encoded(Generic[V]):
+    """The vectors of `texts` texts, n of them, in their order, and what it took to get them.
 
     Of the distinct texts `encoded` went through the model here and `reused` did not; `tokens`
     counts all n texts before truncation, instruction included, `truncated` those of the n that
@@ -99,7 +52,8 @@ class Encoded:
     loading of the weights included; `seconds` is the wall time of everything.
     """
 
-    vectors: FloatMatrix
+    vectors: V
+    texts: int
     encoded: int
     reused: int
     tokens: int
@@ -110,13 +64,13 @@ class Encoded:
 
 
 def encode_texts(
-    embedder: Embedder,
+    embedder: VectorEncoder[V],
     texts: Sequence[str],
     source: EncodingInput,
     store: EmbeddingStore | None,
     reporter: Reporter,
     workers: Workers | None = None,
-) -> Encoded:
+) -> Encoded[V]:
     """Return the vectors of texts; each distinct text that is not stored is encoded once.
 
     `source` says in which role, under which instruction and in which space: `EncodingInput.of`.
@@ -142,7 +96,8 @@ def encode_texts(
     counts = work.counts[work.distinct.inverse]
     limit = source.space.max_length
     return Encoded(
-        vectors=work.matrix.finish(),
+        vectors=work.vectors.finish(),
+        texts=len(texts),
         encoded=work.encoded,
         reused=max(0, len(work.distinct) - work.encoded),
         tokens=int(counts.sum()),
@@ -153,20 +108,25 @@ def encode_texts(
     )
 
 
-class _Work:
+class _Work(Generic[V]):
     """One call of `encode_texts`: the distinct texts and what is known of them so far.
 
     `counts` is int64 `[m]`, tokens before truncation (-1: not known yet).
     """
 
     def __init__(
-        self, embedder: Embedder, source: EncodingInput, distinct: Distinct, reporter: Reporter
+        self,
+        embedder: VectorEncoder[V],
+        source: EncodingInput,
+        distinct: Distinct,
+        reporter: Reporter,
     ) -> None:
         self.embedder = embedder
         self.source = source
         self.distinct = distinct
         self.reporter = reporter
-        self.matrix = RowMatrix(distinct, embedder.name)
+        self.codec: Codec[V] = CODECS[source.space.kind]
+        self.vectors = self.codec.collector(distinct, embedder.name)
         self.counts: IntVector = np.full(len(distinct), -1, dtype=np.int64)
         self.encoded = 0
         self.encoded_tokens = 0
@@ -180,13 +140,13 @@ class _Work:
             encode_here(encoder, batches, feed, self._put)
 
     def encode_stored(self, folder: SpaceFolder, workers: Workers | None) -> None:
-        """Fill the matrix from the store, and store what it lacked."""
+        """Fill in the vectors from the store, and store what it lacked."""
         lookup = Lookup(folder, self.distinct.keys, self.reporter)
         rounds = 0
         with BatchClaims(folder.claims_folder) as claims:
             while rounds < ROUNDS:
                 self._load(lookup)
-                if self.matrix.filled.all():
+                if self.vectors.filled.all():
                     return
                 try:
                     folder.check_writable()
@@ -194,7 +154,7 @@ class _Work:
                 except StoreError as error:
                     lookup.refresh()
                     raise self._stopped(error, int(lookup.stored.sum())) from error
-                if self.matrix.filled.all():
+                if self.vectors.filled.all():
                     return
                 claims.release()
                 if not elsewhere:
@@ -207,16 +167,16 @@ class _Work:
         )
 
     def _load(self, lookup: Lookup) -> None:
-        """Take over what is stored and not in the matrix yet."""
+        """Take over what is stored and not among the vectors yet."""
         lookup.refresh()
         self.counts[lookup.stored] = lookup.tokens[lookup.stored]
-        rows = np.flatnonzero(lookup.stored & ~self.matrix.filled)
+        rows = np.flatnonzero(lookup.stored & ~self.vectors.filled)
         if not len(rows):
             return
         with self.reporter.bar("reading stored vectors", len(rows), "texts") as advance:
 
-            def put(some: IntVector, vectors: FloatMatrix) -> None:
-                self.matrix.put(some, vectors)
+            def put(some: IntVector, vectors: V) -> None:
+                self.vectors.put(some, vectors)
                 advance(len(some))
 
             lookup.load(rows, put)
@@ -261,9 +221,9 @@ class _Work:
             if workers is not None:
                 workers.encode(self.source, folder, batches, feed)
                 return elsewhere
-            with ShardWriter(folder) as writer:
+            with ShardWriter(folder, self.codec) as writer:
 
-                def keep(batch: Batch, vectors: FloatMatrix) -> None:
+                def keep(batch: Batch, vectors: V) -> None:
                     self._put(batch, vectors)
                     writer.add(batch, vectors)
 
@@ -282,9 +242,9 @@ class _Work:
             time.sleep(POLL_SECONDS)
         return False
 
-    def _put(self, batch: Batch, vectors: FloatMatrix) -> None:
-        """Take a batch's vectors into the matrix."""
-        self.matrix.put(batch.rows, vectors)
+    def _put(self, batch: Batch, vectors: V) -> None:
+        """Take over a batch's vectors."""
+        self.vectors.put(batch.rows, vectors)
 
     @contextmanager
     def _feed(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from harness.cache.codecs.table import CODECS
 from harness.cache.keys import key_words
 from harness.cache.shard import DamagedShard, ShardHead, read_head, read_vectors
 from harness.core.errors import StoreError
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
     from harness.cache.keys import KeyMatrix
     from harness.cache.store import SpaceFolder
     from harness.core.protocols import Reporter
-    from harness.core.types import FloatMatrix, IntVector
+    from harness.core.types import IntVector
 
     BoolVector: TypeAlias = NDArray[np.bool_]
-    Put: TypeAlias = Callable[[IntVector, FloatMatrix], None]
+    Put: TypeAlias = Callable[[IntVector, Any], None]
 
 CLOCK_TICK_NS = 50_000_000
 """Longer than the coarsest tick of a kernel's file times (10 ms at 100 Hz), in ns."""
@@ -71,7 +72,7 @@ class Lookup:
     def load(self, rows: IntVector, put: Put) -> None:
         """Hand over the vectors of those wanted rows that are stored, shard by shard.
 
-        `put` gets row numbers `[r]` and float32 `[r, d]`. A shard that turns out damaged is
+        `put` gets row numbers `[r]` and their vectors. A shard that turns out damaged is
         dropped from view: its rows come from another shard or count as not stored.
         """
         pending = rows[self.stored[rows]]
@@ -107,7 +108,7 @@ class Lookup:
         except OSError as error:
             raise _unreadable(head.path.name, error) from error
         else:
-            put(rows, vectors[self._row[rows]])
+            put(rows, CODECS[head.kind].take(vectors, self._row[rows]))
             return True
         self._heads[number] = None
         return False

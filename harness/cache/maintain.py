@@ -16,6 +16,7 @@ from harness.cache.shard import DamagedShard, NewerShard, ShardHead, read_head, 
 from harness.cache.store import PART_SUFFIX, SPACE_FILE, EmbeddingStore, SpaceFolder
 from harness.core.errors import BadInput, StoreError
 from harness.core.protocols import Reporter
+from harness.core.types import VectorKind
 
 LEFTOVER_SECONDS = 3600.0
 """Age at which an unfinished file is a killed writer's: writing one takes seconds."""
@@ -36,6 +37,7 @@ class SpaceInfo:
     description: Mapping[str, Any]
     models: tuple[str, ...]
     tasks: tuple[str, ...]
+    kind: VectorKind
     dimension: int
     shards: int
     vectors: int
@@ -109,7 +111,8 @@ def space_info(folder: SpaceFolder) -> SpaceInfo:
         description=description,
         models=tuple(sorted({str(use["model"]) for use in uses})),
         tasks=tuple(sorted({str(use["task"]) for use in uses})),
-        dimension=heads[0].dimension if heads else 0,
+        kind=heads[0].kind if heads else description.get("kind", "dense"),
+        dimension=heads[0].layout.dimension if heads else 0,
         shards=len(heads),
         vectors=sum(head.rows for head in heads),
         bytes=sum(_stat(path)[0] for path in files),

@@ -6,9 +6,10 @@ Layout, little-endian (bytes 0-31 and the rule for their checksum hold for all l
     8   4   schema version
     12  4   length of the JSON header, padded with spaces so that the next section is aligned
     16  16  XXH3-128 of bytes 0-15 and of the JSON header
-    32  …   JSON header: space, rows, dimension, storage, checksum of each section
+    32  …   JSON header: space, rows, dimension, storage, checksum of each section; for other
+            kinds than dense also the kind and the number of items in all rows
     …   …   keys, 32 bytes a row; token counts, 8 bytes a row; zeros up to the next 64 bytes
-    …   …   vectors, row after row, to the end of the file
+    …   …   vectors to the end of the file, as the kind's codec packs them
 
 XXH3-128 reads memory some fifteen times faster than SHA-256 does, so every load can afford it;
 it guards against damage, not against forgery.
@@ -25,19 +26,23 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 import xxhash
 
+from harness.cache.codecs.codec import Codec, Layout
+from harness.cache.codecs.table import CODECS
 from harness.cache.keys import KEY_BYTES
 from harness.core.errors import StoreError
 from harness.core.hashing import canonical_json
+from harness.core.types import Json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.cache.keys import KeyMatrix
-    from harness.core.types import FloatMatrix, FloatVector, IntVector
+    from harness.core.types import IntVector, VectorKind
 
 
 MAGIC = b"rbshard\n"
-SCHEMA = 1
+SCHEMA = max(codec.schema for codec in CODECS.values())
+"""The latest schema that is read: each kind of vector has the one that brought it."""
 ALIGN = 64
 ROW_INDEX_BYTES = KEY_BYTES + 8
 MAX_HEADER = 1 << 16
@@ -75,50 +80,55 @@ class ShardHead:
     """All of a shard but its vectors, checked.
 
     `keys` is uint8 `[rows, 32]`, `tokens` int64 `[rows]`; the vectors lie at byte `vectors_at`
-    as `[rows, dimension]` in `storage` and must have the checksum `vectors_hash`.
+    as `kind` and `layout` say, and must have the checksum `vectors_hash`.
     """
 
     path: Path
     space: str
-    rows: int
-    dimension: int
-    storage: str
+    kind: VectorKind
+    layout: Layout
     vectors_at: int
     vectors_hash: str
     keys: KeyMatrix
     tokens: IntVector
 
     @property
+    def rows(self) -> int:
+        """Return the number of texts."""
+        return self.layout.rows
+
+    @property
     def vector_bytes(self) -> int:
         """Return the size of the vectors' section."""
-        return self.rows * self.dimension * ITEM_BYTES[self.storage]
+        return CODECS[self.kind].body_bytes(self.layout)
 
 
-def shard_bytes(space: str, keys: KeyMatrix, tokens: IntVector, vectors: FloatMatrix) -> bytes:
-    """Return a whole shard file: keys uint8 `[n, 32]`, tokens `[n]`, vectors float32 `[n, d]`.
+def shard_bytes(
+    space: str, keys: KeyMatrix, tokens: IntVector, vectors: Any, codec: Codec[Any]
+) -> bytes:
+    """Return a whole shard file: keys uint8 `[n, 32]`, tokens `[n]`, the codec's vectors of n.
 
-    Vectors are kept in the narrowest of bfloat16, float16 and float32 that loses no bit. Raises
-    `ValueError` for no rows or parts that differ in length.
+    Raises `ValueError` for no rows or parts that differ in length.
     """
     rows = len(keys)
-    if rows == 0 or len(tokens) != rows or vectors.ndim != 2 or len(vectors) != rows:
-        raise ValueError(f"{rows} keys, {len(tokens)} counts, vectors {vectors.shape}")
+    if rows == 0 or len(tokens) != rows or codec.rows(vectors) != rows:
+        raise ValueError(f"{rows} keys, {len(tokens)} counts, {codec.rows(vectors)} vectors")
     index = keys.tobytes() + np.asarray(tokens).astype("<i8").tobytes()
     index += bytes(-len(index) % ALIGN)
-    storage = smallest_lossless_dtype(vectors)
-    body = pack(vectors, storage)
-    header = canonical_json(
-        {
-            "space": space,
-            "rows": rows,
-            "dimension": vectors.shape[1],
-            "storage": storage,
-            "index": xxhash.xxh3_128_hexdigest(index),
-            "vectors": xxhash.xxh3_128_hexdigest(body),
-        }
-    ).encode("ascii")
+    layout, body = codec.pack(vectors)
+    described: dict[str, Json] = {
+        "space": space,
+        "rows": rows,
+        "dimension": layout.dimension,
+        "storage": layout.storage,
+        "index": xxhash.xxh3_128_hexdigest(index),
+        "vectors": xxhash.xxh3_128_hexdigest(body),
+    }
+    if codec.kind != "dense":
+        described |= {"kind": codec.kind, "items": layout.items}
+    header = canonical_json(described).encode("ascii")
     header += b" " * (-(_HEADER_AT + len(header)) % ALIGN)
-    prefix = _PREFIX.pack(MAGIC, SCHEMA, len(header))
+    prefix = _PREFIX.pack(MAGIC, codec.schema, len(header))
     return b"".join((prefix, xxhash.xxh3_128_digest(prefix + header), header, index, body))
 
 
@@ -139,9 +149,8 @@ def read_head(path: Path) -> ShardHead:
     head = ShardHead(
         path=path,
         space=header["space"],
-        rows=rows,
-        dimension=header["dimension"],
-        storage=header["storage"],
+        kind=header.get("kind", "dense"),
+        layout=Layout(rows, header["dimension"], header["storage"], header.get("items", rows)),
         vectors_at=index_at + len(index),
         vectors_hash=header["vectors"],
         keys=np.frombuffer(index, np.uint8, rows * KEY_BYTES).reshape(rows, KEY_BYTES),
@@ -154,8 +163,8 @@ def read_head(path: Path) -> ShardHead:
     return head
 
 
-def read_vectors(head: ShardHead, buffer: NDArray[np.uint8] | None = None) -> FloatMatrix:
-    """Read and check a shard's vectors: float32 `[rows, dimension]`; raises as `read_head`.
+def read_vectors(head: ShardHead, buffer: NDArray[np.uint8] | None = None) -> Any:
+    """Read and check a shard's vectors, of its kind; raises as `read_head`.
 
     The bytes that were checked are the bytes returned: the file is read, not mapped. They are
     read into `buffer` (uint8 `[b]`) where it is large enough, and then last until its next use.
@@ -171,7 +180,7 @@ def read_vectors(head: ShardHead, buffer: NDArray[np.uint8] | None = None) -> Fl
         raise DamagedShard(head.path, "it ends before its last vector")
     if xxhash.xxh3_128_hexdigest(body.data) != head.vectors_hash:
         raise DamagedShard(head.path, "its vectors do not match their checksum")
-    return unpack(body, head.storage).reshape(head.rows, head.dimension)
+    return CODECS[head.kind].unpack(body, head.layout)
 
 
 def _read_header(handle: BinaryIO, path: Path) -> tuple[dict[str, Any], int]:
@@ -188,59 +197,3 @@ def _read_header(handle: BinaryIO, path: Path) -> tuple[dict[str, Any], int]:
         raise NewerShard(path, version)
     header: dict[str, Any] = json.loads(data)
     return header, _HEADER_AT + length
-
-
-ITEM_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4}
-_LOW_HALF = np.uint32(0xFFFF)
-_PROBE_ROWS = 4
-
-
-def smallest_lossless_dtype(vectors: FloatMatrix) -> str:
-    """Return the storage for float32 `[n, d]`, decided by the bits themselves.
-
-    A model run in bfloat16 whose pooling and normalisation stay there gives float32 values with
-    an empty lower half; one that normalises in float32 does not, whatever its weights are.
-    """
-    for storage in ("bfloat16", "float16"):
-        # A few rows tell almost always, which spares the conversion of all of them.
-        if _fits(vectors[:_PROBE_ROWS], storage) and _fits(vectors, storage):
-            return storage
-    return "float32"
-
-
-def pack(vectors: FloatMatrix, storage: str) -> bytes:
-    """Return float32 `[n, d]` as little-endian bytes in `storage`; loses bits unless it fits."""
-    if storage == "bfloat16":
-        return (_bits(vectors) >> np.uint32(16)).astype("<u2").tobytes()
-    if storage == "float16":
-        with np.errstate(over="ignore"):
-            return vectors.astype("<f2").tobytes()
-    return np.ascontiguousarray(vectors, dtype="<f4").tobytes()
-
-
-def unpack(data: NDArray[np.uint8], storage: str) -> FloatVector:
-    """Return bytes in `storage` as float32 `[n · d]`; float32 itself is not copied."""
-    values: FloatVector
-    if storage == "bfloat16":
-        wide = data.view("<u2").astype(np.uint32)
-        wide <<= np.uint32(16)
-        values = wide.view(np.float32)
-    elif storage == "float16":
-        values = data.view("<f2").astype(np.float32)
-    else:
-        values = data.view("<f4").astype(np.float32, copy=False)
-    return values
-
-
-def _fits(vectors: FloatMatrix, storage: str) -> bool:
-    """Tell whether every value survives the way into `storage` and back, bit by bit."""
-    if storage == "bfloat16":
-        return not (_bits(vectors) & _LOW_HALF).any()
-    with np.errstate(over="ignore", invalid="ignore"):
-        back = vectors.astype(np.float16).astype(np.float32)
-    return bool((_bits(back) == _bits(vectors)).all())
-
-
-def _bits(vectors: FloatMatrix) -> NDArray[np.uint32]:
-    """Return the bit patterns of float32 values, same shape."""
-    return np.ascontiguousarray(vectors, dtype=np.float32).view(np.uint32)

@@ -6,26 +6,26 @@ import contextlib
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 from urllib.parse import quote
 from uuid import uuid4
 
 import numpy as np
 
+from harness.cache.codecs.codec import Codec, V
 from harness.cache.shard import shard_bytes
 from harness.core.errors import BadInput, StoreError
 from harness.core.files import parse_json, read_json, write_atomic
-from harness.core.hashing import canonical_json, sha256_json, space_fingerprint
+from harness.core.hashing import canonical_json, sha256_json, space_fields, space_fingerprint
 from harness.core.types import VectorSpace
 
 if TYPE_CHECKING:
     from harness.cache.batches import Batch
     from harness.cache.keys import KeyMatrix
-    from harness.core.types import FloatMatrix, IntVector
+    from harness.core.types import IntVector
 
 
 SPACE_SCHEMA = 1
@@ -91,10 +91,10 @@ class SpaceFolder:
         if not (self.folder / SPACE_FILE).exists():
             self.created = self._make_folder()
             text = json.dumps(
-                {"schema": SPACE_SCHEMA, "space": asdict(space)}, indent=1, ensure_ascii=False
+                {"schema": SPACE_SCHEMA, "space": space_fields(space)}, indent=1, ensure_ascii=False
             )
             write_atomic(self.folder / SPACE_FILE, text.encode("utf-8", "surrogatepass"))
-        elif canonical_json(self.description()) != canonical_json(asdict(space)):
+        elif canonical_json(self.description()) != canonical_json(space_fields(space)):
             raise _space_error(self.folder, "describes another space than the one asked for")
 
     def description(self) -> Mapping[str, Any]:
@@ -132,11 +132,11 @@ class SpaceFolder:
             ) from error
         return sorted(path for path in found if not path.name.startswith("."))
 
-    def write_shard(self, keys: KeyMatrix, tokens: IntVector, vectors: FloatMatrix) -> Path:
+    def write_shard(self, keys: KeyMatrix, tokens: IntVector, vectors: V, codec: Codec[V]) -> Path:
         """Write one shard whole under a name of its own; raises `StoreError` when it cannot."""
         name = f"{time.time_ns():016x}-{uuid4().hex[:16]}{SHARD_SUFFIX}"
         path = self.shards_folder / name
-        write_atomic(path, shard_bytes(self.fingerprint, keys, tokens, vectors))
+        write_atomic(path, shard_bytes(self.fingerprint, keys, tokens, vectors, codec))
         return path
 
     def check_writable(self) -> None:
@@ -198,20 +198,21 @@ FLUSH_BYTES = 64 * 1024 * 1024
 """Vectors in one shard at most (plus one batch): read back in one piece."""
 
 
-class ShardWriter:
+class ShardWriter(Generic[V]):
     """A context that writes whole batches; leaving it, by an error too, writes what is pending.
 
     Raises `StoreError` when a shard cannot be written; `kept` counts the texts that were.
     """
 
-    def __init__(self, folder: SpaceFolder) -> None:
+    def __init__(self, folder: SpaceFolder, codec: Codec[V]) -> None:
         self._folder = folder
-        self._pending: list[tuple[Batch, FloatMatrix]] = []
+        self._codec = codec
+        self._pending: list[tuple[Batch, V]] = []
         self._bytes = 0
         self._due = time.monotonic() + FLUSH_SECONDS
         self.kept = 0
 
-    def __enter__(self) -> ShardWriter:
+    def __enter__(self) -> ShardWriter[V]:
         """Start the clock."""
         self._due = time.monotonic() + FLUSH_SECONDS
         return self
@@ -225,10 +226,10 @@ class ShardWriter:
         """Write what is pending, whatever ended the work."""
         self.flush()
 
-    def add(self, batch: Batch, vectors: FloatMatrix) -> None:
+    def add(self, batch: Batch, vectors: V) -> None:
         """Take a finished batch; writes a shard when it is time or there is enough."""
         self._pending.append((batch, vectors))
-        self._bytes += vectors.nbytes
+        self._bytes += self._codec.nbytes(vectors)
         if self._bytes >= FLUSH_BYTES or time.monotonic() >= self._due:
             self.flush()
 
@@ -240,7 +241,8 @@ class ShardWriter:
             self._folder.write_shard(
                 np.concatenate([batch.keys for batch, _ in pending]),
                 np.concatenate([batch.counts for batch, _ in pending]),
-                np.concatenate([vectors for _, vectors in pending]),
+                self._codec.concatenate([vectors for _, vectors in pending]),
+                self._codec,
             )
             self.kept += sum(len(batch) for batch, _ in pending)
         self._due = time.monotonic() + FLUSH_SECONDS

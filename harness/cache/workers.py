@@ -15,16 +15,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.cache.batches import Batch, BatchEncoder, EncodingCallbacks, EncodingInput
+from harness.cache.codecs.table import CODECS
 from harness.cache.store import ShardWriter, SpaceFolder
 from harness.core.errors import BadInput, ModelError, RebenchError, StoreError
 from harness.core.name_clash import hidden_from_workers
-from harness.core.protocols import Embedder
+from harness.core.protocols import VectorEncoder
 
 
 class EmbedderFactory(Protocol):
     """Makes the embedder of one device, in that device's process: it must be picklable."""
 
-    def __call__(self, device: str) -> Embedder:
+    def __call__(self, device: str) -> VectorEncoder[Any]:
         """Return the embedder for a device such as `cuda:1` or `cpu`."""
 
 
@@ -68,7 +69,7 @@ def serve(connection: Connection, factory: EmbedderFactory, device: str) -> None
     """
     # Ctrl-C reaches every process of the terminal; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    embedder: Embedder | None = None
+    embedder: VectorEncoder[Any] | None = None
     try:
         for order in _incoming(connection):
             embedder = embedder or factory(device)
@@ -79,9 +80,10 @@ def serve(connection: Connection, factory: EmbedderFactory, device: str) -> None
         pass  # The parent is gone; what was finished has been written on the way here.
 
 
-def _fulfil(connection: Connection, order: EncodeJob, embedder: Embedder) -> None:
+def _fulfil(connection: Connection, order: EncodeJob, embedder: VectorEncoder[Any]) -> None:
     """Encode one order's batches and say so; what is finished is written whatever happens."""
-    with ShardWriter(SpaceFolder(order.folder)) as writer:
+    codec = CODECS[order.source.space.kind]
+    with ShardWriter(SpaceFolder(order.folder), codec) as writer:
         encoder = BatchEncoder(embedder, order.source)
         batch: Batch
         for batch in _incoming(connection):

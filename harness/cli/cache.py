@@ -37,7 +37,14 @@ def info(as_json: JsonOption = False, cache: CacheOption = None) -> None:
         print_json(rows)
         return
     shown = [
-        {**row, "bytes": _size(row["bytes"]), "tasks": ", ".join(row["tasks"])} for row in rows
+        {
+            **{key: value for key, value in row.items() if key != "kind"},
+            # One column for both: most spaces are dense, and a terminal is narrow.
+            "dtype": row["dtype"] if row["kind"] == "dense" else f"{row['kind']} {row['dtype']}",
+            "bytes": _size(row["bytes"]),
+            "tasks": ", ".join(row["tasks"]),
+        }
+        for row in rows
     ]
     print_table("cached spaces", shown, as_json=False)
 
@@ -115,6 +122,7 @@ def _info_row(each: SpaceInfo) -> dict[str, Any]:
         "model": space.get("model"),
         "role": space.get("role"),
         "instruction": (str(space.get("instruction", "")).splitlines() or [""])[0][:60],
+        "kind": each.kind,
         "dtype": space.get("dtype"),
         "dimension": each.dimension,
         "vectors": each.vectors,

@@ -77,4 +77,16 @@ def corpus_fingerprint(corpus: Corpus) -> str:
 
 def space_fingerprint(space: VectorSpace) -> str:
     """Return the hash that names a vector space's folder in the cache: 32 hex digits."""
-    return sha256_json(asdict(space))[:32]
+    return sha256_json(space_fields(space))[:32]
+
+
+def space_fields(space: VectorSpace) -> dict[str, Json]:
+    """Return a space's fields as they are stored and hashed.
+
+    The kind is left out of dense spaces: those that were stored before there was another keep
+    their hash.
+    """
+    fields: dict[str, Json] = asdict(space)
+    if space.kind == "dense":
+        del fields["kind"]
+    return fields

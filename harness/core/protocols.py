@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 from harness.core.types import Json, PromptFields, RetrievalResult, Role, Task, Usage, VectorSpace
 
 if TYPE_CHECKING:
-    from harness.core.types import FloatMatrix, IntVector
+    from harness.core.types import FloatMatrix, IntVector, SparseRows
+
+V_co = TypeVar("V_co", covariant=True)
 
 
 class Advance(Protocol):
@@ -32,8 +34,11 @@ class Reporter(Protocol):
         """Say something the user should look at."""
 
 
-class Embedder(Protocol):
-    """Turns texts into vectors. Nothing but `encode` and `token_counts` may load weights."""
+class VectorEncoder(Protocol[V_co]):
+    """Turns texts into vectors of the kind that its spaces name.
+
+    Nothing but `encode` and `token_counts` may load weights.
+    """
 
     @property
     def name(self) -> str:
@@ -56,8 +61,25 @@ class Embedder(Protocol):
     def token_counts(self, texts: Sequence[str], role: Role, instruction: str) -> IntVector:
         """Return the tokens of each text before truncation, instruction included: int64 `[n]`."""
 
+    def encode(self, texts: Sequence[str], *, role: Role, instruction: str) -> V_co:
+        """Return the vectors of one batch; raises `OutOfMemory` when it does not fit."""
+
+
+class Embedder(VectorEncoder["FloatMatrix"], Protocol):
+    """Turns texts into dense vectors."""
+
     def encode(self, texts: Sequence[str], *, role: Role, instruction: str) -> FloatMatrix:
         """Return float32 `[n, d]` for one batch; raises `OutOfMemory` when it does not fit."""
+
+
+class SparseEmbedder(VectorEncoder["SparseRows"], Protocol):
+    """Turns texts into weights of a vocabulary's terms."""
+
+    def encode(self, texts: Sequence[str], *, role: Role, instruction: str) -> SparseRows:
+        """Return canonical CSR float32 `[n, vocabulary]`; raises `OutOfMemory`."""
+
+    def terms(self, columns: Sequence[int]) -> list[str]:
+        """Return the terms that stand for these components; may load the tokenizer."""
 
 
 @runtime_checkable

@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from scipy.sparse import csr_array
 
     FloatVector: TypeAlias = NDArray[np.float32]
     FloatMatrix: TypeAlias = NDArray[np.float32]
     IntVector: TypeAlias = NDArray[np.int64]
+    SparseRows: TypeAlias = csr_array
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 Role: TypeAlias = Literal["query", "document"]
 ROLES: tuple[Role, Role] = ("query", "document")
+VectorKind: TypeAlias = Literal["dense", "sparse"]
+"""What a text becomes: one float vector, or weights of a vocabulary's terms."""
 CandidateLists: TypeAlias = Mapping[str, Mapping[str, tuple[str, ...]]]
 """name of a list -> query id -> document ids, best first."""
 Qrels: TypeAlias = Mapping[str, Mapping[str, int]]
@@ -146,6 +150,7 @@ class VectorSpace:
     `weights` is a hub revision or a content hash, `instruction` the text put before the input,
     `max_length` in tokens (0: no limit), `dimension` the number of components kept (0: all).
     `options` holds what only one backend has (input types, prompt tokens left out of pooling).
+    `kind` says what a vector is; its components are a vocabulary's terms where it is sparse.
     """
 
     model: str
@@ -161,6 +166,7 @@ class VectorSpace:
     tokenizer: str
     dimension: int = 0
     options: Mapping[str, Json] = field(default_factory=dict)
+    kind: VectorKind = "dense"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from harness.cache import store as writer_module
-from harness.cache.shard import read_head
+from harness.cache.shard import SCHEMA, read_head
 from harness.cache.store import EmbeddingStore
 from harness.core.errors import StoreError
 from tests.helpers.cache_embedders import Asleep, Bent, Recorder, Watched, encode_texts, some_texts
@@ -93,8 +93,8 @@ def test_a_shard_of_another_space_is_never_served(filled, tmp_path) -> None:
 def test_a_newer_shard_is_an_error_before_any_work(filled) -> None:
     store, folder, _ = filled
     path = folder.shard_paths()[0]
-    path.write_bytes(as_version(path.read_bytes(), 2))
-    with pytest.raises(StoreError, match=r"has schema 2; .*\nUpgrade rebench"):
+    path.write_bytes(as_version(path.read_bytes(), SCHEMA + 1))
+    with pytest.raises(StoreError, match=rf"has schema {SCHEMA + 1}; .*\nUpgrade rebench"):
         run(store, Asleep())
 
 

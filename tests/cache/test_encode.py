@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from harness.cache import store as writer_module
+from harness.cache.codecs.dense import DenseCodec
 from harness.cache.keys import text_keys
 from harness.cache.store import EmbeddingStore
 from harness.core.errors import ModelError
@@ -96,7 +97,8 @@ def test_batches_are_the_same_whatever_is_stored_and_in_whatever_order(store, tm
     stored = undisturbed.calls[1::3]
     for call in stored:
         counts = Watched().token_counts(call, "document", "")
-        folder.write_shard(text_keys(call), counts, np.ones((len(call), 256), np.float32))
+        vectors = np.ones((len(call), 256), np.float32)
+        folder.write_shard(text_keys(call), counts, vectors, DenseCodec())
     resumed = Watched(budget=64)
     run(resumed, texts[::-1], other)
     rest = [call for call in undisturbed.calls if call not in stored]

@@ -9,6 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.cache.codecs.dense import DenseCodec
 from harness.cache.keys import text_keys
 from harness.cache.lookup import Lookup
 from harness.cache.store import SpaceFolder
@@ -22,7 +23,7 @@ def folder_at(path) -> SpaceFolder:
 
 def write(folder: SpaceFolder, texts: list[str], value: float = 0.0) -> None:
     vectors = np.array([[len(text), value] for text in texts], dtype=np.float32)
-    folder.write_shard(text_keys(texts), np.array([len(t) for t in texts]), vectors)
+    folder.write_shard(text_keys(texts), np.array([len(t) for t in texts]), vectors, DenseCodec())
 
 
 @settings(max_examples=40, deadline=None)
@@ -53,7 +54,7 @@ def test_against_a_plain_dictionary(tmp_path_factory, shards, wanted) -> None:
 def test_keys_that_share_their_beginning_are_kept_apart(tmp_path) -> None:
     folder = folder_at(tmp_path / "space")
     stored = text_keys(["a", "b"]).copy()
-    folder.write_shard(stored, np.ones(2, int), np.ones((2, 3), np.float32))
+    folder.write_shard(stored, np.ones(2, int), np.ones((2, 3), np.float32), DenseCodec())
     near = stored.copy()
     near[:, 31] ^= 1
     assert not Lookup(folder, near, Recorder()).stored.any()

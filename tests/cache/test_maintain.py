@@ -165,6 +165,7 @@ def test_the_commands(store, monkeypatch, tmp_path) -> None:
     runner = CliRunner()
     rows = json.loads(runner.invoke(app, ["info", "--json"]).stdout)
     assert sorted(row["vectors"] for row in rows) == [6, 40]
+    assert {row["kind"] for row in rows} == {"dense"}
     assert "Given a question, find its answer" in [row["instruction"] for row in rows]
     shown = runner.invoke(app, ["info"]).stdout
     assert SPACE_MODEL in shown

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from harness.cache.codecs.dense import DenseCodec
 from harness.cache.keys import text_keys
 from harness.cache.shard import (
     ALIGN,
@@ -23,6 +24,7 @@ from harness.cache.shard import (
 )
 from tests.helpers.shard_versions import as_version
 
+DENSE = DenseCodec()
 SPACE = "0123456789abcdef0123456789abcdef"
 
 
@@ -33,6 +35,7 @@ def sample(rows: int = 7, dimension: int = 5) -> bytes:
         text_keys([f"text {row}" for row in range(rows)]),
         np.arange(rows, dtype=np.int64),
         rng.standard_normal((rows, dimension)).astype(np.float32),
+        DENSE,
     )
 
 
@@ -53,7 +56,7 @@ def test_any_bits_come_back(tmp_path_factory, bits, low, data) -> None:
     counts = data.draw(hnp.arrays(np.int64, len(bits), elements=st.integers(0, 2**40)))
     keys = text_keys(data.draw(st.lists(st.text(), min_size=len(bits), max_size=len(bits))))
     path = tmp_path_factory.mktemp("shards") / "a.shard"
-    path.write_bytes(shard_bytes(SPACE, keys, counts, vectors))
+    path.write_bytes(shard_bytes(SPACE, keys, counts, vectors, DENSE))
     head, back = read_whole(path)
     assert head.space == SPACE
     assert back.dtype == np.float32
@@ -65,7 +68,7 @@ def test_any_bits_come_back(tmp_path_factory, bits, low, data) -> None:
 @given(hnp.arrays(np.float16, (4, 6), elements=st.floats(width=16)))
 def test_half_precision_comes_back(values) -> None:
     vectors = values.astype(np.float32)
-    data = shard_bytes(SPACE, text_keys("abcd"), np.zeros(4, np.int64), vectors)
+    data = shard_bytes(SPACE, text_keys("abcd"), np.zeros(4, np.int64), vectors, DENSE)
     assert len(data) % ALIGN == 4 * 6 * 2 % ALIGN  # two bytes a number
 
 
@@ -82,18 +85,18 @@ def test_half_precision_comes_back(values) -> None:
 def test_the_narrowest_lossless_type_is_used(tmp_path: Path, make, storage, item) -> None:
     vectors = make(np.random.default_rng(1).standard_normal((64, 32)).astype(np.float32))
     path = tmp_path / "a.shard"
-    path.write_bytes(
-        shard_bytes(SPACE, text_keys([str(i) for i in range(64)]), np.ones(64, np.int64), vectors)
-    )
+    keys = text_keys([str(i) for i in range(64)])
+    path.write_bytes(shard_bytes(SPACE, keys, np.ones(64, np.int64), vectors, DENSE))
     head, back = read_whole(path)
-    assert (head.storage, head.vector_bytes) == (storage, 64 * 32 * item)
+    assert (head.layout.storage, head.vector_bytes) == (storage, 64 * 32 * item)
     assert np.array_equal(back, vectors)
 
 
 def test_one_value_out_of_range_keeps_float32() -> None:
     vectors = np.zeros((50, 8), np.float32)
     vectors[49, 7] = np.float32(1 / 3)
-    data = shard_bytes(SPACE, text_keys([str(i) for i in range(50)]), np.ones(50, int), vectors)
+    keys = text_keys([str(i) for i in range(50)])
+    data = shard_bytes(SPACE, keys, np.ones(50, int), vectors, DENSE)
     assert b'"storage":"float32"' in data
 
 
@@ -103,7 +106,7 @@ def test_vectors_are_aligned_for_mapping(tmp_path: Path) -> None:
         path.write_bytes(sample(rows))
         head = read_head(path)
         assert head.vectors_at % ALIGN == 0
-        mapped = np.memmap(path, "<f4", "r", head.vectors_at, (head.rows, head.dimension))
+        mapped = np.memmap(path, "<f4", "r", head.vectors_at, (rows, head.layout.dimension))
         assert np.array_equal(mapped, read_vectors(head))
 
 
@@ -154,14 +157,16 @@ def test_any_other_file_is_no_shard(tmp_path_factory, data: bytes) -> None:
 
 def test_a_newer_schema_is_told_from_damage(tmp_path: Path) -> None:
     path = tmp_path / "a.shard"
-    path.write_bytes(as_version(sample(), SCHEMA))
+    path.write_bytes(as_version(sample(), DENSE.schema))
     read_whole(path)  # the helper itself is right
     path.write_bytes(as_version(sample(), SCHEMA + 1))
-    with pytest.raises(NewerShard, match=r"schema 2; this rebench reads up to 1\nUpgrade"):
+    told = rf"schema {SCHEMA + 1}; this rebench reads up to {SCHEMA}\nUpgrade"
+    with pytest.raises(NewerShard, match=told):
         read_head(path)
 
 
 @pytest.mark.parametrize(("keys", "counts", "rows"), [(0, 0, 0), (2, 1, 2), (2, 2, 3)])
 def test_parts_of_different_length_are_refused(keys: int, counts: int, rows: int) -> None:
+    vectors = np.ones((rows, 2), "f4")
     with pytest.raises(ValueError, match="keys"):
-        shard_bytes(SPACE, text_keys(["x"] * keys), np.ones(counts, int), np.ones((rows, 2), "f4"))
+        shard_bytes(SPACE, text_keys(["x"] * keys), np.ones(counts, int), vectors, DENSE)

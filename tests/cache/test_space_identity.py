@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+from scipy.sparse import csr_array
 
 from harness.cache.store import SPACE_FILE, EmbeddingStore
 from harness.core.errors import StoreError
@@ -42,6 +43,7 @@ OTHERS = {
     "truncation_side": ["left"],
     "tokenizer": ["u" * 40],
     "dimension": [0, 255],
+    "kind": ["sparse"],
     "options": [{"input_type": "passage", "nested": {"a": [2, 1]}},
                 {"input_type": "query", "nested": {"a": [1, 2]}}, {}],
 }  # fmt: skip
@@ -65,6 +67,10 @@ def test_no_vector_crosses_from_one_space_to_another(tmp_path: Path, name: str) 
     class Elsewhere(Watched):
         def space(self, role, instruction):
             return replace(super().space(role, instruction), **{name: OTHERS[name][0]})
+
+        def encode(self, texts, *, role, instruction):
+            vectors = super().encode(texts, role=role, instruction=instruction)
+            return csr_array(vectors) if name == "kind" else vectors
 
     store, texts = EmbeddingStore(tmp_path), some_texts(5)
     encode_texts(Watched(), texts, "document", "", store, Recorder())

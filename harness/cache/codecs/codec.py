@@ -1,0 +1,133 @@
+"""What the store asks of a kind of vector: check, cut, join, write as bytes, read back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from harness.core.errors import ModelError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from harness.cache.keys import Distinct
+    from harness.core.types import IntVector, VectorKind, VectorSpace
+
+V = TypeVar("V")
+"""The vectors of n texts in memory, as `Codec.kind` has them."""
+
+
+class CountedTexts(Protocol):
+    """Texts that were encoded together, with their token counts, int64 `[n]`."""
+
+    @property
+    def texts(self) -> Sequence[str]:
+        """Return the texts."""
+
+    @property
+    def counts(self) -> IntVector:
+        """Return the tokens of each text before truncation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a shard's header says of its vectors, enough to know their bytes.
+
+    `dimension` is that of one vector, `storage` a key of `values.ITEM_BYTES`; `items` counts what
+    the rows hold together where rows differ in length (non-zero components, tokens), else rows.
+    """
+
+    rows: int
+    dimension: int
+    storage: str
+    items: int
+
+
+class Collector(Protocol[V]):
+    """Gathers the vectors of n texts, of which m are distinct, in any order.
+
+    `filled` is bool `[m]`: which distinct texts have their vector.
+    """
+
+    @property
+    def filled(self) -> NDArray[np.bool_]:
+        """Return which distinct texts have their vector: bool `[m]`."""
+
+    def put(self, rows: IntVector, vectors: V) -> None:
+        """Copy the vectors of distinct texts `rows`.
+
+        Raises `ModelError` if their dimension differs from that of earlier ones.
+        """
+
+    def finish(self) -> V:
+        """Return the vectors of all n texts in their order; `ValueError` if some are missing."""
+
+
+class Codec(Protocol[V]):
+    """One kind of vector. Checksums, resuming, claims and sharing are the store's, for all kinds.
+
+    `schema` is the first schema of shard files that knows the kind: an older rebench then says
+    that the shard is newer, and not that it is damaged.
+    """
+
+    @property
+    def kind(self) -> VectorKind:
+        """Return the kind's name in a space and in a shard's header."""
+
+    @property
+    def schema(self) -> int:
+        """Return the schema number of this kind's shards."""
+
+    def check(self, vectors: V, batch: CountedTexts, space: VectorSpace, model: str) -> None:
+        """Raise `ModelError` for anything that is no usable vector for each text."""
+
+    def rows(self, vectors: V) -> int:
+        """Return the number of texts."""
+
+    def nbytes(self, vectors: V) -> int:
+        """Return the memory that the vectors take."""
+
+    def take(self, vectors: V, rows: IntVector) -> V:
+        """Return a copy of these rows' vectors."""
+
+    def concatenate(self, parts: Sequence[V]) -> V:
+        """Return the vectors of all parts, which are at least one."""
+
+    def pack(self, vectors: V) -> tuple[Layout, bytes]:
+        """Return the layout and the bytes; nothing is lost. Raises `ValueError` for a bad shape."""
+
+    def body_bytes(self, layout: Layout) -> int:
+        """Return the length of what `pack` returned with this layout."""
+
+    def unpack(self, body: NDArray[np.uint8], layout: Layout) -> V:
+        """Return the vectors in checked bytes; they may share the memory of `body`."""
+
+    def collector(self, distinct: Distinct, model: str) -> Collector[V]:
+        """Return an empty collector for these texts."""
+
+
+def check_dimension(known: int, dimension: int, model: str) -> None:
+    """Raise `ModelError` if vectors of one space differ in their dimension."""
+    if dimension != known:
+        raise ModelError(
+            f"vectors of one space have {known} and {dimension} components (model {model!r})",
+            fix="The model has changed under one identity: drop what is stored with "
+            f"`rebench cache gc --model {model}` and run again.",
+        )
+
+
+def fix_for(space: VectorSpace) -> str:
+    """Return what to do about vectors that are none: a server takes no flags of ours."""
+    if space.backend == "http":
+        return (
+            "Run the command again in a few minutes, or restart the server: some return such "
+            "vectors while they load. If it stays, the server's weights are damaged."
+        )
+    return "Try --dtype float32; if it stays, the weights are damaged."
+
+
+def shown(batch: CountedTexts, place: int) -> str:
+    """Return the start of a text, quoted, with its tokens."""
+    return f"{batch.texts[place][:60]!r} ({int(batch.counts[place]):,} tokens)"
