@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from harness.core.errors import BadInput
+from harness.core.errors import BadInput, DataUnavailable
 from harness.core.files import read_json
 from harness.core.hashing import sha256_file, sha256_parts
 from harness.core.hub import HubRepository, fetch_snapshot, file_names, resolve_revision
 from harness.core.paths import user_path
+from harness.core.weight_files import WEIGHT_SUFFIXES, check_weight_file
 from models.card import ModelCard
 
 HASHED_SUFFIXES = frozenset(
@@ -34,6 +35,8 @@ IGNORED = (
     *("*.png", "*.jpg", "*.md", "*.pdf"),
 )
 """Files of the hub that no backend here loads."""
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model")
+"""Files that hubs keep in Git LFS like weights."""
 SECOND_COPY = "pytorch_model*.bin"
 """The same weights once more, if there are safetensors beside them."""
 SETTINGS = ("*.json", "*.jinja", "*.txt", "*.model", "*.py", "*.tiktoken")
@@ -63,20 +66,30 @@ class Weights:
         """Return the folder, downloading what is missing from the hub.
 
         With `settings_only` no weights are fetched. Raises `DataUnavailable` within seconds when
-        the hub cannot be reached.
+        the hub cannot be reached, and for a file that is empty, cut short or a pointer.
         """
+        if settings_only:
+            return self._settings()
+        folder = self.folder or self._snapshot(None)
+        check_files(folder)
+        return folder
+
+    def _settings(self) -> Path:
+        """Return a folder with the settings, and perhaps no weights."""
         if self.folder is not None:
             return self.folder
+        here = HubRepository(self.hub_id).snapshot(self.commit)
+        return here if (here / "config.json").is_file() else self._snapshot(SETTINGS)
+
+    def _snapshot(self, allow: Sequence[str] | None) -> Path:
+        """Return the folder of the commit, with the files that `allow` names or all of use."""
         repository = HubRepository(self.hub_id)
-        here = repository.snapshot(self.commit)
-        if settings_only and (here / "config.json").is_file():
-            return here
         names = file_names(repository, self.commit)
         two = any(name.endswith(".safetensors") and "/" not in name for name in names)
         return fetch_snapshot(
             repository,
             self.commit,
-            allow=SETTINGS if settings_only else None,
+            allow=allow,
             ignore=(*IGNORED, SECOND_COPY) if two else IGNORED,
             called=self.revision,
         )
@@ -133,6 +146,23 @@ def folder_hash(folder: Path) -> str:
     return sha256_parts(part for pair in zip(names, digests, strict=True) for part in pair)
 
 
+def check_files(folder: Path) -> None:
+    """Raise `DataUnavailable` naming a file that loading needs and that is not all there.
+
+    Weights and tokenizers that are empty, cut short, or pointers of Git LFS, and parts that an
+    index names and the folder lacks.
+    """
+    for path in _loaded_files(folder):
+        if path.suffix in WEIGHT_SUFFIXES or path.name in TOKENIZERS:
+            check_weight_file(path)
+    for index in _indexes(folder):
+        for name in _indexed(index):
+            if not (folder / name).is_file():
+                raise DataUnavailable(
+                    f"{index} names {name}, which is not there", fix=f"Fetch {name}."
+                )
+
+
 def _in_folder(folder: Path, model: str) -> Weights:
     """Return the weights in a folder; raises `BadInput` unless it holds any file to load."""
     if not os.path.isdir(folder) or not any(_loaded_files(folder)):
@@ -164,10 +194,18 @@ def _is_complete(folder: Path) -> bool:
     """Return True if a snapshot holds settings and every file of its weights."""
     if not any((folder / name).is_file() for name in ("config.json", "modules.json")):
         return False
-    indexes = [*folder.glob("*.safetensors.index.json"), *folder.glob("*.bin.index.json")]
+    indexes = _indexes(folder)
     if not indexes:
         return any(folder.rglob("*.safetensors")) or any(folder.rglob("*.bin"))
     return all((folder / name).is_file() for name in _indexed(indexes[0]))
+
+
+def _indexes(folder: Path) -> list[Path]:
+    """Return the index files of weights in parts: of the safetensors, if there are any."""
+    for pattern in ("*.safetensors.index.json", "*.bin.index.json"):
+        if found := sorted(folder.glob(pattern)):
+            return found[:1]
+    return []
 
 
 def _indexed(index: Path) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import BadInput, DataUnavailable, MissingExtra
 from harness.core.hashing import sha256_file, sha256_parts
 from harness.core.paths import named_folder
+from harness.core.weight_files import check_weight_files, weight_errors
 from redapter.config import LoraConfig, ModelConfig
 
 if TYPE_CHECKING:
@@ -98,22 +99,25 @@ def _load(config: ModelConfig, base: str) -> SentenceTransformer:
     if config.attention:
         model_kwargs["attn_implementation"] = config.attention
     hub = {"revision": config.revision} if config.revision else {}
-    try:
-        if not config.pooling:
-            return SentenceTransformer(
-                base, device="cpu", model_kwargs=model_kwargs, revision=config.revision or None
+    check_weight_files(Path(base))
+    with weight_errors(config.base, base):
+        try:
+            if not config.pooling:
+                return SentenceTransformer(
+                    base, device="cpu", model_kwargs=model_kwargs, revision=config.revision or None
+                )
+            transformer = Transformer(
+                base,
+                model_kwargs={**model_kwargs, **hub},
+                config_kwargs=dict(hub),
+                processor_kwargs=dict(hub),
             )
-        transformer = Transformer(
-            base,
-            model_kwargs={**model_kwargs, **hub},
-            config_kwargs=dict(hub),
-            processor_kwargs=dict(hub),
-        )
-    except (OSError, ValueError) as error:
-        raise DataUnavailable(
-            f"the backbone {config.base} could not be loaded: {error}",
-            fix="Check its name and the connection (some need hf auth login), or name a folder.",
-        ) from error
+        except (OSError, ValueError) as error:
+            raise DataUnavailable(
+                f"the backbone {config.base} could not be loaded: {error}",
+                fix="Check its name and the connection (some need hf auth login), or name a "
+                "folder.",
+            ) from error
     width = transformer.get_embedding_dimension()
     pooling = Pooling(width, POOLING_NAMES[config.pooling])
     return SentenceTransformer(modules=[transformer, pooling, Normalize()], device="cpu")

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.core.errors import BadInput, DataUnavailable, MissingExtra, ModelError
+from harness.core.errors import BadInput, MissingExtra, ModelError
 from harness.core.files import read_json
 from harness.core.paths import named_folder
 from harness.core.types import Json
+from harness.core.weight_files import weight_errors
 from models.card import ModelCard
 from models.weights import Weights, find_weights
 
@@ -92,7 +93,7 @@ class CrossEncoderReranker:
             raise MissingExtra("sentence-transformers", "torch") from error
         folder = self._weights.fetch()
         check_cross_encoder(folder, self.name)
-        try:
+        with weight_errors(self.name, folder):
             model = CrossEncoder(
                 str(folder),
                 device=self._device,
@@ -100,12 +101,6 @@ class CrossEncoderReranker:
                 model_kwargs={"dtype": float32},
                 local_files_only=True,
             )
-        except (OSError, ValueError) as error:
-            first = (str(error).strip().splitlines() or [""])[0]
-            raise DataUnavailable(
-                f"the cross-encoder {self.name!r} cannot be loaded: {first}",
-                fix="Name a folder that holds one, or a hub id that can be reached.",
-            ) from error
         return model, Identity()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import BadInput, MissingExtra, ModelError, OutOfMemory
+from harness.core.weight_files import weight_errors
 from models.backends.cpu_linear import limit_threads, lower_weights, speed_up
 from models.backends.pooling import pool
 from models.devices import CPU
@@ -110,21 +111,14 @@ def _load(recipe: Recipe) -> Any:
         raise MissingExtra("sentence-transformers", "torch") from error
     _check_device(recipe.device)
     loaded_in = "float32" if _is_mixed(recipe) else recipe.dtype
-    try:
-        with _quiet(), _memory_told():
-            model = SentenceTransformer(
-                str(recipe.folder),
-                device=recipe.device,
-                trust_remote_code=recipe.trust_remote_code,
-                local_files_only=True,
-                model_kwargs={"dtype": getattr(torch, loaded_in)},
-            )
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        raise ModelError(
-            f"the model {recipe.name!r} cannot be loaded from {recipe.folder}: {error}",
-            fix="Check the folder; if it needs code of its own, read it and then pass "
-            "--trust-remote-code.",
-        ) from error
+    with weight_errors(recipe.name, recipe.folder), _quiet(), _memory_told():
+        model = SentenceTransformer(
+            str(recipe.folder),
+            device=recipe.device,
+            trust_remote_code=recipe.trust_remote_code,
+            local_files_only=True,
+            model_kwargs={"dtype": getattr(torch, loaded_in)},
+        )
     return model.eval()
 
 

@@ -8,8 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.core.errors import DataUnavailable, MissingExtra, ModelError
+from harness.core.errors import DataUnavailable, MissingExtra
 from harness.core.hashing import sha256_file, sha256_parts
+from harness.core.weight_files import weight_errors
 from models.card import ModelCard
 from models.weights import Weights, find_weights
 
@@ -138,17 +139,10 @@ class Model2VecTable:
     def _model(self) -> Any:
         """Load the table and its tokenizer."""
         from model2vec import StaticModel
-        from safetensors import SafetensorError
 
         folder = self._weights.fetch()
-        try:
+        with weight_errors(self._card.name, folder):
             return StaticModel.from_pretrained(folder, force_download=False)
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
-            raise ModelError(
-                f"the model {self._card.name!r} cannot be loaded from {folder}: {error}",
-                fix="It must be a model2vec model: config.json, model.safetensors and "
-                "tokenizer.json.",
-            ) from error
 
 
 def _package_folder() -> Path:

@@ -15,6 +15,7 @@ from harness.core.errors import BadInput, DataUnavailable, MissingExtra, ModelEr
 from harness.core.hashing import sha256_file, sha256_parts
 from harness.core.protocols import Embedder, Reporter
 from harness.core.types import Role, Task
+from harness.core.weight_files import check_weight_files, weight_errors
 from harness.search.bm25 import Bm25Settings, build_index
 from remixer.rows import LabelRow, MinedRow, QueryRow
 
@@ -177,14 +178,17 @@ class CrossEncoderScorer:
         path, _, revision = self._model.partition("@")
         where = str(self._folder) if self._folder is not None else path
         own = None if self._folder is not None else revision or None
-        try:
-            return CrossEncoder(where, device=self._device, revision=own), Identity()
-        except (OSError, ValueError) as error:
-            first = str(error).strip().splitlines()
-            raise DataUnavailable(
-                f"the cross-encoder {self._model!r} cannot be loaded: {first[0] if first else ''}",
-                fix="Name a folder that holds one, or a hub id that can be reached.",
-            ) from error
+        if self._folder is not None:
+            check_weight_files(self._folder)
+        with weight_errors(self._model, where):
+            try:
+                return CrossEncoder(where, device=self._device, revision=own), Identity()
+            except (OSError, ValueError) as error:
+                first = (str(error).strip().splitlines() or [""])[0]
+                raise DataUnavailable(
+                    f"the cross-encoder {self._model!r} cannot be loaded: {first}",
+                    fix="Name a folder that holds one, or a hub id that can be reached.",
+                ) from error
 
 
 def label_by_rank(scores: Sequence[float]) -> tuple[int, ...]:

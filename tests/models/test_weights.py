@@ -18,6 +18,8 @@ from models.registry import find_card
 from models.weights import find_weights, folder_hash, package_folder
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+NO_TENSORS = "\x02\0\0\0\0\0\0\0{}"
+"""A whole safetensors file that holds nothing."""
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -26,7 +28,7 @@ def folder(tmp_path):
     made = tmp_path / "model"
     (made / "1_Pooling").mkdir(parents=True)
     (made / "config.json").write_text("{}")
-    (made / "model.safetensors").write_bytes(b"weights")
+    (made / "model.safetensors").write_text(NO_TENSORS)
     (made / "1_Pooling" / "config.json").write_text("{}")
     return made
 
@@ -128,7 +130,7 @@ def hub_home(tmp_path, monkeypatch):
 
 
 def test_a_branch_that_is_here_is_its_commit(hub_home):
-    files = {"config.json": "{}", "model.safetensors": "w"}
+    files = {"config.json": "{}", "model.safetensors": NO_TENSORS}
     folder = snapshot(hub_home, "org/model", COMMIT, files)
     card = ModelCard(name="x", backend="vllm", hub_id="org/model", revision="main")
     weights = find_weights(card)
