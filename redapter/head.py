@@ -42,6 +42,13 @@ class TextVectors(Protocol):
         """Return float32 `[n, d]`, one row a text; their lengths do not matter."""
 
 
+class StepObserver(Protocol):
+    """Looks at the steps of a training as they are made."""
+
+    def __call__(self, number: int, rows: Sequence[int], step: StepLoss) -> None:
+        """Take step `number` (from 0): its rows, in the order of the step's `[B]` tensors."""
+
+
 @dataclass(frozen=True, slots=True)
 class EncoderVectors:
     """`TextVectors` by the encoder itself, texts cut at the recipe's lengths."""
@@ -72,10 +79,12 @@ def train_head(
     vectors: TextVectors,
     folder: TrainingFolder,
     reporter: Reporter,
+    observe: StepObserver | None = None,
 ) -> FloatMatrix:
     """Return the trained layer `[d, d]`, float32; a line a step goes into the folder's log.
 
-    Raises `ModelError` at the first step whose loss is not finite, naming its rows.
+    `observe` is handed every step's rows with their losses and weights. Raises `ModelError` at the first step whose loss is not finite, naming its
+    rows.
     """
     import torch
 
@@ -92,6 +101,8 @@ def train_head(
             rate = optimizer.param_groups[0]["lr"]
             step = _step_loss(config, rows, number, table, head)
             _check_finite(step, rows, number)
+            if observe is not None:
+                observe(number, rows.steps[number].rows, step)
             optimizer.zero_grad()
             step.value.backward()  # type: ignore[no-untyped-call]
             norm = torch.nn.utils.clip_grad_norm_([head], train.max_grad_norm or float("inf"))

@@ -34,7 +34,8 @@ class DataOptions:
     """How a variant's rows come about: `path` as they are, or made by ReMixer from `task`.
 
     Options are those of `rebench remix run` by the same names; a file `example:NAME` is one that
-    comes with rebench. `difficulty = "base-loss"` gives each row the InfoNCE loss that the
+    comes with rebench. `candidates` is a run to mine from; `embedder` then only serves
+    `annotator = "embedding"`. `difficulty = "base-loss"` gives each row the InfoNCE loss that the
     untrained base has on it, which static weights read. Raises `BadInput`.
     """
 
@@ -49,6 +50,7 @@ class DataOptions:
     clean: bool = True
     reason: bool = True
     embedder: str = "bm25"
+    candidates: str = ""
     depth: int = 100
     include_source: bool = False
     annotator: str = "llm"
@@ -69,6 +71,11 @@ class DataOptions:
             raise BadInput("data names neither a path nor a task", fix="Give data.path or .task.")
         if self.difficulty not in ("", BASE_LOSS):
             raise BadInput(f"data.difficulty = {self.difficulty!r}", fix=f"It may be {BASE_LOSS}.")
+        if self.candidates and "embedder" in given and self.annotator != "embedding":
+            raise BadInput(
+                f"data.embedder = {self.embedder!r} beside data.candidates mines nothing",
+                fix="Leave one of them out.",
+            )
         if not 2 <= self.positive_from <= 5:
             raise BadInput(f"data.positive_from = {self.positive_from}", fix="From 2 to 5.")
 
@@ -102,7 +109,8 @@ class RemixData:
     def check(self, options: Mapping[str, Any], where: str) -> None:
         """Raise `BadInput` for options that cannot be followed."""
         read = _options(options, where)
-        for name in (read.path, read.documents, read.sources, read.llm.removeprefix(REPLAY)):
+        llm = read.llm.removeprefix(REPLAY)
+        for name in (read.path, read.documents, read.sources, read.candidates, llm):
             if name.startswith(EXAMPLE):
                 resolve_path(name)
 
@@ -137,14 +145,13 @@ class RemixData:
     def written(
         self, options: Mapping[str, Any], pool: Sequence[str], reporter: Reporter
     ) -> WrittenQueries:
-        """Return the written queries with the judgements of what each retriever of `pool` mines."""
+        """Return the written queries with the judgements of the candidates of all of `pool`."""
         from remixer.rows import LabelRow, QueryRow, read_stage
         from remixer.run_folder import RemixFolder
 
         judged: dict[str, dict[str, int]] = {}
         queries: dict[str, str] = {}
-        for name in pool:
-            read = _options({**options, "embedder": name}, "data")
+        for read in _pooled(options, pool):
             self._remix_once(replace(read, difficulty=""), reporter)
             folder = RemixFolder(self._folder(read))
             for query in read_stage(folder.file("generate"), QueryRow):
@@ -166,8 +173,8 @@ class RemixData:
         )
 
     def is_written(self, options: Mapping[str, Any], pool: Sequence[str]) -> bool:
-        """Return whether the candidates of every retriever of `pool` are judged already."""
-        folders = (self._folder(_options({**options, "embedder": name}, "data")) for name in pool)
+        """Return whether the candidates of all of `pool` are judged already."""
+        folders = map(self._folder, _pooled(options, pool))
         return all((folder / "training.jsonl.gz").is_file() for folder in folders)
 
     def _folder(self, options: DataOptions) -> Path:
@@ -178,7 +185,7 @@ class RemixData:
         del values["difficulty"], values["documents"]
         task, _ = self._task(options)
         values["corpus"] = corpus_fingerprint(task.corpus or Corpus((), ()))
-        for name in ("sources", "llm"):
+        for name in ("sources", "llm", "candidates"):
             path = Path(resolve_path(values[name].removeprefix(REPLAY)))
             if path.is_file():
                 values[name] = sha256_file(path)
@@ -212,6 +219,15 @@ class RemixData:
             key = sha256_json([sha256_file(rows), difficulty_identity(recipe)])
         return self.root / "data" / f"difficulty-{key[:DIGITS]}.jsonl.gz"
 
+    def _miner(self, options: DataOptions) -> Retriever:
+        """Return what mines: the run of candidates, or the retriever that is named."""
+        from remixer.candidate_run import CandidateRun
+
+        if not options.candidates:
+            return self.models.retriever(options.embedder)
+        path = Path(resolve_path(options.candidates))
+        return CandidateRun(path, tolerant=options.replay_tolerant)
+
     def _remix_once(self, options: DataOptions, reporter: Reporter) -> TrainingData:
         """Run ReMixer for these options, once for all variants that share them."""
         if options not in self._made:
@@ -231,7 +247,7 @@ class RemixData:
         tools = RemixTools(
             reporter=reporter,
             chat=self.models.chat(llm, options.llm_model, tolerant=options.replay_tolerant),
-            retriever=self.models.retriever(options.embedder),
+            retriever=self._miner(options),
             scorer=self.models.scorer(options.annotator, options.embedder),
             limits=FailureLimits(unanswered=1.0) if options.replay_tolerant else FailureLimits(),
         )
@@ -276,6 +292,22 @@ def _options(values: Mapping[str, Any], where: str) -> DataOptions:
     return dataclass_from_table(DataOptions, values, where, "data.")
 
 
+def _pooled(options: Mapping[str, Any], pool: Sequence[str]) -> list[DataOptions]:
+    """Return the options with each of `pool` as the miner: a run of candidates, or a retriever.
+
+    A run is an `example:` or a file; anything else is a name as in `eval --model`.
+    """
+    plain = {key: value for key, value in options.items() if key not in ("embedder", "candidates")}
+    return [
+        _options({**plain, "candidates" if _is_run(name) else "embedder": name}, "data")
+        for name in pool
+    ]
+
+
+def _is_run(name: str) -> bool:
+    return name.startswith(EXAMPLE) or Path(name).is_file()
+
+
 def _config(options: DataOptions) -> RemixConfig:
     from remixer.config import MineOptions, RemixConfig, SelectConfig
     from remixer.corpus import named_documents
@@ -295,7 +327,7 @@ def _facts(options: DataOptions, records: Mapping[str, StageRecord]) -> dict[str
         "documents": options.task,
         "queries": f"{counts['queries']:,}, of which {counts['rows']:,} have a positive and a "
         "negative",
-        "candidates": f"{options.depth} by {options.embedder}, the source "
-        + ("included and the only positive" if options.include_source else "left out"),
+        "candidates": f"at most {options.depth} by {options.candidates or options.embedder}, "
+        "the source " + ("included and the only positive" if options.include_source else "left out"),
         "labels": f"{options.annotator}; positive from {options.positive_from}",
     }

@@ -96,6 +96,7 @@ def remix(
     llm: str | ChatModel | None = None,
     llm_model: str = "",
     embedder: str = "bm25",
+    candidates: str | Path | None = None,
     annotator: str = "llm",
     stages: Sequence[str] = (),
     config: RemixConfig | None = None,
@@ -110,12 +111,13 @@ def remix(
     `task` is a task's name, a loaded task, or a folder with `corpus.jsonl` or in BEIR layout;
     `folder` holds the run, and the same call goes on where it was stopped. `llm` is a server's
     address (`http://HOST:PORT/v1`, with `llm_model`), `vllm:MODEL`, `replay:FILE`, or a chat
-    model. `embedder` mines, `annotator` judges: `llm`, `lexical`, `embedding` or
+    model. `embedder` mines, unless `candidates` is a run file; `annotator` judges: `llm`, `lexical`, `embedding` or
     `cross-encoder:MODEL`. Raises `BadInput`, `ModelError`, and `BudgetReached` with all finished
     work kept.
     """
     from harness.api.named_models import mining_retriever, scorer_for
     from models.chat.dispatch import Budget, FailureLimits
+    from remixer.candidate_run import CandidateRun
     from remixer.config import RemixConfig
     from remixer.context import RemixTools
     from remixer.pipeline import STAGES, run_stages
@@ -127,7 +129,9 @@ def remix(
     tools = RemixTools(
         reporter=session.reporter,
         chat=_chat(llm, llm_model),
-        retriever=mining_retriever(embedder, session.settings),
+        retriever=mining_retriever(embedder, session.settings)
+        if candidates is None
+        else CandidateRun(Path(candidates)),
         scorer=scorer_for(annotator, embedder, session.settings),
         budget=budget or Budget(),
         limits=limits or FailureLimits(),

@@ -256,6 +256,14 @@ class EmbedderOptions:
 class MiningOptions:
     """Mining."""
 
+    candidates: Annotated[
+        Path | None,
+        typer.Option(
+            "--candidates",
+            metavar="RUN",
+            help="Mine from a run file, query ids being source documents, not with --embedder.",
+        ),
+    ] = None
     depth: Annotated[int, typer.Option("--depth", min=2, help="Candidates per query.")] = DEPTH
     without_gold: Annotated[
         bool,

@@ -120,19 +120,13 @@ def remix_tools(request: RemixRequest, settings: Settings, reporter: Reporter) -
     writer, reasoner, judge = chat_flags(request.llm, request.reasoner, request.judge)
     embedder, annotator = request.embedder.embedder, request.annotator.annotator
     mines = "mine" in request.stages
-    embeds = "annotate" in request.stages and annotator == "embedding"
-    if (mines or embeds) and not embedder:
-        raise BadInput(
-            "no --embedder is given",
-            fix=f"Give --embedder {PAPER_EMBEDDER} (the paper's, needs a GPU), --embedder bm25 "
-            "(cheap, for a trial), or another name that `rebench models` lists.",
-        )
+    _check_embedder(request)
     return RemixTools(
         reporter=reporter,
         chat=chat_model(writer),
         reasoner=chat_model(reasoner),
         annotator=chat_model(judge),
-        retriever=_miner(request.embedder, settings) if mines else None,
+        retriever=_miner(request, settings) if mines else None,
         scorer=scorer_for(annotator, embedder, settings),
         limits=FailureLimits(
             request.replies.attempts,
@@ -142,7 +136,29 @@ def remix_tools(request: RemixRequest, settings: Settings, reporter: Reporter) -
     )
 
 
-def _miner(options: EmbedderOptions, settings: Settings) -> Retriever:
+def _check_embedder(request: RemixRequest) -> None:
+    """Raise `BadInput` if a stage lacks its embedder, or if one is named that nothing uses."""
+    options, run = request.embedder, request.mining.candidates
+    embeds = "annotate" in request.stages and request.annotator.annotator == "embedding"
+    if (embeds or ("mine" in request.stages and run is None)) and not options.embedder:
+        raise BadInput(
+            "no --embedder is given",
+            fix=f"Give --embedder {PAPER_EMBEDDER} (the paper's, needs a GPU), --embedder bm25 "
+            "(cheap, for a trial), another name that `rebench models` lists, or --candidates RUN.",
+        )
+    if run is not None and not embeds and options != EmbedderOptions():
+        raise BadInput(
+            f"--candidates {run} and an embedder's options are both given",
+            fix="Mine from the run, or with --embedder.",
+        )
+
+
+def _miner(request: RemixRequest, settings: Settings) -> Retriever:
+    from remixer.candidate_run import CandidateRun
+
+    options, run = request.embedder, request.mining.candidates
+    if run is not None:
+        return CandidateRun(run, tolerant=request.llm.replay_tolerant)
     return mining_retriever(options.embedder, settings, options.dtype, options.query_instruction)
 
 
