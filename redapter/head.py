@@ -83,8 +83,8 @@ def train_head(
 ) -> FloatMatrix:
     """Return the trained layer `[d, d]`, float32; a line a step goes into the folder's log.
 
-    `observe` is handed every step's rows with their losses and weights. Raises `ModelError` at the first step whose loss is not finite, naming its
-    rows.
+    `observe` is handed every step's rows with their losses and weights. Raises `ModelError` at the
+    first step whose loss is not finite, naming its rows.
     """
     import torch
 

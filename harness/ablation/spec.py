@@ -47,8 +47,8 @@ class ReferenceModel:
 class Folds:
     """The written queries of `data`, held out by fold; `count` 0: they are not measured.
 
-    `pool` names retrievers, as in `eval --model`: what they mine and what was judged of it makes
-    the gold documents. Raises `BadInput`.
+    `pool` names retrievers, as in `eval --model`, or runs (files, or `example:NAME`): what they
+    mine and what was judged of it makes the gold documents. Raises `BadInput`.
     """
 
     count: int = 0

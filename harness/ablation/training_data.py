@@ -323,11 +323,12 @@ def _config(options: DataOptions) -> RemixConfig:
 def _facts(options: DataOptions, records: Mapping[str, StageRecord]) -> dict[str, str]:
     """Return what a report says of the data."""
     counts = records["format"].counts
+    miner = options.candidates or options.embedder
+    source = "included and the only positive" if options.include_source else "left out"
     return {
         "documents": options.task,
         "queries": f"{counts['queries']:,}, of which {counts['rows']:,} have a positive and a "
         "negative",
-        "candidates": f"at most {options.depth} by {options.candidates or options.embedder}, "
-        "the source " + ("included and the only positive" if options.include_source else "left out"),
+        "candidates": f"at most {options.depth} by {miner}, the source {source}",
         "labels": f"{options.annotator}; positive from {options.positive_from}",
     }

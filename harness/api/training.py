@@ -111,9 +111,9 @@ def remix(
     `task` is a task's name, a loaded task, or a folder with `corpus.jsonl` or in BEIR layout;
     `folder` holds the run, and the same call goes on where it was stopped. `llm` is a server's
     address (`http://HOST:PORT/v1`, with `llm_model`), `vllm:MODEL`, `replay:FILE`, or a chat
-    model. `embedder` mines, unless `candidates` is a run file; `annotator` judges: `llm`, `lexical`, `embedding` or
-    `cross-encoder:MODEL`. Raises `BadInput`, `ModelError`, and `BudgetReached` with all finished
-    work kept.
+    model. `embedder` mines, unless `candidates` is a run file; `annotator` judges: `llm`,
+    `lexical`, `embedding` or `cross-encoder:MODEL`. Raises `BadInput`, `ModelError`, and
+    `BudgetReached` with all finished work kept.
     """
     from harness.api.named_models import mining_retriever, scorer_for
     from models.chat.dispatch import Budget, FailureLimits

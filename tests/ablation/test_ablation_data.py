@@ -57,6 +57,30 @@ def test_variants_of_the_data_are_told_apart_and_made_as_said(maker):
     assert not maker.is_ready({**OPTIONS, "depth": 9}, {})
 
 
+POOLED = {
+    **OPTIONS,
+    "depth": 20,
+    "sources": "example:stdlib-training-sources.txt",
+    "candidates": "example:stdlib-pooled.trec.gz",
+}
+
+
+def test_rows_from_a_run_of_candidates(maker):
+    pooled, rows = made(maker, **POOLED)
+    fused, fewer = made(maker, **{**POOLED, "candidates": "example:stdlib-fused.trec.gz"})
+    assert pooled.path != fused.path
+    assert len(fewer) < len(rows)  # a second list of candidates saves queries
+    assert "example:stdlib-pooled.trec.gz" in pooled.facts["candidates"]
+    assert maker.is_written(POOLED, [POOLED["candidates"]])
+    assert not maker.is_written(POOLED, ["bm25"])
+    written = maker.written(POOLED, [POOLED["candidates"]], SilentReporter())
+    judged = {query.source: query.judged for query in written.queries}
+    assert {row.source_id for row in rows} <= judged.keys()
+    for row in rows:
+        graded = [label for label in judged[row.source_id].values() if label >= 3]
+        assert sorted(row.pos_scores) == sorted(graded)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -65,6 +89,8 @@ def test_variants_of_the_data_are_told_apart_and_made_as_said(maker):
         ({"path": "x.jsonl", "depth": 5}, "both given"),
         ({**OPTIONS, "positive_from": 1}, "positive_from = 1"),
         ({**OPTIONS, "documents": "example:nothing.txt"}, "no such example"),
+        ({**OPTIONS, "candidates": "example:nothing.gz"}, "no such example"),
+        ({**OPTIONS, "candidates": "a.trec", "embedder": "minilm"}, "mines nothing"),
     ],
 )
 def test_options_that_cannot_be_followed(maker, options, said):

@@ -155,16 +155,29 @@ def test_every_ordinary_word_is_needed(written, entries: Corpus):
     assert used == ordinary_words()
 
 
-@pytest.mark.parametrize("name", ["stdlib-fused.trec.gz", "stdlib-minilm.trec.gz"])
-def test_every_listed_candidate_is_judged(written, name: str):
+@pytest.mark.parametrize(
+    ("name", "depth"),
+    [("stdlib-fused.trec.gz", 10), ("stdlib-minilm.trec.gz", 10), ("stdlib-pooled.trec.gz", 20)],
+)
+def test_every_listed_candidate_is_judged(written, name: str, depth: int):
     run = read_run(EXAMPLES / name)
     assert set(run.rankings) == sources("stdlib-training-sources.txt")
     mined = named_documents(EXAMPLES / "stdlib-documents.txt.gz")
     for source, ranking in run.rankings.items():
         assert source not in ranking.doc_ids
-        assert 0 < len(ranking) <= 10
+        assert 0 < len(ranking) <= depth
         assert mined.issuperset(ranking.doc_ids)
         assert all((source, candidate) in written["annotate"] for candidate in ranking.doc_ids)
+
+
+def test_the_pooled_run_fuses_the_two_lists_by_reciprocal_rank():
+    lists = [read_run(EXAMPLES / f"stdlib-{name}.trec.gz") for name in ("minilm", "fused")]
+    for source, ranking in read_run(EXAMPLES / "stdlib-pooled.trec.gz").rankings.items():
+        scores: dict[str, float] = defaultdict(float)
+        for run in lists:
+            for rank, doc in enumerate(run.rankings[source].doc_ids, start=1):
+                scores[doc] += 1 / (60 + rank)
+        assert dict(zip(ranking.doc_ids, ranking.scores, strict=True)) == pytest.approx(scores)
 
 
 def test_enough_sources_have_both_sides(written):
