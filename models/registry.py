@@ -17,6 +17,7 @@ from harness.core.registry import Registry
 from harness.core.types import Json
 from models.card import ModelCard, card_from_mapping, card_table, read_card
 from models.folders import is_model_folder, read_folder
+from models.rerankers.shipped import reranker_called
 from models.spec import LoadOptions, ModelSpec, make_spec
 
 LISTING = "`rebench models` lists all names; a folder or a hub id such as org/model works too."
@@ -110,6 +111,11 @@ def _look_up(spec: str, user_models: Mapping[str, Mapping[str, Any]]) -> ModelCa
         return shipped_cards()[spec]
     if spec in _entry_points():
         return _packaged_card(spec)
+    if reranker_called(spec) is not None:
+        raise BadInput(
+            f"{spec!r} is a reranker: it orders the candidates of a run and searches nothing",
+            fix=f"Give it a run: rebench rerank RUN --with {spec}",
+        )
     folder = named_folder(spec)
     if folder is not None:
         return _folder_card(folder)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from harness.core.prompt_files import fill, version
 from models.chat.protocol import ChatRequest, Sampling, user_request
 from remixer.config import SEED
-from remixer.prompt_files import OURS, STAGE_PROMPTS, PromptFiles, fill, version
+from remixer.prompt_files import OURS, STAGE_PROMPTS, PromptFiles
 from remixer.rows import SourceRow
 from remixer.sampling import StageSamplings
 from remixer.task_profiles import TaskProfile

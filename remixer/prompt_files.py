@@ -1,17 +1,12 @@
-"""Prompts as text files, ours or a user's: `{{name}}` is filled in, a hash names a wording."""
+"""The prompts of ReMixer's stages."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from pathlib import Path
+from typing import ClassVar
 
-from harness.core.errors import BadInput
-from harness.core.files import read_text
-from harness.core.hashing import sha256_parts
+from harness.core.prompt_files import PromptFolder
 
 STAGE_PROMPTS: Mapping[str, tuple[str, ...]] = {
     "domain_filter": ("document",),
@@ -21,81 +16,12 @@ STAGE_PROMPTS: Mapping[str, tuple[str, ...]] = {
 }
 """Prompt of a stage -> the placeholders it must have; all others may be left out."""
 
-_PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}")
-_ADDITION = re.compile(r"\{\{\+(.*?)\+\}\}", re.DOTALL)
-
 
 @dataclass(frozen=True, slots=True)
-class PromptFiles:
-    """The texts of a run's prompts.
+class PromptFiles(PromptFolder):
+    """The texts of a run's prompts: ours, and those that a user's folder replaces."""
 
-    A file `NAME.txt` of `folder` replaces our text of that name. Parts between `{{+` and `+}}` are
-    our additions to the released wording; they are left out unless `additions` is set. Raises
-    `BadInput` if `folder` is not a folder, or holds a `.txt` file that is no prompt.
-    """
-
-    folder: Path | None = None
-    additions: bool = True
-
-    def __post_init__(self) -> None:
-        """Refuse a folder whose files would be ignored."""
-        if self.folder is None:
-            return
-        if not self.folder.is_dir():
-            raise BadInput(f"--prompts {self.folder} is not a folder", fix="Check the path.")
-        ours = sorted(path.name for path in _ours().iterdir() if path.name.endswith(".txt"))
-        theirs = sorted(path.name for path in self.folder.glob("*.txt"))
-        unknown = [name for name in theirs if name not in ours]
-        if unknown or not theirs:
-            what = f"{unknown[0]}, which is no prompt" if unknown else "no prompt"
-            raise BadInput(f"{self.folder} holds {what}", fix=f"The prompts are {', '.join(ours)}.")
-
-    def text(self, name: str) -> str:
-        """Return the text of a prompt; raises `BadInput` if there is none of that name."""
-        return _text(self.folder, name, additions=self.additions)
+    home: ClassVar[tuple[str, str]] = ("remixer", "prompts")
 
 
 OURS = PromptFiles()
-
-
-@cache
-def _text(folder: Path | None, name: str, *, additions: bool) -> str:
-    """Read a prompt once, however many requests are built from it."""
-    path = folder / f"{name}.txt" if folder is not None else _ours() / f"{name}.txt"
-    if folder is not None and not path.is_file():
-        path = _ours() / f"{name}.txt"
-    if not path.is_file():
-        raise BadInput(f"there is no prompt {name!r}", fix="Install rebench again.")
-    return _ADDITION.sub(r"\1" if additions else "", read_text(path))
-
-
-def fill(template: str, values: Mapping[str, str], required: Collection[str] = ()) -> str:
-    """Return a template with its placeholders replaced and outer white space stripped.
-
-    Values are inserted as they are: one that holds `{{…}}` itself is not expanded. Raises
-    `BadInput` if a placeholder has no value, or if a `required` value has no placeholder: a prompt
-    never goes out with a hole in it, nor without the document it is about.
-    """
-    placeholders = set(_PLACEHOLDER.findall(template))
-    unknown, absent = placeholders - set(values), set(required) - placeholders
-    if unknown or absent:
-        problem = (
-            f"has the unknown placeholder {{{{{min(unknown)}}}}}"
-            if unknown
-            else (f"lacks the placeholder {{{{{min(absent)}}}}}")
-        )
-        raise BadInput(
-            f"a prompt {problem}",
-            fix=f"It may have {', '.join(sorted(values))}"
-            + (f", and must have {', '.join(sorted(required))}." if required else "."),
-        )
-    return _PLACEHOLDER.sub(lambda match: values[match.group(1)], template).strip()
-
-
-def version(*texts: str) -> str:
-    """Return the hash of the texts that a prompt is made of: 12 hex digits."""
-    return sha256_parts(texts)[:12]
-
-
-def _ours() -> Path:
-    return Path(str(files("remixer").joinpath("prompts")))

@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass
 
 from harness.core.errors import BadInput, UnknownName
+from harness.core.prompt_files import fill, version
 from harness.core.types import PromptFields
 from harness.data.stdlib.task import STDLIB
-from remixer.prompt_files import OURS, PromptFiles, fill, version
+from remixer.prompt_files import OURS, PromptFiles
 
 GENERAL = "general"
 POST = "post"

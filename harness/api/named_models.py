@@ -14,6 +14,7 @@ from models.chat.defaults import CONCURRENCY, KEY_VARIABLES, TIMEOUT
 if TYPE_CHECKING:
     from harness.core.protocols import Retriever
     from harness.core.settings import Settings
+    from models.backends.cross_encoder import CrossEncoderReranker
     from models.chat.protocol import ChatModel
     from remixer.stages.scorers import CandidateScorer
 
@@ -118,7 +119,7 @@ def scorer_for(annotator: str, embedder: str, settings: Settings) -> CandidateSc
     if annotator == "lexical":
         return LexicalScorer()
     if annotator.startswith(CROSS_ENCODER):
-        return CrossEncoderScorer(annotator.removeprefix(CROSS_ENCODER))
+        return CrossEncoderScorer(_pair_scorer(annotator.removeprefix(CROSS_ENCODER)))
     if annotator != "embedding":
         raise BadInput(
             f"--annotator {annotator!r}",
@@ -134,3 +135,15 @@ def scorer_for(annotator: str, embedder: str, settings: Settings) -> CandidateSc
             fix="Name one with --embedder; `rebench models` lists them.",
         )
     return EmbeddingScorer(dense.embedder, dense.store)
+
+
+def _pair_scorer(name: str) -> CrossEncoderReranker:
+    """Return the reranker that `--annotator cross-encoder:NAME` names."""
+    from harness.api.local_rerankers import local_reranker
+
+    if not name:
+        raise BadInput(
+            "--annotator cross-encoder: names no model",
+            fix="Write it as cross-encoder:FOLDER or cross-encoder:ORG/NAME[@REVISION].",
+        )
+    return local_reranker(name)

@@ -23,6 +23,7 @@ from harness.cli import (
     train,
     verify,
 )
+from harness.cli.option_groups import GroupedCommand
 
 app = typer.Typer(
     name="rebench",
@@ -44,9 +45,11 @@ app.command("compare", short_help="Say which differences between systems are rea
     compare.run
 )
 app.command("fuse", short_help="Fuse runs into one system, and store it as an entry.")(fuse.run)
-app.command("rerank", short_help="Order a run's first documents anew with a cross-encoder.")(
-    rerank.run
-)
+app.command(
+    "rerank",
+    cls=GroupedCommand,
+    short_help="Order a run's first documents anew with a cross-encoder or a chat model.",
+)(rerank.run)
 app.command("report", short_help="Write a report on systems, with figures.")(report.run)
 app.command("reproduce", short_help="Hold measured numbers against published ones, task by task.")(
     reproduce.run

@@ -119,6 +119,16 @@ def print_card(card: ModelCard, rendered: Sequence[tuple[str, str]], *, as_json:
     if as_json:
         print_json({**values, "queries": dict(rendered)})
         return
+    alike = len({text for _, text in rendered}) == 1
+    shown = {
+        "query on every task" if alike else f"query on {task}": text
+        for task, text in (rendered[:1] if alike else rendered)
+    }
+    print_fields({**values, **shown})
+
+
+def print_fields(values: Mapping[str, object]) -> None:
+    """Print names and values in two columns; a table within is taken apart, one row a key."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -134,10 +144,10 @@ def print_card(card: ModelCard, rendered: Sequence[tuple[str, str]], *, as_json:
         if isinstance(value, Mapping):
             for inner, text in value.items():
                 table.add_row(f"{key}.{inner}", cell(text))
+        elif key == "run" and isinstance(value, tuple):
+            for text in value:
+                table.add_row(key, cell(text))
         else:
-            shown = ", ".join(value) if isinstance(value, tuple) else value
+            shown = ", ".join(value) if isinstance(value, tuple | list) else value
             table.add_row(key.replace("_", " "), cell(shown))
-    alike = len({text for _, text in rendered}) == 1
-    for task, text in rendered[:1] if alike else rendered:
-        table.add_row("query on every task" if alike else f"query on {task}", cell(text))
     stdout_console().print(table)

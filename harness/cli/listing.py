@@ -10,19 +10,35 @@ from harness.cli.options import JsonOption, settings_from
 
 if TYPE_CHECKING:
     from models.card import ModelCard
+    from models.rerankers.card import RerankerCard
 
 
 def models(
     name: Annotated[
         str | None, typer.Argument(metavar="MODEL", help="Show this model's card.")
     ] = None,
+    template: Annotated[
+        bool,
+        typer.Option("--template", help="Print the chat template with which a reranker is served."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """List the models, or show one model's card and its query on every kind of task."""
-    from harness.cli.console import print_card, print_table
+    """List the models, or show one model's card and its query on every kind of task.
+
+    Rerankers are listed below the retrievers, with how each is run.
+    """
+    from harness.cli.console import print_card, print_json, print_table, print_text
     from models.registry import described_card, resolve_model, shipped_cards
+    from models.rerankers.shipped import reranker_called
     from models.spec import LoadOptions
 
+    reranker = reranker_called(name or "")
+    if template:
+        print_text(_template(name, reranker))
+        return
+    if reranker is not None:
+        _show_reranker(reranker, as_json=as_json)
+        return
     if name is not None:
         card = described_card(resolve_model(name, LoadOptions(), settings_from().models))
         print_card(card, rendered_queries(card), as_json=as_json)
@@ -39,8 +55,63 @@ def models(
         }
         for card in shipped_cards().values()
     ]
+    rerankers = _reranker_rows()
+    if as_json:
+        print_json([*rows, *rerankers])
+        return
     spare = ("licence", "query length", "document length")
-    print_table("models", rows, as_json=as_json, spare=spare)
+    print_table("models", rows, as_json=False, spare=spare)
+    print_text("")
+    print_table("rerankers", rerankers, as_json=False, spare=("licence", "parameters"))
+
+
+def _reranker_rows() -> list[dict[str, object]]:
+    """Return a row for each reranker that ships, with what runs it."""
+    from models.rerankers.card import CHAT_METHODS, SERVED
+    from models.rerankers.shipped import shipped_rerankers
+
+    def runs(card: RerankerCard) -> str:
+        if card.method in CHAT_METHODS:
+            return "--llm and --prompts" if card.own_prompt else "--llm"
+        if card.method == SERVED:
+            return "a server"
+        return "--trust-remote-code, or a server" if card.remote_code else "here, or a server"
+
+    return [
+        {
+            "reranker": card.name,
+            "method": card.method,
+            "runs with": runs(card),
+            "parameters": card.parameters or None,
+            "licence": card.licence,
+        }
+        for card in shipped_rerankers().values()
+    ]
+
+
+def _show_reranker(card: RerankerCard, *, as_json: bool) -> None:
+    """Print a reranker's card, what its scores are, and the commands that run it."""
+    from harness.api.local_rerankers import how_to_run
+    from harness.cli.console import print_fields, print_json
+    from models.rerankers.card import METHODS, reranker_json
+
+    values = {**reranker_json(card), "scores": METHODS[card.method], "run": how_to_run(card)}
+    if as_json:
+        print_json(values)
+        return
+    print_fields(values)
+
+
+def _template(name: str | None, card: RerankerCard | None) -> str:
+    """Return a reranker's chat template; raises `BadInput` for what has none."""
+    from harness.core.errors import BadInput
+
+    if card is None or not card.template:
+        raise BadInput(
+            f"{name or 'a list'} has no template of a reranker",
+            fix="Name a reranker of the method yes-no, such as qwen3-reranker-0.6b.",
+        )
+    return card.jinja
 
 
 def tasks(as_json: JsonOption = False) -> None:

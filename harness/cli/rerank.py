@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli import comparing as shared
+from harness.cli.option_groups import flattened
 from harness.cli.options import (
     CacheOption,
     DataOption,
@@ -15,6 +16,14 @@ from harness.cli.options import (
     ResultsOption,
     command_line,
 )
+from harness.cli.remix_options import BudgetOptions, LlmOptions
+from harness.cli.rerank_options import (
+    ChatGroup,
+    LocalGroup,
+    ServerGroup,
+    chat_options,
+    local_options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,9 +31,9 @@ if TYPE_CHECKING:
     from harness.compare.selection import NamedTasks
     from harness.core.settings import Settings
     from harness.core.types import Task
-    from harness.pipelines.rerank_ports import PairScorer
 
 
+@flattened
 def run(
     name_or_run: Annotated[
         str,
@@ -35,7 +44,9 @@ def run(
     model: Annotated[
         str,
         typer.Option(
-            "--with", metavar="MODEL", help="A cross-encoder's folder or hub id, or a server's URL."
+            "--with",
+            metavar="MODEL",
+            help="A reranker of `rebench models`, a cross-encoder's folder or hub id, or a URL.",
         ),
     ],
     tasks: shared.TasksChoice = "",
@@ -54,30 +65,28 @@ def run(
     ] = "cut",
     queries: QueriesOption = "original",
     query_set: shared.QuerySetChoice = "",
-    max_length: Annotated[
-        int, typer.Option("--max-length", metavar="N", help="Tokens of query and passage.")
-    ] = 0,
-    device: Annotated[str, typer.Option("--device", metavar="NAME", help="cpu, cuda:0 …")] = "",
-    server_model: Annotated[
-        str, typer.Option("--server-model", metavar="NAME", help="The model a server serves.")
-    ] = "",
-    api_key_env: Annotated[
-        str, typer.Option("--api-key-env", metavar="VAR", help="Variable with a server's key.")
-    ] = "",
     name: Annotated[str, typer.Option("--name", metavar="N", help="Name of the new entry.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Repeat what is stored.")] = False,
     as_json: JsonOption = False,
     data: DataOption = None,
     results: ResultsOption = None,
     cache: CacheOption = None,
+    *,
+    local: LocalGroup,
+    server: ServerGroup,
+    llm: LlmOptions,
+    chat: ChatGroup,
+    budget: BudgetOptions,
 ) -> None:
-    """Rerank the first documents of a run with a cross-encoder, and store the result.
+    """Rerank the first documents of a run with a cross-encoder or a chat model, and store it.
 
-    Scores are kept: another depth or blend loads no model. Documents and queries are needed; the
-    reranker reads the queries of --queries, whatever the run was made with.
+    Scores and replies are kept: another depth or blend loads no model. Documents and queries are
+    needed; the reranker reads the queries of --queries, whatever the run was made with. Chat models
+    rerank as llm-listwise, llm-groups, llm-score, llm-rubric or llm-yes-no.
 
     Example: rebench rerank bm25 --with BAAI/bge-reranker-v2-m3 --depth 100 --tasks stdlib
     """
+    from harness.api.named_rerankers import RerankerOptions, ServerOptions, reranker_named
     from harness.api.session import open_session
     from harness.cli.console import print_outcomes
     from harness.cli.progress import reporter_for_stderr
@@ -92,10 +101,12 @@ def run(
     reporter = reporter_for_stderr()
     session = open_session(results=results, data=data, cache=cache, progress=reporter)
     settings, entries = session.settings, session.entries()
-    if model.startswith(("http://", "https://")):
-        scorer = _served(model, server_model, api_key_env, max_length, device)
-    else:
-        scorer = _local(model, server_model, api_key_env, max_length, device)
+    options = RerankerOptions(
+        local_options(local),
+        ServerOptions(server.server_model, server.api_key_env),
+        chat_options(llm, chat, budget),
+    )
+    scorer = reranker_named(model, settings.cache_dir, options)
     named = named_tasks(tasks, entries)
     reader = EntryReader(session.store)
     load = _loader(settings, named, queries)
@@ -105,41 +116,6 @@ def run(
     config = EvalConfig(force=force, command=command_line())
     found = rerank(parts, scorer, how, needs, config, name)
     print_outcomes(list(found.values()), as_json=as_json)
-
-
-def _served(url: str, name: str, variable: str, max_length: int, device: str) -> PairScorer:
-    """Return the reranker behind a URL; what only a local model takes is refused."""
-    import os
-
-    from harness.core.errors import BadInput
-    from harness.core.secrets import NO_KEY, key_from
-    from models.backends.rerank_server import ServerReranker
-
-    if max_length or device:
-        raise BadInput(
-            "--max-length and --device are for models that run here, and --with names a server",
-            fix="Leave them out; the server decides both.",
-        )
-    key = key_from(os.environ, [variable]) if variable else NO_KEY
-    if variable and not key:
-        raise BadInput(
-            f"the environment variable {variable} holds no API key",
-            fix=f"Set {variable}, or leave --api-key-env out for a server without keys.",
-        )
-    return ServerReranker(url, name, key)
-
-
-def _local(name: str, served: str, variable: str, max_length: int, device: str) -> PairScorer:
-    """Return the cross-encoder of a folder or hub id; what only a server takes is refused."""
-    from harness.core.errors import BadInput
-    from models.backends.cross_encoder import CrossEncoderReranker, reranker_card
-
-    if served or variable:
-        raise BadInput(
-            "--server-model and --api-key-env are for a server, and --with names none",
-            fix="Leave them out, or name the server: --with http://HOST:PORT/v1/rerank",
-        )
-    return CrossEncoderReranker(reranker_card(name), device=device, max_length=max_length)
 
 
 def _loader(settings: Settings, named: NamedTasks, queries: str) -> Callable[[str], Task]:

@@ -1,8 +1,9 @@
-"""Cross-encoders through sentence-transformers: a logit for a query and a passage read together."""
+"""Cross-encoders and yes/no models through sentence-transformers: one float32 logit a pair."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,10 @@ import numpy as np
 
 from harness.core.errors import BadInput, MissingExtra, ModelError
 from harness.core.files import read_json
-from harness.core.paths import named_folder
 from harness.core.types import Json
 from harness.core.weight_files import weight_errors
-from models.card import ModelCard
+from models.card import DTYPES
+from models.rerankers.card import CROSS_ENCODER, YES_NO, RerankerCard
 from models.weights import Weights, find_weights
 
 if TYPE_CHECKING:
@@ -24,32 +25,66 @@ BATCH = 32
 """Pairs of one forward pass, `CrossEncoder.predict`'s own default; it sorts them by length."""
 
 
-class CrossEncoderReranker:
-    """The float32 logit of a one-label cross-encoder; weights load with the first scores.
+@dataclass(frozen=True, slots=True)
+class LocalOptions:
+    """How a reranker is run on this machine.
 
-    `max_length` is in tokens of query and passage together (0: the model's own). Raises `BadInput`
-    for weights that are no cross-encoder, as far as their settings say so.
+    `max_length` is in tokens of query and passage together (0: the card's, else the model's own),
+    `dtype` is that of the weights (scores are float32 all the same). Raises `BadInput`.
     """
 
-    def __init__(self, card: ModelCard, *, device: str = "", max_length: int = 0) -> None:
+    device: str = ""
+    max_length: int = 0
+    dtype: str = ""
+    trust_remote_code: bool = False
+    instruction: str = ""
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if self.max_length < 0:
+            raise BadInput(f"--max-length is {self.max_length}", fix="Give 1 or more tokens.")
+        if self.dtype not in DTYPES:
+            raise BadInput(f"--dtype {self.dtype!r}", fix="It is float32, float16 or bfloat16.")
+
+
+class CrossEncoderReranker:
+    """The float32 logit of a cross-encoder, or logit(yes) - logit(no) of a causal model.
+
+    Weights load with the first scores. Raises `BadInput` for weights that are no reranker, as far
+    as their settings say so, and for a card whose model needs code of its own without
+    `trust_remote_code`.
+    """
+
+    def __init__(self, card: RerankerCard, options: LocalOptions | None = None) -> None:
+        how = options or LocalOptions()
+        check_remote_code(card, how)
+        if how.instruction and "{instruction}" not in card.template:
+            raise BadInput(f"{card.name} takes no instruction", fix="Leave --instruction out.")
         self.name = card.name
-        self._weights: Weights = find_weights(card)
-        self._device = device or None
-        self._max_length = max_length
-        if self._weights.folder is not None:
+        self._card = card
+        self._options = how
+        self._weights: Weights = find_weights(card.weights_card)
+        if self._weights.folder is not None and card.method == CROSS_ENCODER:
             check_cross_encoder(self._weights.folder, card.name)
 
     @property
     def identity(self) -> Mapping[str, Json]:
-        """What changes a score: the weights, the window, and that no activation is applied."""
-        return {
+        """What changes a score: weights, window, dtype, what is read, and no activation."""
+        said: dict[str, Json] = {
             "model": self.name,
             "weights": self._weights.identity,
-            "backend": "cross-encoder",
-            "dtype": "float32",
+            "backend": self._card.method,
+            "dtype": self._options.dtype or "float32",
             "activation": "none",
-            "max_length": self._max_length,
+            "max_length": self._options.max_length or self._card.max_length,
         }
+        if self._card.method == YES_NO:
+            said |= {
+                "template": self._card.template,
+                "answers": self._card.answers,
+                "instruction": self._instruction,
+            }
+        return said
 
     def scores(self, pairs: Sequence[tuple[str, str]]) -> FloatVector:
         """Return the logit of each (query, passage): float32 `[n]`.
@@ -57,24 +92,32 @@ class CrossEncoderReranker:
         Passages are cut to what the query leaves of the window. Raises `BadInput` for a query that
         fills the window alone, `ModelError` for a model that gives more than one number a pair.
         """
+        if not pairs:
+            return np.empty(0, dtype=np.float32)
         model, plain = self._model
         self._check_queries(dict.fromkeys(query for query, _ in pairs))
         found = model.predict(
-            list(pairs), activation_fn=plain, show_progress_bar=False, batch_size=BATCH
+            list(pairs),
+            activation_fn=plain,
+            show_progress_bar=False,
+            batch_size=BATCH,
+            prompt=self._instruction or None,
         )
-        if found.ndim != 1:
-            raise ModelError(
-                f"{self.name!r} gives {found.shape[1]} numbers a pair",
-                fix="Use a cross-encoder with one label.",
-            )
-        return np.asarray(found, dtype=np.float32)
+        return as_logits(found, self.name)
+
+    @property
+    def _instruction(self) -> str:
+        return self._options.instruction or self._card.instruction
 
     def _check_queries(self, queries: Mapping[str, None]) -> None:
         """Refuse queries that leave no room for a passage: the passage would decide nothing."""
         model, _ = self._model
         window = model.max_seq_length or model.tokenizer.model_max_length
         for query in queries:
-            length = len(model.tokenizer(query, truncation=False, verbose=False)["input_ids"])
+            text = query
+            if self._card.method == YES_NO:
+                text = self._card.rendered(query, "", self._instruction)
+            length = len(model.tokenizer(text, truncation=False, verbose=False)["input_ids"])
             if length >= window:
                 raise BadInput(
                     f"a query of {length:,} tokens fills the window of {self.name} ({window:,}) "
@@ -86,56 +129,103 @@ class CrossEncoderReranker:
     def _model(self) -> tuple[Any, Any]:
         """The model, and the function that leaves its logits as they are."""
         try:
-            from sentence_transformers import CrossEncoder
-            from torch import float32
-            from torch.nn import Identity
+            import sentence_transformers  # noqa: F401 - without it no module here loads
+            import torch
         except ImportError as error:
             raise MissingExtra("sentence-transformers", "torch") from error
         folder = self._weights.fetch()
-        check_cross_encoder(folder, self.name)
+        if self._card.method == CROSS_ENCODER:
+            check_cross_encoder(folder, self.name)
+        load = self._yes_no if self._card.method == YES_NO else self._classifier
         with weight_errors(self.name, folder):
-            model = CrossEncoder(
-                str(folder),
-                device=self._device,
-                max_length=self._max_length or None,
-                model_kwargs={"dtype": float32},
-                local_files_only=True,
-            )
-        return model, Identity()
+            model = load(folder, getattr(torch, self._options.dtype or "float32"))
+        return model, torch.nn.Identity()
 
+    def _classifier(self, folder: Path, dtype: Any) -> Any:
+        """Return a model with a head for one number."""
+        from sentence_transformers import CrossEncoder
 
-def reranker_card(name: str) -> ModelCard:
-    """Return the card of a folder, or of a hub id with an optional `@REVISION`."""
-    folder = named_folder(name)
-    if folder is not None:
-        return ModelCard(
-            name=folder.resolve().name, backend="cross-encoder", options={"folder": str(folder)}
+        return CrossEncoder(
+            str(folder),
+            device=self._options.device or None,
+            max_length=self._options.max_length or self._card.max_length or None,
+            model_kwargs={"dtype": dtype},
+            trust_remote_code=self._options.trust_remote_code,
+            local_files_only=True,
         )
-    hub_id, _, revision = name.partition("@")
-    if hub_id.count("/") != 1:
+
+    def _yes_no(self, folder: Path, dtype: Any) -> Any:
+        """Return a causal model whose score is the difference of two tokens' logits."""
+        from sentence_transformers import CrossEncoder
+        from sentence_transformers.base.modules import Transformer
+        from sentence_transformers.cross_encoder.modules import LogitScore
+
+        own = {"local_files_only": True, "trust_remote_code": self._options.trust_remote_code}
+        reader = Transformer(
+            str(folder),
+            transformer_task="text-generation",
+            model_kwargs={**own, "dtype": dtype},
+            processor_kwargs={**own, "chat_template": self._card.jinja},
+            config_kwargs=own,
+            max_seq_length=self._options.max_length or self._card.max_length or None,
+        )
+        ids = [one_token(reader.tokenizer, answer, self.name) for answer in self._card.answers]
+        return CrossEncoder(
+            modules=[reader, LogitScore(true_token_id=ids[0], false_token_id=ids[1])],
+            device=self._options.device or None,
+        )
+
+
+def as_logits(found: Any, name: str) -> FloatVector:
+    """Return what a cross-encoder gave as float32 `[n]`; raises `ModelError` for more a pair."""
+    array = np.asarray(found, dtype=np.float32)
+    if array.ndim != 1:
+        raise ModelError(
+            f"{name!r} gives {array.shape[-1]} numbers a pair",
+            fix="Use a cross-encoder with one label.",
+        )
+    return array
+
+
+def one_token(tokenizer: Any, text: str, name: str) -> int:
+    """Return the id of a text that is a token by itself; raises `ModelError` if it is none."""
+    found = tokenizer.convert_tokens_to_ids(text)
+    if found is None or found == tokenizer.unk_token_id:
+        raise ModelError(
+            f"{text!r} is no token of {name!r}",
+            fix="Correct `answers` in the card: each must be one token.",
+        )
+    return int(found)
+
+
+def check_remote_code(card: RerankerCard, options: LocalOptions) -> None:
+    """Raise `BadInput` for a model that needs code of its own, unless that is allowed."""
+    if card.remote_code and not options.trust_remote_code:
         raise BadInput(
-            f"{name!r} is neither a folder nor a hub id such as org/model",
-            fix="Name the reranker's folder, or its hub id with an optional @REVISION.",
+            f"{card.name} comes with Python code of its own, which would run here",
+            fix="Read it, then pass --trust-remote-code; or serve the model and give its URL.",
         )
-    return ModelCard(
-        name=hub_id.rpartition("/")[2], backend="cross-encoder", hub_id=hub_id, revision=revision
-    )
 
 
 def check_cross_encoder(folder: Path, name: str) -> None:
     """Raise `BadInput` if a model's settings say that it is something else than a cross-encoder."""
+    kind, what = model_kind(folder)
+    if kind != CROSS_ENCODER:
+        raise BadInput(
+            f"{name!r} is no cross-encoder ({what})",
+            fix="Name a reranker; an embedder is measured with `rebench eval --model`.",
+        )
+
+
+def model_kind(folder: Path) -> tuple[str, str]:
+    """Return `cross-encoder` or nothing for what a folder's settings say, and what they name."""
     own = _settings(folder / "config_sentence_transformers.json").get("model_type")
-    if own == "CrossEncoder":
-        return
-    config = _settings(folder / "config.json")
-    architectures = config.get("architectures") or []
-    if own is None and any(str(a).endswith("ForSequenceClassification") for a in architectures):
-        return
-    what = ", ".join(map(str, architectures)) or "no architecture named"
-    raise BadInput(
-        f"{name!r} is no cross-encoder ({own or what})",
-        fix="Name a reranker; an embedder is measured with `rebench eval --model`.",
-    )
+    architectures = list(map(str, _settings(folder / "config.json").get("architectures") or []))
+    head = any(each.endswith("ForSequenceClassification") for each in architectures)
+    what = ", ".join(architectures) or "no architecture named"
+    if own == "CrossEncoder" or (own is None and head):
+        return CROSS_ENCODER, what
+    return "", str(own or what)
 
 
 def _settings(path: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.core.http import Answer, Failure, Trouble
+from models.chat.logprobs import LISTED, answer_logprobs, server_places
 from models.chat.protocol import LENGTH, STOP, ChatReply, ChatRequest, Sampling
 from models.chat.thinking import without_surrogates
 
@@ -45,6 +46,8 @@ def request_body(request: ChatRequest, dialect: str) -> dict[str, Any]:
         "top_p": sampling.top_p,
         "seed": request.seed,
     }
+    if sampling.answers:
+        body |= {"logprobs": True, "top_logprobs": LISTED}
     if dialect == "openai":
         return {**body, "max_completion_tokens": sampling.max_tokens}
     return {**body, "max_tokens": sampling.max_tokens, **_extras(sampling, dialect)}
@@ -105,15 +108,24 @@ def read_completion(key: str, request: ChatRequest, answer: Answer) -> ChatReply
         usage = value.get("usage") or {}
         asked, given = usage.get("prompt_tokens"), usage.get("completion_tokens")
         finish = finish_of(choice.get("finish_reason"))
+        answers = answer_logprobs(server_places(choice), request.sampling.answers)
     except _NoText as error:
         return Failure(Trouble.REPLY, str(error))
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         reason = f"no chat completion in {answer.text[:SHOWN]!r} ({error!r:.100})"
         return Failure(Trouble.REPLY, reason, attempts=0)
     if isinstance(asked, int) and isinstance(given, int) and min(asked, given) >= 0:
-        return ChatReply(key, text, finish, asked, given)
+        return ChatReply(key, text, finish, asked, given, logprobs=answers)
     characters = sum(len(message.content) for message in request.messages)
-    return ChatReply(key, text, finish, -(-characters // 4), -(-len(text) // 4), estimated=True)
+    return ChatReply(
+        key,
+        text,
+        finish,
+        -(-characters // 4),
+        -(-len(text) // 4),
+        estimated=True,
+        logprobs=answers,
+    )
 
 
 class _NoText(Exception):

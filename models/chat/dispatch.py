@@ -52,11 +52,13 @@ class StageReplies(Generic[T]):
     """What a stage got for each of its questions (`None`: nothing of use), and counts.
 
     `counts` holds `replies`, `retried`, `left_unusable` (questions), and for each reason how many
-    replies were refused for it or questions had none (`unanswered`, `context_overflow`).
+    replies were refused for it or questions had none (`unanswered`, `context_overflow`). `totals`
+    adds up all replies that were read, whether they were asked for now or earlier.
     """
 
     values: list[T | None]
     counts: dict[str, int]
+    totals: TokenTotals = field(default_factory=TokenTotals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,7 @@ class Dispatcher:
         """
         values: list[T | None] = [None] * count
         counts: Counter[str] = Counter()
+        totals = TokenTotals()
         open_numbers: list[int] | range = range(count)
         for attempt in range(self.limits.attempts):
             left: list[int] = []
@@ -176,6 +179,7 @@ class Dispatcher:
             with self.reporter.bar(shown, len(open_numbers), "replies") as advance:
                 for number, reply in zip(open_numbers, self.replies_in_order(asked), strict=True):
                     advance(1, tokens=reply.reply_tokens)
+                    totals = totals.plus(reply.prompt_tokens, reply.reply_tokens)
                     result = _without_reply(reply, counts) or _cut(reply) or read(number, reply)
                     if not isinstance(result, UnusableReply):
                         values[number] = result
@@ -189,7 +193,8 @@ class Dispatcher:
                 break
         counts["left_unusable"] = len(open_numbers)
         self._check_usable(label, len(open_numbers), counts)
-        return StageReplies(values, {key: number for key, number in counts.items() if number})
+        kept = {key: number for key, number in counts.items() if number}
+        return StageReplies(values, kept, totals)
 
     def _ready(self, waiting: deque[str], arrived: dict[str, ChatReply]) -> Iterator[ChatReply]:
         """Yield the replies that are next in order."""

@@ -233,9 +233,13 @@ def record_line(
         "tokens": [reply.prompt_tokens, reply.reply_tokens],
         "estimated": reply.estimated,
         "request": asked,
-        "reply": {"text": reply.text, "finish": reply.finish},
+        "reply": {"text": reply.text, "finish": reply.finish, **_logprobs(reply)},
     }
     return checked_line(record)
+
+
+def _logprobs(reply: ChatReply) -> dict[str, Json]:
+    return {"logprobs": dict(reply.logprobs)} if reply.logprobs else {}
 
 
 def reply_of(record: Mapping[str, Any]) -> ChatReply:
@@ -249,6 +253,7 @@ def reply_of(record: Mapping[str, Any]) -> ChatReply:
         prompt_tokens=prompt_tokens,
         reply_tokens=reply_tokens,
         estimated=record["estimated"],
+        logprobs=record["reply"].get("logprobs", {}),
     )
 
 

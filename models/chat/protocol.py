@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from harness.core.hashing import sha256_json
@@ -31,7 +31,8 @@ class Sampling:
     `temperature` 0 or more, `top_p` in (0, 1], `max_tokens` of the reply, `top_k` 0 for all,
     `repetition_penalty` 1 for none. `choices` (the only texts allowed) and `pattern` (a regular
     expression the whole reply must match) hold an engine to a form where it can do that; others
-    leave them out, so replies are parsed all the same.
+    leave them out, so replies are parsed all the same. `answers` asks for the log-probabilities of
+    these words in the place of the last of them that the reply holds.
     """
 
     temperature: float
@@ -41,6 +42,7 @@ class Sampling:
     repetition_penalty: float = 1.0
     choices: tuple[str, ...] = ()
     pattern: str = ""
+    answers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,9 @@ class ChatReply:
     `finish` is `stop`, `length`, `context_overflow`, or the server's own name of another end
     (`content_filter`, …): only after `stop` is the text whole. Token counts are the server's
     (`estimated` where it gave none: a token per four characters). A reply with an `error` is no
-    reply: the request was tried and given up, is not kept, and may be asked again.
+    reply: the request was tried and given up, is not kept, and may be asked again. `logprobs` maps
+    the asked `answers` to their natural logarithms of probability, as far as the server lists
+    them, and an empty text to the least that it lists.
     """
 
     key: str
@@ -75,6 +79,7 @@ class ChatReply:
     reply_tokens: int = 0
     estimated: bool = False
     error: str = ""
+    logprobs: Mapping[str, float] = field(default_factory=dict)
 
 
 Replies: TypeAlias = Generator[ChatReply, None, None]
@@ -115,6 +120,8 @@ def request_json(request: ChatRequest) -> dict[str, Json]:
         sampling["choices"] = own.choices
     if own.pattern:
         sampling["pattern"] = own.pattern
+    if own.answers:
+        sampling["answers"] = own.answers
     return {
         "model": request.model,
         "messages": [{"role": each.role, "content": each.content} for each in request.messages],

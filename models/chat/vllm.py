@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.core.errors import MissingExtra
 from models.chat.completion import finish_of
+from models.chat.logprobs import LISTED, Place, answer_logprobs
 from models.chat.protocol import (
     CONTEXT_OVERFLOW,
     ChatReply,
@@ -85,15 +86,28 @@ class VllmChat:
             use_tqdm=False,
             chat_template_kwargs={"enable_thinking": False},
         )
-        for (key, _), output in zip(batch, outputs, strict=True):
+        for (key, request), output in zip(batch, outputs, strict=True):
             reply = output.outputs[0]
+            places = _places(reply) if request.sampling.answers else []
             yield ChatReply(
                 key=key,
                 text=without_surrogates(reply.text),
                 finish=finish_of(reply.finish_reason),
                 prompt_tokens=len(output.prompt_token_ids or ()),
                 reply_tokens=len(reply.token_ids),
+                logprobs=answer_logprobs(places, request.sampling.answers),
             )
+
+
+def _places(reply: Any) -> list[Place]:
+    """Return the places of a reply with the tokens that the engine lists there."""
+    return [
+        (
+            listed[token].decoded_token or "",
+            [(each.decoded_token or "", each.logprob) for each in listed.values()],
+        )
+        for token, listed in zip(reply.token_ids, reply.logprobs or (), strict=True)
+    ]
 
 
 def _cpu_options() -> dict[str, Any]:
@@ -133,4 +147,5 @@ def _sampling(sampling: Sampling, seed: int) -> Any:
         repetition_penalty=sampling.repetition_penalty,
         seed=seed,
         structured_outputs=guide,
+        logprobs=LISTED if sampling.answers else None,
     )

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from harness.cache.batches import EncodingInput
 from harness.cache.encode import encode_texts
-from harness.core.errors import BadInput, DataUnavailable, MissingExtra, ModelError
-from harness.core.hashing import sha256_file, sha256_parts
+from harness.core.errors import ModelError
 from harness.core.protocols import Embedder, Reporter
-from harness.core.types import Role, Task
-from harness.core.weight_files import check_weight_files, weight_errors
+from harness.core.types import Json, Role, Task
 from harness.search.bm25 import Bm25Settings, build_index
 from remixer.rows import LabelRow, MinedRow, QueryRow
 
 if TYPE_CHECKING:
     from harness.cache.store import EmbeddingStore
-    from harness.core.types import FloatMatrix
+    from harness.core.types import FloatMatrix, FloatVector
 
 SHARES = ((5, 0.04), (4, 0.08), (3, 0.12), (2, 0.56))
 """Label and the share of a list, from its top, that gets at least that label; the rest gets 1.
@@ -34,7 +31,6 @@ _QUERIES_AT_ONCE = 64
 
 CROSS_ENCODER = "cross-encoder:"
 _PAIRS_AT_ONCE = 512
-_WEIGHTS = ("*.json", "*.safetensors", "*.bin")
 
 
 class CandidateScorer(Protocol):
@@ -114,81 +110,48 @@ class EmbeddingScorer:
         return vectors
 
 
+class PairScorer(Protocol):
+    """Scores a query and a passage together; only `scores` may load weights."""
+
+    @property
+    def name(self) -> str:
+        """Return the model's name."""
+
+    @property
+    def identity(self) -> Mapping[str, Json]:
+        """Return all that changes a score; `weights` tells which ones they are."""
+
+    def scores(self, pairs: Sequence[tuple[str, str]]) -> FloatVector:
+        """Return a score for each (query, passage): float32 `[n]`."""
+
+
 class CrossEncoderScorer:
-    """The logit of a sentence-transformers cross-encoder with one label.
+    """The scores of a model that reads query and document together."""
 
-    `model` is a folder, or a hub id with an optional `@REVISION`. Nothing is loaded before scores
-    are asked for. Raises `BadInput` for an empty name.
-    """
-
-    def __init__(self, model: str, device: str | None = None) -> None:
-        if not model:
-            raise BadInput(
-                "--annotator cross-encoder: names no model",
-                fix="Write it as cross-encoder:FOLDER or cross-encoder:ORG/NAME[@REVISION].",
-            )
-        self._folder = Path(model) if Path(model).is_dir() else None
+    def __init__(self, model: PairScorer) -> None:
         self._model = model
-        self._device = device
 
     @cached_property
     def name(self) -> str:
-        """Return the name that rows carry; a folder's holds a hash of its files, not its path."""
-        if self._folder is None:
-            return f"{CROSS_ENCODER}{self._model}"
-        files = sorted(path for pattern in _WEIGHTS for path in self._folder.glob(pattern))
-        digest = sha256_parts(part for path in files for part in (path.name, sha256_file(path)))
-        return f"{CROSS_ENCODER}{self._folder.resolve().name}@{digest[:12]}"
+        """Return the name that rows carry: the model's, and the start of its weights' hash."""
+        weights = str(self._model.identity["weights"]).rpartition(":")[2]
+        return f"{CROSS_ENCODER}{self._model.name}@{weights[:12]}"
 
     def scores(
         self, task: Task, pairs: Sequence[tuple[str, Sequence[str]]], reporter: Reporter
     ) -> list[list[float]]:
-        """Return the logit of each candidate with its query.
-
-        Raises `MissingExtra`, `DataUnavailable` for weights that cannot be loaded, `ModelError`
-        for a model that gives more than one number a pair.
-        """
+        """Return the score of each candidate with its query; raises what the model raises."""
         corpus = task.corpus
         text_of = {} if corpus is None else corpus.text_of
         asked = [(query, text_of[key]) for query, candidates in pairs for key in candidates]
         flat: list[float] = []
-        if asked:
-            model, plain = self._load()
-            with reporter.bar("scoring", len(asked), "pairs") as advance:
-                for first in range(0, len(asked), _PAIRS_AT_ONCE):
-                    some = asked[first : first + _PAIRS_AT_ONCE]
-                    found = model.predict(some, activation_fn=plain, show_progress_bar=False)
-                    if found.ndim != 1:
-                        raise ModelError(
-                            f"{self._model!r} gives {found.shape[1]} numbers a pair",
-                            fix="Use a cross-encoder with one label.",
-                        )
-                    flat += found.tolist()
-                    advance(len(some))
+        with reporter.bar("scoring", len(asked), "pairs") as advance:
+            for first in range(0, len(asked), _PAIRS_AT_ONCE):
+                some = asked[first : first + _PAIRS_AT_ONCE]
+                flat += self._model.scores(some).tolist()
+                advance(len(some))
         values = iter(flat)
         return [[next(values) for _ in candidates] for _, candidates in pairs]
-
-    def _load(self) -> tuple[Any, Any]:
-        """Return the model, and the function that leaves its logits as they are."""
-        try:
-            from sentence_transformers import CrossEncoder
-            from torch.nn import Identity
-        except ImportError as error:
-            raise MissingExtra("sentence-transformers", "torch") from error
-        path, _, revision = self._model.partition("@")
-        where = str(self._folder) if self._folder is not None else path
-        own = None if self._folder is not None else revision or None
-        if self._folder is not None:
-            check_weight_files(self._folder)
-        with weight_errors(self._model, where):
-            try:
-                return CrossEncoder(where, device=self._device, revision=own), Identity()
-            except (OSError, ValueError) as error:
-                first = (str(error).strip().splitlines() or [""])[0]
-                raise DataUnavailable(
-                    f"the cross-encoder {self._model!r} cannot be loaded: {first}",
-                    fix="Name a folder that holds one, or a hub id that can be reached.",
-                ) from error
 
 
 def label_by_rank(scores: Sequence[float]) -> tuple[int, ...]:

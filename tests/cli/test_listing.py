@@ -11,6 +11,7 @@ import pytest
 
 from harness.data.registry import groups
 from models.registry import shipped_cards
+from models.rerankers.shipped import shipped_rerankers
 
 
 def test_tasks_lists_every_task_of_every_group(rebench):
@@ -19,7 +20,9 @@ def test_tasks_lists_every_task_of_every_group(rebench):
 
 
 def test_models_lists_every_card(rebench):
-    assert {row["model"] for row in rebench("models", "--json").json} == set(shipped_cards())
+    rows = rebench("models", "--json").json
+    assert {row["model"] for row in rows if "model" in row} == set(shipped_cards())
+    assert {row["reranker"] for row in rows if "reranker" in row} == set(shipped_rerankers())
 
 
 def test_one_model_shows_its_card_and_a_query_per_task(rebench):
@@ -88,3 +91,28 @@ def test_damaged_entry_is_named_and_the_rest_is_shown(rebench, beir: Path, tmp_p
     assert done.code == 2
     assert "1 file was left out" in done.err
     assert [row["model"] for row in done.json[0]["rows"]] == ["wordllama"]
+
+
+def test_a_reranker_shows_how_it_is_run_and_served(rebench):
+    card = rebench("models", "qwen3-reranker-0.6b", "--json").json
+    assert card["method"] == "yes-no"
+    assert "logit of yes" in card["scores"]
+    assert any("--hf-overrides" in line for line in card["run"])
+    assert (
+        "rebench rerank RUN --with qwen3-reranker-0.6b"
+        in rebench("models", "Qwen/Qwen3-Reranker-0.6B").out
+    )
+    template = rebench("models", "qwen3-reranker-8b", "--template").out
+    assert "selectattr" in template
+    assert rebench("models", "minilm", "--template").code == 2
+    plain = rebench("models").out
+    assert "llm-listwise" in plain
+    assert "--llm" in plain
+
+
+def test_a_reranker_is_no_model_to_evaluate(rebench):
+    for name in ("qwen3-reranker-0.6b", "BAAI/bge-reranker-v2-m3", "llm-listwise"):
+        refused = rebench("eval", "--model", name, "--tasks", "stdlib")
+        assert refused.code == 2
+        assert "is a reranker" in refused.err
+        assert f"--with {name}" in refused.err.replace("\n", " ")

@@ -193,10 +193,11 @@ def test_scores_are_the_models_logits(cross_encoder: Path):
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    from models.backends.cross_encoder import CrossEncoderReranker, reranker_card
+    from models.backends.cross_encoder import CrossEncoderReranker, LocalOptions
+    from models.rerankers.find import find_reranker
 
     pairs = [("why does the sea", "the tides follow the moon"), ("loaf", "dough rises " * 40)]
-    scorer = CrossEncoderReranker(reranker_card(str(cross_encoder)), device="cpu")
+    scorer = CrossEncoderReranker(find_reranker(str(cross_encoder)), LocalOptions("cpu"))
     found = scorer.scores(pairs)
     assert found.dtype == np.float32
     model = AutoModelForSequenceClassification.from_pretrained(cross_encoder).eval()
@@ -211,13 +212,16 @@ def test_scores_are_the_models_logits(cross_encoder: Path):
 
 
 def test_an_embedder_is_refused(tmp_path: Path):
-    from models.backends.cross_encoder import CrossEncoderReranker, reranker_card
+    from models.backends.cross_encoder import CrossEncoderReranker, LocalOptions
+    from models.rerankers.find import find_reranker
 
     (tmp_path / "config.json").write_text(json.dumps({"architectures": ["BertModel"]}))
     with pytest.raises(BadInput, match=r"is no cross-encoder \(BertModel\)"):
-        CrossEncoderReranker(reranker_card(str(tmp_path)))
-    with pytest.raises(BadInput, match="neither a folder nor a hub id"):
-        reranker_card("nosuch")
+        CrossEncoderReranker(find_reranker(str(tmp_path)), LocalOptions())
+    with pytest.raises(BadInput, match="embeds texts one by one and is no reranker"):
+        find_reranker("minilm")
+    with pytest.raises(UnknownName, match="qwen3-reranker-8b"):
+        find_reranker("qwen3-reranker-8")
 
 
 @pytest.fixture

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.errors import BadInput, DataUnavailable, ModelError
+from harness.core.errors import BadInput, ModelError
 from harness.core.progress import SilentReporter
+from models.backends.cross_encoder import CrossEncoderReranker, LocalOptions
+from models.rerankers.find import find_reranker
 from remixer.stages.scorers import CrossEncoderScorer
 from tests.helpers.remix_corpus import WORDS, make_task
 
@@ -38,11 +40,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_bert(tmp_path_factory.mktemp("models") / "tiny-cross")
 
 
+def scorer_of(folder: Path) -> CrossEncoderScorer:
+    """Return the annotator of a model's folder."""
+    return CrossEncoderScorer(
+        CrossEncoderReranker(find_reranker(str(folder)), LocalOptions(device="cpu"))
+    )
+
+
 def test_scores_are_the_logits_of_each_pair(folder: Path):
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    scores = CrossEncoderScorer(str(folder), "cpu").scores(TASK, PAIRS, SilentReporter())
+    scores = scorer_of(folder).scores(TASK, PAIRS, SilentReporter())
     assert [len(own) for own in scores] == [2, 0, 1]
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
@@ -57,21 +66,18 @@ def test_scores_are_the_logits_of_each_pair(folder: Path):
 
 
 def test_a_folder_is_named_by_its_content(folder: Path, tmp_path: Path):
-    name = CrossEncoderScorer(str(folder)).name
+    name = scorer_of(folder).name
     assert name.startswith("cross-encoder:tiny-cross@")
     assert str(folder.parent) not in name
     other = make_bert(tmp_path / "tiny-cross", seed=2)
-    assert CrossEncoderScorer(str(other)).name != name
-    assert CrossEncoderScorer("org/name@abc").name == "cross-encoder:org/name@abc"
+    assert scorer_of(other).name != name
 
 
-def test_what_cannot_score_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    with pytest.raises(BadInput, match="names no model"):
-        CrossEncoderScorer("")
+def test_what_cannot_score_is_said(tmp_path: Path):
     many = make_bert(tmp_path / "many", labels=3)
     with pytest.raises(ModelError, match="gives 3 numbers a pair"):
-        CrossEncoderScorer(str(many), "cpu").scores(TASK, PAIRS, SilentReporter())
+        scorer_of(many).scores(TASK, PAIRS, SilentReporter())
+    assert scorer_of(many).scores(TASK, [("q", ())], SilentReporter()) == [[]]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataUnavailable, match="cannot be loaded"):
-        CrossEncoderScorer(str(tmp_path / "empty")).scores(TASK, PAIRS, SilentReporter())
-    assert CrossEncoderScorer(str(many)).scores(TASK, [("q", ())], SilentReporter()) == [[]]
+    with pytest.raises(BadInput, match="no weights of 'empty'"):
+        scorer_of(tmp_path / "empty")

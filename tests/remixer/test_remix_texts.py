@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.errors import BadInput, UnknownName
+from harness.core.prompt_files import fill, version
 from harness.core.types import PromptFields
 from harness.data.bright_tasks import TASKS
 from harness.data.stdlib.task import STDLIB
 from remixer.prompt_builder import PromptBuilder
-from remixer.prompt_files import PromptFiles, fill, version
+from remixer.prompt_files import PromptFiles
 from remixer.rows import SourceRow
 from remixer.sampling import StageSamplings, parse_samplings
 from remixer.stages.annotate import parse_score

@@ -1,0 +1,1 @@
+"""Rerankers: their cards, and how a name leads to one."""
