@@ -36,7 +36,7 @@ from harness.core.progress import SilentReporter
 from harness.core.types import VectorSpace
 from harness.data.registry import TaskOptions, load_task
 from harness.metrics.score import score
-from harness.retrieval import DenseRetriever
+from harness.retrieval.dense import DenseRetriever
 from models.registry import find_card, make_embedder, shipped_cards
 from models.spec import make_spec
 

@@ -57,7 +57,7 @@ def retriever(name: str, settings: Settings, options: RunOptions | None = None) 
         return _bm25(card)
     from harness.cache.store import EmbeddingStore
     from harness.cache.workers import Workers
-    from harness.retrieval import DenseRetriever
+    from harness.retrieval.dense import DenseRetriever
 
     factory = EmbedderFactory(spec)
     embedder = factory(how.devices[0] if how.devices else how.load.device)

@@ -15,7 +15,7 @@ from harness.core.errors import BadInput, ModelError
 from harness.core.hashing import sha256_file
 from harness.core.protocols import Reporter, Retriever
 from harness.core.types import Json, PromptFields, RetrievalResult, Role, Task
-from harness.retrieval import DenseRetriever
+from harness.retrieval.dense import DenseRetriever
 from harness.search.dense import search_dense
 
 if TYPE_CHECKING:

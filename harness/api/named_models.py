@@ -126,7 +126,7 @@ def scorer_for(annotator: str, embedder: str, settings: Settings) -> CandidateSc
             fix=f"Give llm, lexical, embedding or {CROSS_ENCODER}MODEL.",
         )
     from harness.loading import retriever
-    from harness.retrieval import DenseRetriever
+    from harness.retrieval.dense import DenseRetriever
 
     dense = retriever(embedder, settings)
     if not isinstance(dense, DenseRetriever):

@@ -27,7 +27,7 @@ from harness.core.types import (
     Task,
     VectorSpace,
 )
-from harness.retrieval import DenseRetriever
+from harness.retrieval.dense import DenseRetriever
 
 if TYPE_CHECKING:
     from harness.core.types import FloatMatrix, IntVector

@@ -78,6 +78,13 @@ class SparseEmbedder(VectorEncoder["SparseRows"], Protocol):
     def encode(self, texts: Sequence[str], *, role: Role, instruction: str) -> SparseRows:
         """Return canonical CSR float32 `[n, vocabulary]`; raises `OutOfMemory`."""
 
+    @property
+    def similarity(self) -> str:
+        """Return `cosine`, or empty for the inner product."""
+
+    def max_active(self, role: Role) -> int:
+        """Return the heaviest terms that count of a text of that role; 0: all."""
+
     def terms(self, columns: Sequence[int]) -> list[str]:
         """Return the terms that stand for these components; may load the tokenizer."""
 

@@ -10,7 +10,7 @@ import pytest
 from harness.cache.store import EmbeddingStore
 from harness.core.errors import BadInput
 from harness.core.types import Corpus, PromptFields, Query, Task
-from harness.retrieval import DenseRetriever
+from harness.retrieval.dense import DenseRetriever
 from tests.helpers.cache_embedders import (
     Asleep,
     Limited,

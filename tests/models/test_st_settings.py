@@ -13,7 +13,7 @@ import pytest
 from harness.core.errors import BadInput
 from harness.core.progress import SilentReporter
 from harness.core.types import Corpus, Query
-from harness.retrieval import DenseRetriever
+from harness.retrieval.dense import DenseRetriever
 from models.card import ModelCard
 from models.registry import described_card, make_embedder, resolve_model, shipped_cards
 from models.spec import LoadOptions

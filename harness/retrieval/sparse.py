@@ -1,0 +1,108 @@
+"""The sparse retriever: weights of terms through the store, and exact search over them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.cache.store import EmbeddingStore
+from harness.cache.workers import Workers
+from harness.core.protocols import Reporter, SparseEmbedder
+from harness.core.types import ROLES, Json, RetrievalResult, Role, Run, Task
+from harness.retrieval.encoded import EncodedRetriever, EncodedTask
+from harness.search.approximate import recall_of
+from harness.search.sparse import search_sparse
+from harness.search.sparse_rows import Pruned, prune, unit_rows
+
+if TYPE_CHECKING:
+    from harness.core.types import SparseRows
+
+_WITHOUT_TERMS: Mapping[Role, tuple[str, str]] = {
+    "query": ("queries", "all documents tie for them and stand by id"),
+    "document": ("documents", "they score 0 for every query"),
+}
+
+
+class SparseRetriever(EncodedRetriever["SparseRows"]):
+    """Ranks by inner product of term weights, or by their cosine where the embedder says so.
+
+    Vectors are stored whole; `max_active` of the embedder cuts them when they are searched, so
+    that another limit encodes nothing, and its effect is measured on the same queries and kept
+    with the facts.
+    """
+
+    def __init__(
+        self,
+        embedder: SparseEmbedder,
+        store: EmbeddingStore | None = None,
+        workers: Workers | None = None,
+    ) -> None:
+        super().__init__(embedder, store, workers)
+        self.embedder = embedder
+
+    def identity(self, task: Task) -> Mapping[str, Json]:
+        """Return the model's identity, its two spaces, and how their vectors are cut and scored."""
+        cuts = [
+            f"{most} terms a {role}" for role in ROLES if (most := self.embedder.max_active(role))
+        ]
+        cosine = ["cosine"] if self._cosine else []
+        return self._identity(task, ", ".join(["exact, sparse", *cosine, *cuts]))
+
+    def search(self, task: Task, k: int, reporter: Reporter) -> RetrievalResult:
+        """Encode documents and queries, cut and search them with exclusions masked."""
+        encoded = self._encode_task(task, reporter)
+        whole = {"query": encoded.queries.vectors, "document": encoded.documents.vectors}
+        start = time.perf_counter()
+        used = {role: prune(whole[role], self.embedder.max_active(role)) for role in ROLES}
+        run = self._search(encoded, used["query"].rows, used["document"].rows, k)
+        seconds = time.perf_counter() - start
+        facts: dict[str, Json] = {
+            "dimension": int(whole["document"].shape[1]),
+            "active": {role: _active(whole[role], used[role]) for role in ROLES},
+        }
+        for role in ROLES:
+            self._warn(role, whole[role], task, reporter)
+        if any(each.cut for each in used.values()):
+            uncut = self._search(encoded, whole["query"], whole["document"], k)
+            recall = recall_of(run, uncut)
+            facts["recall_against_uncut"] = {str(depth): recall[depth] for depth in recall}
+        return encoded.result(run, seconds, facts)
+
+    @property
+    def _cosine(self) -> bool:
+        return self.embedder.similarity == "cosine"
+
+    def _search(
+        self, encoded: EncodedTask[SparseRows], queries: SparseRows, documents: SparseRows, k: int
+    ) -> Run:
+        """Rank by inner product of the rows, scaled to norm 1 for the cosine."""
+        if self._cosine:
+            queries, documents = unit_rows(queries), unit_rows(documents)
+        return search_sparse(queries, documents, encoded.corpus.ids, encoded.asked, k)
+
+    def _warn(self, role: Role, rows: SparseRows, task: Task, reporter: Reporter) -> None:
+        """Say how many texts have no term: such a query ranks everything alike."""
+        empty = int((np.diff(rows.indptr) == 0).sum())
+        if not empty:
+            return
+        texts, effect = _WITHOUT_TERMS[role]
+        reporter.warn(
+            f"{self.name}: {empty:,} of {rows.shape[0]:,} {texts} of {task.name} have no term "
+            f"with a weight, so {effect}"
+        )
+
+
+def _active(whole: SparseRows, used: Pruned) -> dict[str, Json]:
+    """Return terms per text before and after the cut, texts without any, and what the cut took."""
+    before, after = np.diff(whole.indptr), np.diff(used.rows.indptr)
+    return {
+        "mean": float(before.mean()),
+        "most": int(before.max()),
+        "none": int((before == 0).sum()),
+        "mean_used": float(after.mean()),
+        "texts_cut": used.cut,
+        "weight_kept": used.kept,
+    }
