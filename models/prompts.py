@@ -29,7 +29,7 @@ def template_values(prompt_fields: PromptFields) -> dict[str, str]:
         "slug_kind": prompt_fields.slug_kind or kind,
         "query_noun": noun,
         "document_noun": prompt_fields.document_noun,
-        "topic": prompt_fields.slug if noun == "post" else kind.removesuffix(noun).strip() or kind,
+        "topic": prompt_fields.slug if noun == "post" else _without(kind, noun) or kind,
         "paragraphs": paragraphs,
         "paragraph": paragraphs.removesuffix("s"),
     }
@@ -38,6 +38,11 @@ def template_values(prompt_fields: PromptFields) -> dict[str, str]:
 def with_article(noun: str) -> str:
     """Return the noun phrase with `a` or `an` before it, by its first letter."""
     return f"an {noun}" if noun[:1].lower() in "aeiou" else f"a {noun}"
+
+
+def _without(kind: str, noun: str) -> str:
+    """Return a kind without the noun at its end, in whatever case: `Clinical` of a case."""
+    return kind[: -len(noun)].strip() if kind.lower().endswith(noun.lower()) else kind
 
 
 def escape_template(text: str) -> str:
@@ -54,6 +59,7 @@ def render(card: ModelCard, role: Role, prompt_fields: PromptFields) -> str:
     if not template:
         return ""
     values = template_values(prompt_fields)
+    template = _reworded(template, prompt_fields)
     try:
         return string.Formatter().vformat(template, (), values)
     except (KeyError, IndexError, ValueError, AttributeError) as error:
@@ -61,3 +67,14 @@ def render(card: ModelCard, role: Role, prompt_fields: PromptFields) -> str:
             f"the {role} instruction of model {card.name!r} cannot be filled in: {error!r}",
             fix=f"Templates may name {', '.join('{' + name + '}' for name in values)}.",
         ) from error
+
+
+def _reworded(template: str, prompt_fields: PromptFields) -> str:
+    """Return a template in a task's own words for "relevant documents that help answer".
+
+    R2MED's clinical tasks ask for "similar cases that help diagnose the case".
+    """
+    template = template.replace(
+        "relevant {document_noun}", f"{prompt_fields.document_kind} {{document_noun}}"
+    )
+    return template.replace("help answer", f"help {prompt_fields.purpose}")

@@ -314,16 +314,16 @@ def _loaded(tasks: Tasks, queries: str, session: Session) -> Iterator[Task]:
 def _task_to_score(task: str | Path | Task, queries: str, session: Session) -> Task:
     """Return a task to score a run on.
 
-    BRIGHT's documents are large and on a hub, so they are left out; elsewhere they are at hand,
+    Documents on a hub are large, so they are left out; elsewhere they are at hand,
     and a document that the corpus lacks is noticed.
     """
-    from harness.data.bright_tasks import TASKS
-    from harness.data.registry import TaskOptions
+    from harness.data.registry import TaskOptions, documents_at_hand
     from harness.data.registry import load_task as load
 
     if isinstance(task, Task):
         return task
-    options = TaskOptions(session.settings.data_dir, queries, with_corpus=str(task) not in TASKS)
+    at_hand = documents_at_hand(str(task))
+    options = TaskOptions(session.settings.data_dir, queries, with_corpus=at_hand)
     return load(str(task), options, session.reporter)
 
 

@@ -119,12 +119,18 @@ def print_card(card: ModelCard, rendered: Sequence[tuple[str, str]], *, as_json:
     if as_json:
         print_json({**values, "queries": dict(rendered)})
         return
-    alike = len({text for _, text in rendered}) == 1
-    shown = {
-        "query on every task" if alike else f"query on {task}": text
-        for task, text in (rendered[:1] if alike else rendered)
-    }
+    tasks_by_text: dict[str, list[str]] = {}
+    for task, text in rendered:
+        tasks_by_text.setdefault(text, []).append(task)
+    shown = {f"query on {_named(tasks)}": text for text, tasks in tasks_by_text.items()}
+    if len(tasks_by_text) == 1:
+        shown = {"query on every task": rendered[0][1]}
     print_fields({**values, **shown})
+
+
+def _named(tasks: Sequence[str]) -> str:
+    """Return the first of some tasks, and how many more there are."""
+    return f"{tasks[0]} and {len(tasks) - 1} more" if len(tasks) > 1 else tasks[0]
 
 
 def print_fields(values: Mapping[str, object]) -> None:

@@ -114,16 +114,24 @@ def _template(name: str | None, card: RerankerCard | None) -> str:
     return card.jinja
 
 
-def tasks(as_json: JsonOption = False) -> None:
+def tasks(
+    group: Annotated[
+        str | None, typer.Argument(metavar="GROUP", help="Only the tasks of this group.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """List the tasks with their group, sizes, head metric, floor, source and licence.
+
+    Tasks that are not listed are named as hub:ORG/NAME[@REV][:SUBSET][#SPLIT], or by their folder.
 
     The floor is nDCG@10 of one fixed list, the same for every query, made from the gold of the
     other queries: what a task gives away without reading the query.
     """
-    from harness.cli.console import print_table
-    from harness.data.registry import task_rows
+    from harness.cli.console import print_table, print_wrapped
+    from harness.data.registry import group_members, groups, task_rows
     from harness.pipelines.floors import task_floors
 
+    wanted = None if group is None else group_members(group)
     floors = task_floors()
     rows = [
         {
@@ -137,8 +145,12 @@ def tasks(as_json: JsonOption = False) -> None:
             "licence": row.licence,
         }
         for row in task_rows()
+        if wanted is None or row.name in wanted
     ]
     print_table("tasks", rows, as_json=as_json, spare=("licence", "source"))
+    if group is None and not as_json:
+        sizes = ", ".join(f"{name} {len(members)}" for name, members in groups().items())
+        print_wrapped(f"groups: {sizes}; `rebench tasks GROUP` lists one")
 
 
 def rendered_queries(card: ModelCard) -> list[tuple[str, str]]:

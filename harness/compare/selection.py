@@ -9,8 +9,7 @@ from pathlib import Path
 
 from harness.core.errors import BadInput, NotComparable, UnknownName
 from harness.core.names import split_names
-from harness.core.paths import named_folder
-from harness.data.registry import group_members, groups, resolve_tasks
+from harness.data.registry import group_members, groups, resolve_tasks, source_of
 from results.schema import Entry
 from results.systems import System, all_systems, differing_settings, split_name, systems_named
 
@@ -52,7 +51,7 @@ class EntryFilter:
 
 @dataclass(frozen=True, slots=True)
 class NamedTasks:
-    """Tasks that a user named; those in folders of their own with the folder."""
+    """Tasks that a user named; those of folders or the hub with what loads them."""
 
     tasks: tuple[str, ...]
     folders: Mapping[str, Path]
@@ -73,12 +72,10 @@ def named_tasks(spec: str, entries: Sequence[Entry]) -> NamedTasks:
     folders: dict[str, Path] = {}
     for part in split_names(spec):
         for name in (part,) if part in stored else resolve_tasks(part):
-            folder = None if name in stored else named_folder(name)
-            if folder is not None:
-                folders[folder.resolve().name] = folder
-                tasks[folder.resolve().name] = None
-            else:
-                tasks[name] = None
+            source = None if name in stored else source_of(name)
+            if source is not None:
+                folders[source.task] = Path(name)
+            tasks[name if source is None else source.task] = None
     return NamedTasks(tuple(tasks), folders)
 
 

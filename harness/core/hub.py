@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from harness.core.errors import DataUnavailable
-from harness.core.files import write_text
+from harness.core.errors import BadInput, DataUnavailable
+from harness.core.files import read_json, write_text
 
 if TYPE_CHECKING:
     from huggingface_hub import DatasetInfo, ModelInfo
+
+_COMMIT = re.compile("[0-9a-f]{40}")
+_ABBREVIATED = re.compile("[0-9a-f]{7,39}")
 
 TIMEOUT = 4.0
 """Seconds to wait for the hub before saying that it cannot be reached. Its client alone would
@@ -49,6 +54,57 @@ def resolve_revision(repository: HubRepository, revision: str) -> str:
     if known.is_file():
         return known.read_text(encoding="ascii").strip()
     return str(ask(repository, revision).sha)
+
+
+def resolve_commit(repository: HubRepository, revision: str) -> str:
+    """Return the 40 hex digits of a commit, branch, tag or abbreviated commit of 7 digits or more.
+
+    A branch or tag is remembered, so that results of this machine stay comparable. Raises
+    `DataUnavailable` where the hub is needed and does not answer or knows no such revision, and
+    `BadInput` for an abbreviation of several commits.
+    """
+    if _COMMIT.fullmatch(revision):
+        return revision
+    known = repository.folder / "refs" / revision
+    if known.is_file() or not _ABBREVIATED.fullmatch(revision):
+        commit = resolve_revision(repository, revision)
+        if not known.is_file():
+            write_text(known, commit)
+        return commit
+    found = [commit for commit in _commits(repository) if commit.startswith(revision)]
+    if len(found) > 1:
+        raise BadInput(
+            f"{revision!r} begins {len(found)} commits of {repository.id}", fix="Give more digits."
+        )
+    if not found:
+        raise DataUnavailable(
+            f"the hub has no commit {revision!r} of {repository.id} on its main branch",
+            fix=f"Check the revision, or {repository.otherwise}.",
+        )
+    return found[0]
+
+
+def listed_files(repository: HubRepository, commit: str) -> tuple[str, ...]:
+    """Return the paths of a commit's files; asked once, and from this machine afterwards.
+
+    Raises `DataUnavailable`.
+    """
+    kept = repository.folder / "listings" / f"{commit}.json"
+    if kept.is_file():
+        return tuple(read_json(kept))
+    names = tuple(file_names(repository, commit))
+    write_text(kept, json.dumps(names))
+    return names
+
+
+def _commits(repository: HubRepository) -> list[str]:
+    """Return the commits of the main branch, newest first; raises `DataUnavailable`."""
+    from huggingface_hub import HfApi
+
+    ask(repository)
+    with _translating_errors(repository, None):
+        listed = HfApi().list_repo_commits(repository.id, repo_type=repository.kind)
+    return [each.commit_id for each in listed]
 
 
 def ask(repository: HubRepository, revision: str | None = None) -> ModelInfo | DatasetInfo:

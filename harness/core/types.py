@@ -68,7 +68,8 @@ class PromptFields:
     `slug` is the name as BRIGHT spells its splits (`earth_science`), `name` the pretty one
     (`Earth Science`); `query_kind` is `Earth Science post`, `query_noun` is `post`,
     `document_noun` is `passages`; `slug_kind` is the kind as BRIGHT's own scripts fill it in
-    (`earth_science post`; empty: the same as `query_kind`).
+    (`earth_science post`; empty: the same as `query_kind`). `document_kind` and `purpose` are the
+    words of "relevant passages that help answer the post" where a task's own differ.
     """
 
     slug: str
@@ -77,6 +78,8 @@ class PromptFields:
     query_noun: str
     document_noun: str
     slug_kind: str = ""
+    document_kind: str = "relevant"
+    purpose: str = "answer"
 
 
 @dataclass(frozen=True, slots=True)

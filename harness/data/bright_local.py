@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import BadInput, DataUnavailable
 from harness.data.checks import Rows, jsonl_rows
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
 
 LAYOUT = "DIR/<config>/<split>.parquet, .jsonl or .jsonl.gz"
 _BATCH = 1_024
@@ -42,6 +46,18 @@ def parquet_rows(paths: Sequence[Path], columns: Sequence[str]) -> Rows:
     return Rows(label=label, unit="row", items=_iterate(paths, columns))
 
 
+def parquet_columns(path: Path) -> tuple[str, ...]:
+    """Return the names of a parquet file's columns; raises `BadInput` for a damaged one."""
+    with _opened(path) as file:
+        return tuple(file.schema_arrow.names)
+
+
+def parquet_row_count(path: Path) -> int:
+    """Return the number of a parquet file's rows; raises `BadInput` for a damaged one."""
+    with _opened(path) as file:
+        return int(file.metadata.num_rows)
+
+
 def _iterate(
     paths: Sequence[Path], columns: Sequence[str]
 ) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -55,19 +71,26 @@ def _iterate(
 
 def _read_parquet(path: Path, columns: Sequence[str]) -> Iterator[Mapping[str, Any]]:
     """Yield one file's rows, batch by batch."""
+    with _opened(path) as file:
+        missing = sorted(set(columns).difference(file.schema_arrow.names))
+        if missing:
+            raise BadInput(
+                f"{path} has no column {', '.join(missing)}",
+                fix=f"It must hold the columns {', '.join(columns)}, as on the hub.",
+            )
+        for batch in file.iter_batches(batch_size=_BATCH, columns=list(columns)):
+            yield from batch.to_pylist()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[ParquetFile]:
+    """Open a parquet file; whatever goes wrong with reading it is a `BadInput`."""
     import pyarrow
     from pyarrow import parquet
 
     try:
         with parquet.ParquetFile(path) as file:
-            missing = sorted(set(columns).difference(file.schema_arrow.names))
-            if missing:
-                raise BadInput(
-                    f"{path} has no column {', '.join(missing)}",
-                    fix=f"It must hold the columns {', '.join(columns)}, as on the hub.",
-                )
-            for batch in file.iter_batches(batch_size=_BATCH, columns=list(columns)):
-                yield from batch.to_pylist()
+            yield file
     except (pyarrow.ArrowException, OSError) as error:
         raise BadInput(
             f"{path} cannot be read as parquet: {error}",

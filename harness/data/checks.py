@@ -126,12 +126,14 @@ def titled_text(row: Mapping[str, Any], rows: Rows, number: int) -> str:
 class CorpusFields:
     """How a corpus file names things: the id's key and how a row becomes a text.
 
-    `merge_repeats` lets a row that repeats an earlier one word for word pass, once.
+    `merge_repeats` lets a row that repeats an earlier one word for word pass, once; with
+    `last_counts` a later text of an id replaces the earlier one, as in mteb's dictionaries.
     """
 
     id_key: str
     text: Callable[[Mapping[str, Any], Rows, int], str]
     merge_repeats: bool = False
+    last_counts: bool = False
 
 
 def read_corpus(rows: Rows, fields: CorpusFields, advance: Advance) -> tuple[Corpus, int]:
@@ -152,7 +154,8 @@ def read_corpus(rows: Rows, fields: CorpusFields, advance: Advance) -> tuple[Cor
             ids.append(doc_id)
             texts.append(text)
             places.append(number)
-        elif fields.merge_repeats and texts[at] == text:
+        elif fields.last_counts or (fields.merge_repeats and texts[at] == text):
+            texts[at] = text
             merged += 1
         else:
             raise BadInput(

@@ -45,7 +45,10 @@ def test_bright_is_twelve_and_stdlib_four():
     assert len(resolve_tasks("bright")) == 12
     levels = ("stdlib-lexical", "stdlib-paraphrase", "stdlib-plain", "stdlib-oblique")
     assert resolve_tasks("stdlib") == levels
-    assert set(groups()) == {"bright", "bright-long", "stdlib", "embedded"}
+    assert set(groups()) == {
+        "bright", "bright-long", "r2med", "bright-pro", "tempo", "nano-bright", "nano-r2med",
+        "stdlib", "embedded",
+    }  # fmt: skip
 
 
 def test_a_task_name_comes_before_a_folder_of_that_name(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""A model hub on this machine: enough of its HTTP interface to be asked and downloaded from."""
+"""A hub on this machine: enough of its HTTP interface to be asked and downloaded from."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote
 
 COMMIT = "c0ffee" + "0" * 34
+OLDER = "c0ffee1" + "0" * 33
+"""The two commits of every repository; only the first has files."""
 
 
 @contextmanager
-def serve(folder: Path, repository: str) -> Iterator[tuple[str, list[str]]]:
+def serve(folder: Path, repository: str, kind: str = "model") -> Iterator[tuple[str, list[str]]]:
     """Serve a folder as `repository` at one commit; yields the address and what was asked."""
     asked: list[str] = []
+    api = f"/api/{kind}s/{repository}"
+    resolve = f"/{repository}/resolve/{COMMIT}/"
+    if kind == "dataset":
+        resolve = f"/datasets{resolve}"
     files = {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
@@ -36,18 +43,27 @@ def serve(folder: Path, repository: str) -> Iterator[tuple[str, list[str]]]:
             self._answer(body=True)
 
         def _answer(self, *, body: bool) -> None:
-            path = self.path.split("?")[0]
+            path = unquote(self.path.split("?")[0])
             asked.append(path)
-            if path.startswith(f"/api/models/{repository}/revision/"):
-                siblings = [{"rfilename": name} for name in files]
-                return self._json({"id": repository, "sha": COMMIT, "siblings": siblings}, body)
-            if path.startswith(f"/api/models/{repository}/tree/"):
+            if path.startswith(f"{api}/commits/"):
                 listed = [
+                    {"id": commit, "authors": [], "date": "2026-01-01T00:00:00.000Z",
+                     "title": "", "message": ""}
+                    for commit in (COMMIT, OLDER)
+                ]  # fmt: skip
+                return self._json(listed, body)
+            if path.startswith(f"{api}/tree/"):
+                tree = [
                     {"type": "file", "path": name, "size": len(data), "oid": _oid(data)}
                     for name, data in files.items()
                 ]
-                return self._json(listed, body)
-            name = path.removeprefix(f"/{repository}/resolve/{COMMIT}/")
+                return self._json(tree, body)
+            known = path == api or path in {f"{api}/revision/{r}" for r in ("main", COMMIT)}
+            if known:
+                siblings = [{"rfilename": name} for name in files]
+                info = {"id": repository, "sha": COMMIT, "siblings": siblings, "tags": []}
+                return self._json(info, body)
+            name = path.removeprefix(resolve)
             if name in files:
                 return self._send(files[name], "application/octet-stream", body)
             self.send_response(404)
