@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.data.embedded import GROUP
 from harness.data.registry import groups
 from models.registry import shipped_cards
 from models.rerankers.shipped import shipped_rerankers
@@ -16,7 +17,15 @@ from models.rerankers.shipped import shipped_rerankers
 
 def test_tasks_lists_every_task_of_every_group(rebench):
     listed = {row["task"]: row["group"] for row in rebench("tasks", "--json").json}
-    assert listed == {task: group for group, tasks in groups().items() for task in tasks}
+    every = {name: tasks for name, tasks in groups().items() if name != GROUP}
+    assert listed == {task: group for group, tasks in every.items() for task in tasks}
+
+
+def test_tasks_lists_one_group(rebench):
+    rows = rebench("tasks", "bright-pro", "--json").json
+    assert [row["task"] for row in rows] == list(groups()["bright-pro"])
+    assert "groups: bright 12, " in rebench("tasks").out
+    assert "unknown task group 'bright-por'" in rebench("tasks", "bright-por").err
 
 
 def test_models_lists_every_card(rebench):
