@@ -39,12 +39,13 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "bright": _BRIGHT,
     "bright-long": tuple(f"{name}-long" for name in (*_BRIGHT[:7], "pony")),
     "r2med": tuple(f"r2med-{name}" for name in _R2MED),
+    "bright-pro": tuple(f"bright-pro-{name}" for name in _BRIGHT[:7]),
 }
-"""Group -> its tasks. R2MED's carry a prefix since one of them is called biology too."""
+"""Group -> its tasks. R2MED's and BRIGHT-Pro's carry a prefix since BRIGHT has a biology too."""
 
 KINDS = ("sparse", "dense", "static", "late-interaction", "hybrid", "pipeline", "unknown")
 
-CURRENT_GOLD = ("current", "r2med")
+CURRENT_GOLD = ("current", "r2med", "bright-pro")
 """Gold versions that today's judgements are; rows on others cannot be ranked with them."""
 
 QUERY_SETS = (
@@ -69,9 +70,10 @@ class PublishedRow:
     `values` maps task to a fraction and may be empty (only an average was printed) or lack
     tasks. `average` is the printed one, as a fraction, over the row's tasks (over the whole
     group where `values` is empty). `gold` is the version of the judgements: `current`, an old
-    revision's name, `r2med` or `unknown`. `date` is of the version read or of the submission.
-    `trained_on_bright` is `None` where the source does not say. `file` and `row` (from 1) tell
-    where it stands, and `tag` names the source in a word, for where two have rows of one model.
+    revision's name, `r2med`, `bright-pro` or `unknown`. `date` is of the version read or of the
+    submission. `trained_on_bright` is `None` where the source does not say. `file` and `row` (from
+    1) tell where it stands, and `tag` names the source in a word, for where two have rows of one
+    model.
     `candidates` is the model whose first `candidates_depth` documents a reranker ordered, and
     `candidates_query_set` the queries they were found with; empty where the source does not say.
     """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -26,6 +28,12 @@ tasks = ["biology", "pony"]
 ROW = '[[row]]\nmodel = "m"\nkind = "dense"\nvalues = [18.9, 7.1]\naverage = 13.0\n'
 
 ROWS = load_published()
+
+R2MED_FOLDERS = (
+    "Biology", "Bioinformatics", "Medical-Sciences", "MedXpertQA-Exam", "MedQA-Diag",
+    "PMC-Treatment", "PMC-Clinical", "IIYi-Clinical",
+)  # fmt: skip
+"""R2MED's names of its tasks, in the order of ours."""
 
 
 def write(folder: Path, text: str) -> Path:
@@ -86,7 +94,11 @@ def test_a_row_overrides_its_file(tmp_path: Path) -> None:
     [
         ('"pony"]', '"ponny"]', "'tasks' names 'ponny', which is no task of bright"),
         ('"pony"]', '"biology"]', "'tasks' names a task twice"),
-        ('"bright"', '"dark"', "'group' is 'dark'; known are bright, bright-long, r2med"),
+        (
+            '"bright"',
+            '"dark"',
+            "'group' is 'dark'; known are bright, bright-long, r2med, bright-pro",
+        ),
         ('"original"', '"gpt5"', "'query_set' is 'gpt5'"),
         ('kind = "dense"', 'kind = "thick"', "'kind' is 'thick'"),
         ("[18.9, 7.1]", "[18.9]", "'values' should be a list of 2 numbers"),
@@ -141,7 +153,10 @@ def test_every_shipped_row_has_its_provenance() -> None:
     for row in ROWS:
         assert row.source, (row.file, row.row)
         assert row.protocol, (row.file, row.row)
-        assert row.gold in {"current", "a75a0eb", "r2med", "unknown"}, (row.file, row.row)
+        assert row.gold in {"current", "a75a0eb", "r2med", "bright-pro", "unknown"}, (
+            row.file,
+            row.row,
+        )
         place = any(word in row.source for word in ("github.com/", "arXiv", "documentation"))
         assert place or "secondary" in row.note, (row.file, row.row)
 
@@ -191,3 +206,49 @@ def test_sections_are_there_in_full() -> None:
     assert counts["long.toml"] == 17
     full = [r for r in ROWS if r.file == "bge-reasoner.toml" and r.values]
     assert len(full) == 10
+
+
+def test_the_results_of_r2meds_repository_are_its_own(shared_data: Path) -> None:
+    tasks = dict(zip(R2MED_FOLDERS, GROUPS["r2med"], strict=True))
+    ours = {
+        (row.note, task): value
+        for row in ROWS
+        if row.file == "r2med-repository.toml"
+        for task, value in row.values.items()
+    }
+    with (shared_data / "r2med" / "results.csv").open(encoding="utf-8") as handle:
+        theirs = {
+            (row["file"].rpartition("/")[0], tasks[row["dataset"]]): float(row["ndcg@10"])
+            for row in csv.DictReader(handle)
+        }
+    assert len(theirs) == 568
+    assert ours == theirs
+
+
+def test_the_rows_of_r2meds_repository_agree_with_the_papers_where_both_are() -> None:
+    for model in ("bm25", "gritlm-7b", "nv-embed-v2", "openai-3-large"):
+        paper = find(model, "reasonembed-r2med.toml")
+        own = find(model, "r2med-repository.toml")
+        assert {t: round(100 * v, 2) for t, v in own.values.items()} == {
+            task: pytest.approx(100 * value, abs=0.006) for task, value in paper.values.items()
+        }
+
+
+def test_rewriting_and_reranking_are_told_apart() -> None:
+    rewritten = [row for row in ROWS if row.note.startswith("gar/")]
+    assert {row.query_set for row in rewritten} == {"own"}
+    methods = Counter(row.note.split("/")[1] for row in rewritten)
+    assert methods == {"hyde": 27, "lamer": 9, "query2doc": 9, "search-o1": 4, "search-r1": 4}
+    reranked = [row for row in ROWS if row.note.startswith("reranker/")]
+    assert {(row.candidates, row.candidates_depth) for row in reranked} == {("nv-embed-v2", 10)}
+
+
+@pytest.mark.parametrize("file", ["r2med-mteb.toml", "bright-pro-mteb.toml"])
+def test_means_are_those_written_down(shared_data: Path, file: str) -> None:
+    facts = (shared_data.parent / "facts" / "benchmarks.md").read_text(encoding="utf-8")
+    (line,) = [each for each in facts.splitlines() if each.startswith("mteb results to check")]
+    r2med, _, bright_pro = line.partition("BRIGHT-Pro mean:")
+    said = r2med if file.startswith("r2med") else bright_pro
+    rows = [row for row in ROWS if row.file == file]
+    printed = [f"{100 * (row.average or 0):.2f}" for row in rows]
+    assert sorted(printed) == sorted(set(re.findall(r"\d+\.\d\d", said)) - {"31.12"})
