@@ -15,7 +15,7 @@ from harness.core.types import Run, Task
 from harness.data.folds import FOLDS, check_fold, only_fold
 from harness.data.trec import read_run
 from harness.metrics.headroom import CEILING_DEPTHS, CUT, run_depth
-from harness.metrics.names import parse_metric
+from harness.metrics.names import needs_aspects, parse_metric
 from harness.metrics.score import score
 from results.judgements import load_judgements
 from results.schema import Entry
@@ -29,11 +29,22 @@ HEADROOM = (
 """What headroom is told by: the score, its ceilings, and the recall of the candidates."""
 
 
+class NoAspects(BadInput):
+    """A metric of aspects is asked for on a task that has none."""
+
+    def __init__(self, metric: str, task: str) -> None:
+        super().__init__(
+            f"{metric} is for tasks whose documents have aspects, and {task} has none",
+            fix="Take another metric, or --tasks bright-pro.",
+        )
+
+
 class EntryReader:
     """Reads values of a store's entries, of all queries or of one fold; each run at most once.
 
     Methods raise `StoreError` where a run, per-query file or judgement cannot be read, and
-    `BadInput` for a fold that does not exist or holds none of a task's queries.
+    `BadInput` for a fold that does not exist or holds none of a task's queries, and for metrics
+    of aspects that a task does not have.
     """
 
     def __init__(self, store: ResultStore, fold: int | None = None) -> None:
@@ -103,9 +114,13 @@ class EntryReader:
         missing = [name for name in metrics if (entry.identity_hash, name) not in self._values]
         if not missing:
             return
+        for name in filter(lambda each: needs_aspects(parse_metric(each)), missing):
+            if not self.judgements(entry).aspects:
+                raise NoAspects(name, entry.task.name)
         try:
-            qrels = self.judgements(entry).qrels
-            scores = score(self.run(entry), qrels, [parse_metric(name) for name in missing])
+            judged = self.judgements(entry)
+            metrics = [parse_metric(name) for name in missing]
+            scores = score(self.run(entry), judged.qrels, metrics, judged.aspects)
         except StoreError:
             raise
         except RebenchError as error:

@@ -21,7 +21,7 @@ from harness.core.protocols import Closing, Reporter, Retriever
 from harness.core.types import Json, RetrievalResult, Run, Task
 from harness.data.registry import known_facts
 from harness.data.trec import check_run, read_run, read_run_file, write_run
-from harness.metrics.names import parse_metric
+from harness.metrics.names import ASPECT_METRICS, OFFICIAL, parse_metric
 from harness.metrics.score import Scores, score
 from results.environment import environment
 from results.judgements import load_judgements, save_judgements
@@ -180,7 +180,8 @@ def scored_run(
     entry, which has neither query texts nor documents).
     """
     start = time.perf_counter()
-    scores = score(retrieved.run, task.qrels)
+    metrics = (*OFFICIAL, *ASPECT_METRICS) if task.aspects else OFFICIAL
+    scores = score(retrieved.run, task.qrels, metrics, task.aspects)
     timings = {**retrieved.timings, "score": time.perf_counter() - start}
     entry = Entry(
         model=model,
@@ -210,7 +211,8 @@ def verify_all(store: ResultStore, entries: Iterable[Entry]) -> Iterator[Verdict
         run = read_run(path)
         check_run(run, judgements[fingerprint])
         metrics = [parse_metric(name) for name in entry.metrics]
-        scores = score(run, judgements[fingerprint].qrels, metrics)
+        judged = judgements[fingerprint]
+        scores = score(run, judged.qrels, metrics, judged.aspects)
         missing[entry.identity_hash] = scores.missing
         return scores.means, scores.per_query
 

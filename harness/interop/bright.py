@@ -16,7 +16,7 @@ from harness.core.errors import BadInput, UnknownName
 from harness.core.types import Json
 from harness.data.bright_tasks import ORIGINAL, TASKS
 from harness.interop.records import TASK_HEAD_METRICS, ResultFile, fraction, tail
-from harness.metrics.names import bright_key, parse_metric
+from harness.metrics.names import bright_key, is_trec_evals, parse_metric
 
 LAYOUT = "bright"
 FILE = "results.json"
@@ -81,8 +81,9 @@ def read_bright(path: Path, document: Mapping[str, Any], hints: ImportHints) -> 
 
 
 def bright_document(metrics: Mapping[str, float]) -> dict[str, Json]:
-    """Return a results file's value; the numbers are not rounded."""
-    return {bright_key(parse_metric(name)): value for name, value in metrics.items()}
+    """Return a results file's value: BRIGHT's own measures, not rounded."""
+    found = {parse_metric(name): value for name, value in metrics.items()}
+    return {bright_key(metric): value for metric, value in found.items() if is_trec_evals(metric)}
 
 
 def folder_name(task: str, model: str) -> str:

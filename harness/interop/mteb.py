@@ -19,7 +19,7 @@ from harness.core.types import Json
 from harness.data.bright_tasks import ORIGINAL, REVISION, TASKS
 from harness.data.embedded import TASKS as EMBEDDED
 from harness.interop.records import ResultFile, UnsupportedFile, fraction, tail
-from harness.metrics.names import Metric, parse_metric
+from harness.metrics.names import Metric, is_trec_evals, parse_metric
 
 LAYOUT = "mteb"
 NO_REVISION = "no_revision_available"
@@ -160,10 +160,14 @@ def mteb_document(
 ) -> dict[str, Json]:
     """Return a result file's value; numbers are not rounded.
 
-    MRR over the whole ranking is called `mrr` there, as in files of BRIGHT's own scripts. mteb
-    did not compute the numbers, so there is no version of it.
+    MRR over the whole ranking is called `mrr` there, as in files of BRIGHT's own scripts; metrics
+    of aspects have no place there. mteb did not compute the numbers, so there is no version of it.
     """
-    scores: dict[str, Json] = {_their_key(name): value for name, value in metrics.items()}
+    scores: dict[str, Json] = {
+        _their_key(name): value
+        for name, value in metrics.items()
+        if is_trec_evals(parse_metric(name))
+    }
     scores["main_score"] = metrics.get(head_metric)
     scores["hf_subset"] = "default"
     scores["languages"] = list(LANGUAGES)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from harness.core.errors import RebenchError, StoreError
 from harness.core.types import Json
 from harness.data.folds import FOLDS
-from harness.derived import EntryReader
+from harness.derived import EntryReader, NoAspects
 from harness.leaderboard.rows import Board, Row
 from harness.metrics.names import is_derived, parse_metric
 from harness.metrics.score import overall
@@ -35,7 +35,8 @@ def with_metric(
     """Return entries with a metric (`None`: their head metric) as a mean over the reader's fold.
 
     Entries that are not `wanted` come back as they are, unread. One whose run cannot be read, or
-    that has no query in the fold, is left out with a problem.
+    that has no query in the fold, is left out with a problem; one of a task without aspects is
+    left out where the metric is of aspects.
     """
     if metric is None and reader.fold is None:
         return WithMetric(tuple(entries))
@@ -47,6 +48,8 @@ def with_metric(
             continue
         try:
             found.append(reader.with_metrics(entry, (metric or entry.task.head_metric,)))
+        except NoAspects:
+            continue  # it has no place on a board of that metric, and nothing is wrong with it
         except StoreError as error:
             problems.append(error)
         except RebenchError as error:

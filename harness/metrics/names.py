@@ -18,7 +18,8 @@ class Family:
     (facts of its `retrievers.py`: `NDCG@k MAP@k Recall@k P@k MRR`), `label` the one in prose.
     `cut` tells whether the metric looks at the first k documents only and so needs a cutoff.
     One that is `derived` is not trec_eval's: it is computed by `harness.metrics.headroom`, from
-    the stored run when somebody asks, and has the one spelling.
+    the stored run when somebody asks, and has the one spelling. One of `aspects` is computed by
+    `harness.metrics.aspects`, for tasks that have some.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Family:
     label: str
     cut: bool
     derived: bool = False
+    aspects: bool = False
 
 
 FAMILIES = (
@@ -36,6 +38,10 @@ FAMILIES = (
     Family("p", "P", "P", "P", cut=True),
     Family("mrr", "recip_rank", "MRR", "MRR", cut=False),
     Family("ceiling", "ceiling", "ceiling", "ceiling", cut=True, derived=True),
+    Family("alpha-ndcg", "alpha-ndcg", "alpha-ndcg", "alpha-nDCG", cut=True, aspects=True),
+    Family(
+        "aspect-recall", "aspect-recall", "aspect-recall", "aspect-recall", cut=True, aspects=True
+    ),
 )
 OFFICIAL_CUTOFFS = (1, 5, 10, 25, 50, 100)
 _BY_NAME = {family.name: family for family in FAMILIES}
@@ -93,6 +99,16 @@ def is_derived(metric: Metric) -> bool:
     return _BY_NAME[metric.name].derived
 
 
+def needs_aspects(metric: Metric) -> bool:
+    """Tell whether a metric is defined only where a task has aspects."""
+    return _BY_NAME[metric.name].aspects
+
+
+def is_trec_evals(metric: Metric) -> bool:
+    """Tell whether trec_eval computes a metric."""
+    return not is_derived(metric) and not needs_aspects(metric)
+
+
 def measure_key(metric: Metric) -> str:
     """Return trec_eval's name of a metric's values, such as `ndcg_cut_10` or `recip_rank`."""
     return _spelled(_BY_NAME[metric.name].measure, "_", metric)
@@ -123,7 +139,12 @@ def _unknown(text: str) -> UnknownName:
 OFFICIAL = tuple(
     Metric(family.name, cutoff)
     for family in FAMILIES
-    if not family.derived
+    if not family.derived and not family.aspects
     for cutoff in (OFFICIAL_CUTOFFS if family.cut else (None,))
 )
 """BRIGHT's 25 measures: nDCG, MAP, recall and P at six cutoffs each, and MRR."""
+
+ASPECT_METRICS = tuple(
+    Metric(family.name, cutoff) for family in FAMILIES if family.aspects for cutoff in (10, 25)
+)
+"""What is stored beside BRIGHT's measures for a task with aspects: BRIGHT-Pro reports 25."""

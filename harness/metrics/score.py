@@ -8,9 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.core.errors import BadInput
-from harness.core.types import Qrels, Ranking, Run
+from harness.core.types import Qrels, QueryAspects, Ranking, Run
+from harness.metrics.aspects import alpha_ndcg, aspect_recall
 from harness.metrics.headroom import ceilings
-from harness.metrics.names import OFFICIAL, Metric, is_derived, measure_key
+from harness.metrics.names import (
+    OFFICIAL,
+    Metric,
+    is_derived,
+    is_trec_evals,
+    measure_key,
+    needs_aspects,
+)
 
 CHUNK_PAIRS = 4_096
 """Pairs of query and document handed over at once. What they become there (dictionary slots,
@@ -36,7 +44,12 @@ class Scores:
     missing: tuple[str, ...]
 
 
-def score(run: Run, qrels: Qrels, metrics: Sequence[Metric] = OFFICIAL) -> Scores:
+def score(
+    run: Run,
+    qrels: Qrels,
+    metrics: Sequence[Metric] = OFFICIAL,
+    aspects: Mapping[str, QueryAspects] | None = None,
+) -> Scores:
     """Score a run as `trec_eval -c` does, with `pytrec_eval`.
 
     A query is judged when it has at least one judgement, of whatever grade. One without any
@@ -45,14 +58,16 @@ def score(run: Run, qrels: Qrels, metrics: Sequence[Metric] = OFFICIAL) -> Score
     or ranks nothing for, counts 0; queries of the run that are not judged are left out.
 
     Documents are ranked by float32 score, equal ones by id descending (bytes of the UTF-8, which
-    is code point order), whatever order the ranking gives them; the ceiling alone takes the
-    ranking's own order as that one, which it is for all that is read or searched here. Relevance 1
+    is code point order), whatever order the ranking gives them; ceilings and metrics of
+    aspects take the ranking's own order as that one, which it is for all that is read or searched
+    here. Relevance 1
     and above is the linear gain of nDCG; 0 and below is not relevant, but a document so judged
     holds its rank.
 
-    Raises `BadInput` when nothing is judged, for a relevance above `MAX_RELEVANCE`, for an id
-    with a NUL or invalid Unicode, and for a judged query's ranking that has a score that is not
-    finite in float32, a repeated document, or ids and scores of different number.
+    Raises `BadInput` when nothing is judged, for a metric of aspects without `aspects`, for a
+    relevance above `MAX_RELEVANCE`, for an id with a NUL or invalid Unicode, and for a judged
+    query's ranking that has a score that is not finite in float32, a repeated document, or ids and
+    scores of different number.
     """
     judged = tuple(qid for qid, grades in qrels.items() if grades)
     if not judged:
@@ -60,16 +75,35 @@ def score(run: Run, qrels: Qrels, metrics: Sequence[Metric] = OFFICIAL) -> Score
             f"none of the {len(qrels)} queries has a judgement",
             fix="Give relevance judgements (qrels) for at least one query.",
         )
-    names = {str(metric): measure_key(metric) for metric in metrics if not is_derived(metric)}
+    names = {str(metric): measure_key(metric) for metric in metrics if is_trec_evals(metric)}
     per_query = {str(metric): dict.fromkeys(judged, 0.0) for metric in metrics}
     for metric in filter(is_derived, metrics):
         per_query[str(metric)] = ceilings(run, qrels, judged, metric.cutoff or 0)
+    for metric in filter(needs_aspects, metrics):
+        per_query[str(metric)] = _of_aspects(run, qrels, judged, aspects, metric)
     for qid, values in _evaluated(run, qrels, judged, set(names.values())):
         for name, measure in names.items():
             per_query[name][qid] = values[measure]
     means = {name: math.fsum(values.values()) / len(judged) for name, values in per_query.items()}
     missing = tuple(qid for qid in judged if not _ranking(run, qid))
     return Scores(per_query=per_query, means=means, missing=missing)
+
+
+def _of_aspects(
+    run: Run,
+    qrels: Qrels,
+    judged: Sequence[str],
+    aspects: Mapping[str, QueryAspects] | None,
+    metric: Metric,
+) -> dict[str, float]:
+    """Return the values of a metric of aspects; raises `BadInput` where there are none."""
+    if not aspects:
+        raise BadInput(
+            f"{metric} is for tasks whose documents have aspects, and this one has none",
+            fix="Take another metric, or a task of the group bright-pro.",
+        )
+    computed = alpha_ndcg if metric.name == "alpha-ndcg" else aspect_recall
+    return computed(run, qrels, judged, aspects, metric.cutoff or 0)
 
 
 def overall(values: Mapping[str, float], members: Sequence[str]) -> float | None:

@@ -82,8 +82,10 @@ class Parts:
         """Return a part's values by query id."""
         if task not in part.files:
             return reader.values(part.system.entries[task], metric)
-        qrels = self.judgements(task, reader).qrels
-        return score(part.run(task, reader), qrels, [parse_metric(metric)]).per_query[metric]
+        judged = self.judgements(task, reader)
+        wanted = [parse_metric(metric)]
+        scores = score(part.run(task, reader), judged.qrels, wanted, judged.aspects)
+        return scores.per_query[metric]
 
     def facts(self, task: str) -> TaskFacts:
         """Return what the fused run stands on: the facts of the part that knows most."""

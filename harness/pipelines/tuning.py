@@ -168,10 +168,10 @@ def _fold_means(
     k = metric.cutoff or 1_000_000
     found: list[dict[str, dict[int, list[float]]]] = [{} for _ in grid]
     for task in parts.tasks:
-        qrels = parts.judgements(task, reader).qrels
+        judged = parts.judgements(task, reader)
         for at, fusion in enumerate(grid):
             fused = fuse_runs(runs[task], fusion, k).run
-            values = score(fused, qrels, (metric,)).per_query[str(metric)]
+            values = score(fused, judged.qrels, (metric,), judged.aspects).per_query[str(metric)]
             by_fold: dict[int, list[float]] = {}
             for qid, value in values.items():
                 by_fold.setdefault(fold_of(task, qid), []).append(value)
