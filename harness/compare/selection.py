@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.core.errors import BadInput, NotComparable, UnknownName
 from harness.core.names import split_names
+from harness.data.grounds.table import kinship
 from harness.data.registry import group_members, groups, resolve_tasks, source_of
 from results.schema import Entry
 from results.systems import System, all_systems, differing_settings, split_name, systems_named
@@ -261,7 +262,9 @@ def _settings_text(settings: Mapping[str, str]) -> str:
 def _nothing_shared(candidates: Sequence[_Candidates]) -> NotComparable:
     """Return the error for systems that have no measured task in common."""
     have = "; ".join(f"{each.name} has {', '.join(sorted(each.tasks))}" for each in candidates)
+    first, *others = candidates
+    near = kinship(first.tasks, {task for each in others for task in each.tasks})
     return NotComparable(
-        f"there is no task that all were measured on: {have}",
+        "\n  ".join((f"there is no task that all were measured on: {have}", *near)),
         fix="Measure them on the same tasks with `rebench eval`.",
     )

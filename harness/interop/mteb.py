@@ -18,6 +18,7 @@ from harness.core.files import read_json
 from harness.core.types import Json
 from harness.data.bright_tasks import ORIGINAL, REVISION, TASKS
 from harness.data.embedded import TASKS as EMBEDDED
+from harness.data.grounds.table import GROUNDS
 from harness.interop.records import ResultFile, UnsupportedFile, fraction, tail
 from harness.metrics.names import Metric, is_trec_evals, parse_metric
 
@@ -29,9 +30,23 @@ GOLD_BY_REVISION = {
     REVISION: "current",
     "c26703e6600d97c579ee2985f16cf307db13ed85": "current",
     "a75a0eb483f6a5233a6efc2d63d71540a4443dfb": "a75a0eb",
+    **{ground.revision: ground.group for ground in GROUNDS.values() if ground.mteb_name},
+    **dict.fromkeys(
+        (
+            "8d356ed8a3b65123b5ec78793fbb7e80010345db",
+            "66a901dddee938a175f87d3dededeae506c13af8",
+            "e7ce2bbbfc5fab8c0048dadc83abf2b5dd98bc05",
+            "18b7681648b7064e0a0f46843f3ab677d7e6a2c4",
+            "25648862e812eef5fbeb51de859ce3127dbc055e",
+            "cfadbcdc4d1ee17e91751218ae0ebfa001c8feea",
+            "3f10f4998714e03b9fda8064360a768b0a3fbb4f",
+        ),
+        "bright-pro",
+    ),
 }
 """Commits of the data -> version of the judgements: that of the hub that is read here, mteb's copy
-of it (mteb #4144; all-mpnet-base-v2 has the paper's figures there), and that of July 2024."""
+of it (mteb #4144; all-mpnet-base-v2 has the paper's figures there), and that of July 2024; R2MED's,
+which mteb reads as it is, BRIGHT-Pro's, and mteb's copies of that, one a task."""
 
 SUITES = ("BrightRetrieval", "BrightLongRetrieval")
 """mteb's older tasks, whose subsets are BRIGHT's tasks. Its own evaluator did not apply BRIGHT's
@@ -44,6 +59,8 @@ _KEY = re.compile(r"(ndcg|map|recall|precision)_at_([1-9][0-9]*)")
 
 def task_name(task: str) -> str:
     """Return mteb's name of one of our tasks; other tasks keep theirs."""
+    if task in GROUNDS:
+        return GROUNDS[task].mteb_name or task
     if task not in TASKS:
         return task
     slug = task.removesuffix("-long")
@@ -51,7 +68,7 @@ def task_name(task: str) -> str:
     return f"Bright{words}{'Long' if task.endswith('-long') else ''}Retrieval"
 
 
-OUR_TASKS = {task_name(task): task for task in (*TASKS, *EMBEDDED)}
+OUR_TASKS = {task_name(task): task for task in (*TASKS, *GROUNDS, *EMBEDDED)}
 
 
 def read_mteb(path: Path, document: Mapping[str, Any], model: str | None) -> ResultFile:
@@ -91,6 +108,8 @@ def read_mteb(path: Path, document: Mapping[str, Any], model: str | None) -> Res
 def _protocol(version: object, name: str, *, excluded: bool) -> str:
     """Return how the numbers came about."""
     by = f"mteb {version}" if version else "mteb's format, version not given"
+    if OUR_TASKS.get(name) in GROUNDS:
+        return by
     suite = f", {name}" if name in SUITES else ""
     return f"{by}{suite}, exclusions {'applied' if excluded else 'not applied'}"
 
@@ -171,7 +190,8 @@ def mteb_document(
     scores["main_score"] = metrics.get(head_metric)
     scores["hf_subset"] = "default"
     scores["languages"] = list(LANGUAGES)
-    split = "long" if task.endswith("-long") else "standard" if task in TASKS else "test"
+    bright = task in TASKS or (task in GROUNDS and GROUNDS[task].group == "bright-pro")
+    split = "long" if task in TASKS and task.endswith("-long") else "standard" if bright else "test"
     return {
         "dataset_revision": revision,
         "task_name": task_name(task),

@@ -10,6 +10,8 @@ from harness.core.errors import BadInput
 from harness.data import embedded
 from harness.data.bright_tasks import TASKS
 from harness.data.embedded_task import HEAD_METRIC
+from harness.data.grounds.table import GROUNDS
+from harness.data.grounds.table import HEAD_METRIC as GROUND_METRIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,7 @@ class TaskHead:
 
 TASK_HEAD_METRICS: Mapping[str, TaskHead] = {
     **{name: TaskHead(task.group, task.head_metric) for name, task in TASKS.items()},
+    **{name: TaskHead(ground.group, GROUND_METRIC) for name, ground in GROUNDS.items()},
     **{name: TaskHead(task.group.name, HEAD_METRIC) for name, task in embedded.TASKS.items()},
 }
 """The tasks that imports know."""

@@ -116,3 +116,14 @@ def test_all_systems_are_those_on_the_ground_most_share_best_first(tmp_path: Pat
     assert "d#" in found.notes[0]
     with pytest.raises(BadInput, match="no measured entry"):
         select_all((), WANTED)
+
+
+@pytest.mark.parametrize("first", ["r2med-biology", "biology"])
+def test_related_tasks_that_do_not_compare_say_why(tmp_path: Path, first: str) -> None:
+    store = store_at(tmp_path)
+    second = {"r2med-biology": "biology", "biology": "r2med-biology"}[first]
+    measure(store, "a", make_task(first), [1] * 8)
+    measure(store, "b", make_task(second), [1] * 8)
+    with pytest.raises(NotComparable) as caught:
+        select_named(store.entries().entries, ["a", "b"], WANTED)
+    assert "R2MED's Biology has BRIGHT's older judgements" in caught.value.message

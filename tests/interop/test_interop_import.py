@@ -11,6 +11,7 @@ import pytest
 
 from harness.core.errors import BadInput, RebenchError
 from harness.data.bright_tasks import REVISION, TASKS
+from harness.data.grounds.table import GROUNDS
 from harness.interop.bright import ImportHints, bright_document, folder_name
 from harness.interop.importing import Imported, read_results
 from harness.interop.mteb import OUR_TASKS, task_name
@@ -57,6 +58,23 @@ def test_a_file_says_who_what_and_on_which_gold(tmp_path: Path):
     assert row.metrics == {"biology": {"ndcg@10": 0.5, "p@5": 0.25, "mrr": 0.75}}
     assert row.date.startswith("2026-03-26T")
     assert row.protocol == "mteb 2.10.12, exclusions applied"
+
+
+@pytest.mark.parametrize(
+    ("name", "revision", "task", "group"),
+    [
+        ("R2MEDPMCTreatmentRetrieval", GROUNDS["r2med-pmc-tr"].revision, "r2med-pmc-tr", "r2med"),
+        ("R2MEDBiologyRetrieval", GROUNDS["r2med-biology"].revision, "r2med-biology", "r2med"),
+        ("BrightProEarthScienceRetrieval", "66a901dddee938a175f87d3dededeae506c13af8",
+         "bright-pro-earth_science", "bright-pro"),
+    ],
+)  # fmt: skip
+def test_mteb_results_of_other_grounds_are_taken(tmp_path, name, revision, task, group):
+    (row,) = read_results(mteb_file(tmp_path, name, revision), NOBODY).rows
+    assert (row.group, row.gold, row.head_metric) == (group, group, "ndcg@10")
+    assert row.metrics == {task: {"ndcg@10": 0.5}}
+    assert row.protocol == "mteb 2.10.12"
+    assert OUR_TASKS[task_name(task)] == task
 
 
 @pytest.mark.parametrize(

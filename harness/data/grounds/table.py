@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.core.types import PromptFields
@@ -283,3 +284,14 @@ GROUNDS = {
     )
 }
 """All tasks by name, in the order of their groups."""
+
+
+def kinship(tasks: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:
+    """Return why numbers on some tasks do not compare with those on others of the same queries."""
+    there, elsewhere = set(tasks), set(others)
+    return tuple(
+        f"{ground.name} and {ground.related}: {ground.difference}"
+        for ground in GROUNDS.values()
+        if (ground.name in there and ground.related in elsewhere)
+        or (ground.name in elsewhere and ground.related in there)
+    )
