@@ -57,7 +57,7 @@ def train(
     `ModelError` at the first step whose loss is not a number.
     """
     check_device(config.train)
-    _limit_threads(config.train.threads)
+    limit_threads(config.train.threads)
     if config.first_stage:
         first = first_stage_of(config)
         done = _train_stage(first, TrainingFolder(output / FIRST_STAGE), reporter, resume=resume)
@@ -99,7 +99,7 @@ def check_device(train: TrainConfig) -> None:
             )
 
 
-def _limit_threads(threads: int) -> None:
+def limit_threads(threads: int) -> None:
     """Limit torch's threads on the CPU for the whole process; 0 leaves its default."""
     import torch
 

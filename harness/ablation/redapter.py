@@ -123,7 +123,9 @@ class RedapterTrainer:
         from redapter.batches import plan_run
         from redapter.collate import DrawnRows
         from redapter.head import train_head
+        from redapter.train import limit_threads
 
+        limit_threads(recipe.train.threads)
         path = run.path / HEAD_FILE
         rows = self._examples(recipe)
         train = recipe.train

@@ -11,6 +11,7 @@ from harness.ablation.execute import RunResult
 from harness.ablation.findings import cautions, findings
 from harness.ablation.spec import AblationSpec
 from harness.ablation.table import SETTINGS, AblationTable, SeededDifference, SideMean
+from harness.ablation.values import MeasuredValues
 from harness.stats.bootstrap import Interval
 from results.published import PublishedRow
 
@@ -26,6 +27,7 @@ class AblationResult:
     spec: AblationSpec
     results: tuple[RunResult, ...]
     metric: str
+    values: MeasuredValues
     table: AblationTable
     curves: Mapping[str, Curves]
     published: tuple[PublishedRow, ...]

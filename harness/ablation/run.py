@@ -46,6 +46,7 @@ def run_ablation(
         spec=spec,
         results=results,
         metric=values.metric,
+        values=values,
         table=make_table(spec, values, intensity_bins(values.columns, contexts)),
         curves=read_curves(results, workspace.root),
         published=published_rows(spec.published),

@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from harness.ablation.control.world import ControlOptions
 from harness.core.config import dataclass_from_table
 from harness.core.errors import BadInput, UnknownName
 from harness.core.files import parse_toml, read_text
@@ -84,7 +85,8 @@ class AblationSpec:
     says how training data is made (empty: the recipe's own). `comparisons` are pairs of variants
     (or the reference's title), the first less the second; empty: each against `baseline`, and
     each against the reference. `metric` empty: the tasks' head metric. `published` names models
-    whose published numbers are shown beside. Raises `BadInput`, `UnknownName`.
+    whose published numbers are shown beside. `control` generates a task and its rows,
+    which come to the tasks and stand for the data. Raises `BadInput`, `UnknownName`.
     """
 
     name: str
@@ -103,6 +105,7 @@ class AblationSpec:
     published: tuple[str, ...] = ()
     needs: Needs = field(default_factory=Needs)
     folds: Folds = field(default_factory=Folds)
+    control: ControlOptions = field(default_factory=ControlOptions)
 
     def __post_init__(self) -> None:
         """Check names, counts and that what is compared exists."""
@@ -111,7 +114,7 @@ class AblationSpec:
                 raise BadInput(
                     f"the name {name!r}", fix="Use small letters, digits, dots and hyphens."
                 )
-        if not self.variants or not (self.tasks or self.folds.count):
+        if not self.variants or not (self.tasks or self.folds.count or self.control.rows):
             raise BadInput("no variant or no task", fix="Write [variants.NAME] tables and tasks.")
         if self.folds.count and not self.data:
             raise BadInput("folds without data", fix="Say in [data] how the queries are written.")

@@ -225,6 +225,7 @@ def ablate(
     and entries are reused. Raises `BadInput` if this machine lacks what the ablation needs; runs
     that failed are in the result.
     """
+    from harness.ablation.control.files import with_control, write_control
     from harness.ablation.report import write_report
 
     session = open_session(results=results, cache=cache, data=data, progress=progress)
@@ -233,9 +234,14 @@ def ablate(
     else:
         spec = ablation
     root = ablation_folder(spec, output)
+    spec = with_control(spec, root)
     needs = dependencies(spec, session, root, settings)
     check_needs(spec, needs)
+    if spec.control.rows:
+        write_control(spec.control, root)
     done = _run(spec, needs, session, root, command)
+    if spec.control.rows:
+        _write_control_page(done, session, root)
     return AblationOutcome(done, write_report(done, root))
 
 
@@ -317,6 +323,19 @@ def check_needs(spec: AblationSpec, needs: Dependencies) -> None:
         )
 
 
+def _write_control_page(done: AblationResult, session: Session, root: Path) -> None:
+    """Measure what only a control can tell, and write its page."""
+    from harness.ablation.control.page import measure_control, write_page
+    from harness.ablation.head import CachedVectors
+    from harness.loading import retriever
+
+    def encoder() -> Retriever:
+        return retriever(done.spec.reference.model, session.settings)
+
+    vectors = CachedVectors(encoder, session.reporter)
+    write_page(done, measure_control(done, vectors), root)
+
+
 def _run(
     spec: AblationSpec, needs: Dependencies, session: Session, root: Path, command: tuple[str, ...]
 ) -> AblationResult:
@@ -326,8 +345,9 @@ def _run(
     from results.store import ResultStore
 
     folders = {Path(task).resolve().name: Path(task) for task in spec.tasks if Path(task).is_dir()}
-    # Hundreds of entries on parts of a task belong to the ablation, not on a leaderboard.
-    store = ResultStore(root / "results") if spec.folds.count else session.store
+    # Entries on parts of a task, or on an invented one, belong to the ablation, not on a board.
+    own = spec.folds.count or spec.control.rows
+    store = ResultStore(root / "results") if own else session.store
     workspace = Workspace(root, store, command)
     locations = DataLocations(session.settings.data_dir, folders)
     return run_ablation(spec, needs, workspace, locations, installed_version())

@@ -31,7 +31,8 @@ def run(
         str, typer.Argument(metavar="NAME|FILE", help="redapter, remixer, or a TOML file.")
     ],
     preset: Annotated[
-        str, typer.Option("--preset", metavar="P", help="demo (default), demo-full, paper-8b.")
+        str,
+        typer.Option("--preset", metavar="P", help="demo (default), demo-full, control, paper-8b."),
     ] = "",
     variants: Annotated[
         str,
@@ -62,6 +63,7 @@ def run(
 
     Example: rebench ablate redapter --plan
     """
+    from harness.ablation.control.files import with_control
     from harness.api.session import open_session
     from harness.api.training import ablate, ablation_folder, ablation_spec, dependencies
     from harness.cli.progress import reporter_for_stderr
@@ -73,6 +75,7 @@ def run(
     changes, reporter = tuple(settings or ()), reporter_for_stderr()
     root = ablation_folder(chosen, output)
     if plan:
+        chosen = with_control(chosen, root)
         session = open_session(results=results, cache=cache, data=data, progress=reporter)
         needs = dependencies(chosen, session, root, changes)
         _print_plan(chosen, needs, root, as_json=as_json)

@@ -27,7 +27,7 @@ from harness.data.local_tasks import DataLocations
 from harness.loading import retriever
 from redapter.train import train
 from results.store import ResultStore
-from tests.helpers.tiny_backbones import make_backbone
+from tests.helpers.tiny_backbones import make_backbone, make_encoder
 from tests.helpers.train_cases import PLAIN
 
 FIELDS = PromptFields("words", "Words", "words post", "post", "passages")
@@ -140,15 +140,7 @@ def test_more_folds_than_sources_are_refused(tmp_path):
 @pytest.fixture(scope="module")
 def base(tmp_path_factory) -> Path:
     """Return a tiny encoder as a sentence-transformers folder, such as `eval --model` takes."""
-    from redapter.config import LoraConfig, ModelConfig
-    from redapter.encoder import build_encoder
-
-    folder = tmp_path_factory.mktemp("backbone")
-    plain = make_backbone(folder / "plain", "bert")
-    encoder = build_encoder(ModelConfig(str(plain), pooling="mean"), LoraConfig(0), device="cpu")
-    encoder.model.max_seq_length = 128
-    encoder.model.save_pretrained(str(folder / "base"), create_model_card=False)
-    return folder / "base"
+    return make_encoder(tmp_path_factory.mktemp("backbone"))
 
 
 @pytest.fixture(scope="module")

@@ -80,3 +80,15 @@ def make_backbone(folder: Path, kind: str, *, dropout: float = 0.0) -> Path:
     model.save_pretrained(folder)
     save_tokenizer(folder, causal=kind != "bert")
     return folder
+
+
+def make_encoder(folder: Path) -> Path:
+    """Write a tiny sentence-transformers folder, such as `eval --model` takes; 128 tokens."""
+    from redapter.config import LoraConfig, ModelConfig
+    from redapter.encoder import build_encoder
+
+    plain = make_backbone(folder / "plain", "bert")
+    encoder = build_encoder(ModelConfig(str(plain), pooling="mean"), LoraConfig(0), device="cpu")
+    encoder.model.max_seq_length = 128
+    encoder.model.save_pretrained(str(folder / "base"), create_model_card=False)
+    return folder / "base"

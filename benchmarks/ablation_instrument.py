@@ -1,0 +1,235 @@
+"""How often an ablation finds what is there, and what is not: real trainings on a generated task.
+
+Run: python benchmarks/ablation_instrument.py [--minutes N] [-o FILE.md]
+
+The task is that of `rebench ablate redapter --preset control`, the design the smallest that the
+report does not warn of: three seeds, one set of held-out questions, two variants of InfoNCE on a
+layer over frozen MiniLM. A repeat draws rows and held-out questions anew and compares a variant
+with itself under other seeds (null), and with one of whose rows a share p has a random document as
+its positive (planted). A difference is found if the p that a report counts is at most 0.05. The
+share p is the smallest of a grid that a pilot on other draws finds at least four times in five.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from harness.ablation.control.files import control_rows
+from harness.ablation.control.world import ControlOptions, ControlQuery, World, draw_questions
+from harness.ablation.head import CachedVectors
+from harness.ablation.redapter import RedapterTrainer
+from harness.ablation.table import SETTINGS
+from harness.core.progress import SilentReporter
+from harness.core.settings import load_settings
+from harness.core.training_row import write_rows
+from harness.loading import retriever
+from harness.stats.crossed import crossed_test, pooled_seeds
+from harness.stats.samples import Values
+from redapter.batches import plan_run
+from redapter.checkpoints import TrainingFolder
+from redapter.collate import DrawnRows
+from redapter.config import RunConfig
+from redapter.data import Example, load_examples
+from redapter.head import train_head
+from redapter.train import limit_threads
+
+DEFAULT_OUTPUT = Path(__file__).resolve().parent / "results" / "ablation_instrument.md"
+POOL = ControlOptions(rows=900, queries=192, seed=7)
+"""What repeats draw from; another world than the control's."""
+
+ROWS, QUERIES, STEPS, SEEDS = 600, 192, 120, 3
+SHARES = (0.1, 0.2, 0.3, 0.4, 0.6)
+PILOT, ENOUGH = 10, 0.8
+DEPTH = 10
+SILENT = SilentReporter()
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Everything that a repeat draws from: examples, held-out questions, documents, vectors."""
+
+    recipe: RunConfig
+    examples: tuple[Example, ...]
+    held_out: tuple[ControlQuery, ...]
+    documents: dict[str, str]
+    vectors: CachedVectors
+
+    def head(self, examples: Sequence[Example], seed: int) -> Values:
+        """Return the layer trained on some examples."""
+        recipe = replace(self.recipe, train=replace(self.recipe.train, seed=seed))
+        train = recipe.train
+        plan = plan_run(
+            examples, recipe.batch, seed=seed, epochs=train.epochs, max_steps=train.max_steps
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            rows = DrawnRows(tuple(examples), plan.steps, seed)
+            where = TrainingFolder(Path(folder))
+            return train_head(recipe, rows, self.vectors, where, SILENT)
+
+    def values(self, head: Values, questions: Sequence[ControlQuery]) -> Values:
+        """Return nDCG@10 of each question, whose one relevant document is its answer."""
+        queries = _unit(self.vectors.matrix([each.text for each in questions], "query") @ head.T)
+        matrix = self.vectors.matrix(list(self.documents.values()), "document")
+        scores = queries @ _unit(matrix @ head.T).T
+        place = {key: at for at, key in enumerate(self.documents)}
+        gold = scores[np.arange(len(questions)), [place[each.answer] for each in questions]]
+        ranks = 1 + (scores > gold[:, None]).sum(axis=1)
+        return np.where(ranks <= DEPTH, 1 / np.log2(1 + ranks), 0.0)
+
+    def variant(
+        self, examples: Sequence[Example], seeds: Sequence[int], questions: Sequence[ControlQuery]
+    ) -> Values:
+        """Return values `[seeds, questions]` of one variant."""
+        return np.stack([self.values(self.head(examples, seed), questions) for seed in seeds])
+
+
+def _unit(vectors: Values) -> Values:
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def make_bench(folder: Path) -> Bench:
+    """Return the bench; texts are embedded once, into the user's cache."""
+    world = World(POOL.seed)
+    split = draw_questions(world, POOL)
+    path = folder / "rows.jsonl"
+    write_rows(path, control_rows(world, split.training))
+    changes = {"loss": {"kind": "infonce"}, "data": {"path": str(path)},
+               "train": {"max_steps": STEPS}}  # fmt: skip
+    recipe = RedapterTrainer("demo-head").recipe(changes, "the benchmark")
+    limit_threads(recipe.train.threads)
+    settings = load_settings(Path.cwd(), os.environ)
+    vectors = CachedVectors(lambda: retriever("minilm", settings), SILENT)
+    vectors.check(recipe)
+    examples = load_examples(recipe.data, recipe.batch, recipe.loss.kind).examples
+    return Bench(recipe, examples, split.held_out, world.documents, vectors)
+
+
+def counted_p(one: Values, other: Values, rng: np.random.Generator) -> float:
+    """Return the p that a report counts for two variants, values `[seeds, questions]` each."""
+    parts = pooled_seeds(np.stack([one.mean(axis=1), other.mean(axis=1)]))
+    pooled = None if parts is None else parts[0]
+    return crossed_test(one - other, rng, pooled=pooled, permutations=SETTINGS.permutations).p
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """What one repeat found: the p of the null and of the planted difference, and its size."""
+
+    null: float
+    planted: float
+    difference: float
+
+
+def repeat(bench: Bench, stream: tuple[int, int], share: float, *, null: bool) -> Repeat:
+    """Draw rows and questions, train, and test; without `null` only the planted difference."""
+    rng = np.random.default_rng(stream)
+    chosen = [bench.examples[at] for at in rng.choice(len(bench.examples), ROWS, replace=False)]
+    questions = [
+        bench.held_out[at] for at in rng.choice(len(bench.held_out), QUERIES, replace=False)
+    ]
+    texts = list(bench.documents.values())
+    spoiled = set(rng.choice(ROWS, round(share * ROWS), replace=False).tolist())
+    worse = [
+        replace(each, pos=(texts[int(rng.integers(len(texts)))],)) if at in spoiled else each
+        for at, each in enumerate(chosen)
+    ]
+    first = 1 + 100 * stream[1]
+    seeds = list(range(first, first + SEEDS))
+    base = bench.variant(chosen, seeds, questions)
+    planted = bench.variant(worse, seeds, questions)
+    p_null = 1.0
+    if null:
+        again = bench.variant(chosen, [seed + SEEDS for seed in seeds], questions)
+        p_null = counted_p(base, again, rng)
+    return Repeat(p_null, counted_p(base, planted, rng), float((base - planted).mean()))
+
+
+def pilot(bench: Bench) -> tuple[float, list[str]]:
+    """Return the share that the benchmark plants, and a line for each that was tried."""
+    lines = []
+    for share in SHARES:
+        found = [repeat(bench, (1, at), share, null=False) for at in range(PILOT)]
+        hits = sum(each.planted <= SETTINGS.alpha for each in found)
+        lines.append(
+            f"| {share:.0%} | {hits} of {PILOT} | "
+            f"{100 * np.mean([each.difference for each in found]):.2f} |"
+        )
+        print(lines[-1], flush=True)
+        if hits >= ENOUGH * PILOT:
+            break
+    return share, lines
+
+
+def rate(name: str, p_values: Sequence[float]) -> str:
+    """Return a line: how often a difference was found, with Wilson's interval."""
+    from statsmodels.stats.proportion import proportion_confint
+
+    hits = sum(p <= SETTINGS.alpha for p in p_values)
+    low, high = proportion_confint(hits, len(p_values), method="wilson")
+    return (
+        f"| {name} | {len(p_values)} | {hits} | {100 * hits / len(p_values):.1f} % "
+        f"| {100 * low:.1f} to {100 * high:.1f} % |"
+    )
+
+
+def main() -> None:
+    """Run the pilot and the repeats, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=40.0, help="processor minutes at most")
+    parser.add_argument("-o", "--output", type=Path, default=DEFAULT_OUTPUT)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        bench = make_bench(Path(folder))
+        share, tried = pilot(bench)
+        results: list[Repeat] = []
+        longest = 0.0
+        while time.process_time() + longest < 60 * options.minutes:
+            start = time.process_time()
+            results.append(repeat(bench, (2, 1_000 + len(results)), share, null=True))
+            longest = max(longest, time.process_time() - start)
+    lines = [
+        "# What an ablation finds: real trainings",
+        "",
+        f"A repeat draws {ROWS} training rows and {QUERIES} held-out questions of a generated task "
+        f"(docs/ablation.md, the control; world {POOL.seed}) and trains a layer on frozen MiniLM "
+        f"for {STEPS} steps, {SEEDS} seeds a variant. Null: the same variant under two sets of "
+        f"seeds. Planted: {share:.0%} of one variant's rows have a random document as positive. "
+        "Found: the p that a report counts, with one comparison, is at most "
+        f"{SETTINGS.alpha:g}. Intervals are Wilson's, 95 %.",
+        "",
+        "| difference | repeats | found | rate | interval |",
+        "|---|--:|--:|--:|--:|",
+        rate("null", [each.null for each in results]),
+        rate("planted", [each.planted for each in results]),
+        "",
+        f"The planted difference is {100 * np.mean([each.difference for each in results]):.2f} "
+        "points of nDCG@10 in the mean.",
+        "",
+        f"The pilot, {PILOT} repeats a share on draws of its own, stops at the first share that is "
+        f"found in {ENOUGH:.0%} of them:",
+        "",
+        "| share | found | mean difference, points |",
+        "|--:|--:|--:|",
+        *tried,
+        "",
+        f"{time.process_time() / 60:.0f} processor minutes. The tests' own level on simulated "
+        "tables: [ablation_level.md](ablation_level.md).",
+        "",
+        "Made by `python benchmarks/ablation_instrument.py"
+        + (f" --minutes {options.minutes:g}" if options.minutes != 40 else "")
+        + "`.",
+    ]
+    options.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The positive control of an ablation: a generated task whose reasoning intensity is known."""

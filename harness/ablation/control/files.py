@@ -1,0 +1,80 @@
+"""The generated task as files: a folder in BEIR layout, and training rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.ablation.control.world import ControlOptions, ControlQuery, World, draw_questions
+from harness.core.files import write_text
+from harness.core.hashing import sha256_json
+from harness.core.training_row import TrainingRow, write_rows
+
+if TYPE_CHECKING:
+    from harness.ablation.spec import AblationSpec
+
+TASK, ROWS = "control", "rows.jsonl.gz"
+POSITIVE, NEGATIVE = 5.0, 1.0
+
+
+def control_folder(options: ControlOptions, root: Path) -> Path:
+    """Return where the files of a control lie under an ablation's folder."""
+    return root / "data" / f"control-{sha256_json(asdict(options))[:16]}"
+
+
+def with_control(spec: AblationSpec, root: Path) -> AblationSpec:
+    """Return an ablation whose control stands among its tasks and as its data; nothing is written.
+
+    Without a control the ablation is returned as it is.
+    """
+    from dataclasses import replace
+
+    if not spec.control.rows:
+        return spec
+    folder = control_folder(spec.control, root)
+    data = {**spec.data, "path": str(folder / ROWS)}
+    return replace(spec, tasks=(*spec.tasks, str(folder / TASK)), data=data)
+
+
+def write_control(options: ControlOptions, root: Path) -> None:
+    """Write the task's folder and the rows, unless they are there; the same bytes each time."""
+    folder = control_folder(options, root)
+    rows = folder / ROWS
+    if rows.is_file():
+        return
+    world = World(options.seed)
+    split = draw_questions(world, options)
+    task = folder / TASK
+    _write_lines(
+        task / "corpus.jsonl",
+        [{"_id": key, "title": "", "text": text} for key, text in world.documents.items()],
+    )
+    _write_lines(
+        task / "queries.jsonl", [{"_id": each.id, "text": each.text} for each in split.held_out]
+    )
+    judged = "".join(f"{each.id}\t{each.answer}\t1\n" for each in split.held_out)
+    write_text(task / "qrels" / "test.tsv", f"query-id\tcorpus-id\tscore\n{judged}")
+    write_rows(rows, control_rows(world, split.training))
+
+
+def control_rows(world: World, questions: Sequence[ControlQuery]) -> Iterator[TrainingRow]:
+    """Yield a training row for each question; `conditions.hops` holds its hops."""
+    text_of = world.documents
+    for each in questions:
+        yield TrainingRow(
+            query=each.text,
+            reasoning_query=each.reasoning,
+            pos=(text_of[each.answer],),
+            neg=tuple(text_of[key] for key in each.negatives),
+            pos_scores=(POSITIVE,),
+            neg_scores=(NEGATIVE,) * len(each.negatives),
+            task=TASK,
+            conditions={"hops": each.hops},
+        )
+
+
+def _write_lines(path: Path, rows: Sequence[dict[str, str]]) -> None:
+    write_text(path, "".join(f"{json.dumps(row)}\n" for row in rows))
