@@ -1,6 +1,6 @@
 """How often an ablation finds what is there, and what is not: real trainings on a generated task.
 
-Run: python benchmarks/ablation_instrument.py [--minutes N] [-o FILE.md]
+Run: python benchmarks/ablation_instrument.py [--minutes N] [--keep FILE.jsonl] [-o FILE.md]
 
 The task is that of `rebench ablate redapter --preset control`, the design the smallest that the
 report does not warn of: three seeds, one set of held-out questions, two variants of InfoNCE on a
@@ -8,16 +8,18 @@ layer over frozen MiniLM. A repeat draws rows and held-out questions anew and co
 with itself under other seeds (null), and with one of whose rows a share p has a random document as
 its positive (planted). A difference is found if the p that a report counts is at most 0.05. The
 share p is the smallest of a grid that a pilot on other draws finds at least four times in five.
+With --keep finished repeats are kept in a file, and the next run goes on from there.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -121,15 +123,22 @@ def counted_p(one: Values, other: Values, rng: np.random.Generator) -> float:
 
 @dataclass(frozen=True)
 class Repeat:
-    """What one repeat found: the p of the null and of the planted difference, and its size."""
+    """What one repeat found: the p of the null (1: not tried) and of the planted difference.
 
+    `share` is what was planted, `difference` the mean difference it made, `seconds` of processor.
+    """
+
+    pilot: bool
+    share: float
     null: float
     planted: float
     difference: float
+    seconds: float
 
 
 def repeat(bench: Bench, stream: tuple[int, int], share: float, *, null: bool) -> Repeat:
     """Draw rows and questions, train, and test; without `null` only the planted difference."""
+    start = time.process_time()
     rng = np.random.default_rng(stream)
     chosen = [bench.examples[at] for at in rng.choice(len(bench.examples), ROWS, replace=False)]
     questions = [
@@ -149,30 +158,63 @@ def repeat(bench: Bench, stream: tuple[int, int], share: float, *, null: bool) -
     if null:
         again = bench.variant(chosen, [seed + SEEDS for seed in seeds], questions)
         p_null = counted_p(base, again, rng)
-    return Repeat(p_null, counted_p(base, planted, rng), float((base - planted).mean()))
+    p_planted = counted_p(base, planted, rng)
+    seconds = time.process_time() - start
+    return Repeat(
+        not null, share, p_null, p_planted, float((base - planted).mean()), round(seconds, 2)
+    )
 
 
-def pilot(bench: Bench) -> tuple[float, list[str]]:
-    """Return the share that the benchmark plants, and a line for each that was tried."""
-    lines = []
+@dataclass
+class Log:
+    """All repeats so far, and the file that keeps them (`None`: nothing does)."""
+
+    path: Path | None
+    repeats: list[Repeat]
+
+    @classmethod
+    def open(cls, path: Path | None) -> Log:
+        """Read what an earlier run kept."""
+        lines = path.read_text().splitlines() if path is not None and path.is_file() else []
+        return cls(path, [Repeat(**json.loads(line)) for line in lines])
+
+    def add(self, each: Repeat) -> None:
+        """Keep one more."""
+        self.repeats.append(each)
+        if self.path is not None:
+            with self.path.open("a") as file:
+                file.write(json.dumps(asdict(each)) + "\n")
+
+    def pilot(self, share: float) -> list[Repeat]:
+        """Return the pilot's repeats of a share."""
+        return [each for each in self.repeats if each.pilot and each.share == share]
+
+    @property
+    def main(self) -> list[Repeat]:
+        """Return the repeats that count."""
+        return [each for each in self.repeats if not each.pilot]
+
+
+def found(p_values: Sequence[float]) -> int:
+    """Return how many differences were found."""
+    return sum(p <= SETTINGS.alpha for p in p_values)
+
+
+def pilot(bench: Bench, log: Log) -> float:
+    """Return the share that the benchmark plants, after the pilot's repeats that are missing."""
     for share in SHARES:
-        found = [repeat(bench, (1, at), share, null=False) for at in range(PILOT)]
-        hits = sum(each.planted <= SETTINGS.alpha for each in found)
-        lines.append(
-            f"| {share:.0%} | {hits} of {PILOT} | "
-            f"{100 * np.mean([each.difference for each in found]):.2f} |"
-        )
-        print(lines[-1], flush=True)
-        if hits >= ENOUGH * PILOT:
+        for at in range(len(log.pilot(share)), PILOT):
+            log.add(repeat(bench, (1, at), share, null=False))
+        if found([each.planted for each in log.pilot(share)]) >= ENOUGH * PILOT:
             break
-    return share, lines
+    return share
 
 
 def rate(name: str, p_values: Sequence[float]) -> str:
     """Return a line: how often a difference was found, with Wilson's interval."""
     from statsmodels.stats.proportion import proportion_confint
 
-    hits = sum(p <= SETTINGS.alpha for p in p_values)
+    hits = found(p_values)
     low, high = proportion_confint(hits, len(p_values), method="wilson")
     return (
         f"| {name} | {len(p_values)} | {hits} | {100 * hits / len(p_values):.1f} % "
@@ -180,21 +222,16 @@ def rate(name: str, p_values: Sequence[float]) -> str:
     )
 
 
-def main() -> None:
-    """Run the pilot and the repeats, and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=40.0, help="processor minutes at most")
-    parser.add_argument("-o", "--output", type=Path, default=DEFAULT_OUTPUT)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        bench = make_bench(Path(folder))
-        share, tried = pilot(bench)
-        results: list[Repeat] = []
-        longest = 0.0
-        while time.process_time() + longest < 60 * options.minutes:
-            start = time.process_time()
-            results.append(repeat(bench, (2, 1_000 + len(results)), share, null=True))
-            longest = max(longest, time.process_time() - start)
+def page(log: Log, share: float, command: str) -> str:
+    """Return the page as Markdown."""
+    results = log.main
+    tried = [
+        f"| {each:.0%} | {found([r.planted for r in log.pilot(each)])} of {PILOT} "
+        f"| {100 * np.mean([r.difference for r in log.pilot(each)]):.2f} |"
+        for each in SHARES
+        if log.pilot(each)
+    ]
+    minutes = sum(each.seconds for each in log.repeats) / 60
     lines = [
         "# What an ablation finds: real trainings",
         "",
@@ -220,15 +257,32 @@ def main() -> None:
         "|--:|--:|--:|",
         *tried,
         "",
-        f"{time.process_time() / 60:.0f} processor minutes. The tests' own level on simulated "
-        "tables: [ablation_level.md](ablation_level.md).",
+        f"{minutes:.0f} processor minutes. The tests' own level on simulated tables: "
+        "[ablation_level.md](ablation_level.md).",
         "",
-        "Made by `python benchmarks/ablation_instrument.py"
-        + (f" --minutes {options.minutes:g}" if options.minutes != 40 else "")
-        + "`.",
+        f"Made by `{command}`.",
     ]
-    options.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print("\n".join(lines))
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Run the pilot and the repeats, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=40.0, help="processor minutes at most")
+    parser.add_argument("--keep", type=Path, help="a file for finished repeats")
+    parser.add_argument("-o", "--output", type=Path, default=DEFAULT_OUTPUT)
+    options = parser.parse_args()
+    log = Log.open(options.keep)
+    with tempfile.TemporaryDirectory() as folder:
+        bench = make_bench(Path(folder))
+        share = pilot(bench, log)
+        longest = 0.0
+        while not log.main or time.process_time() + longest < 60 * options.minutes:
+            log.add(repeat(bench, (2, 1_000 + len(log.main)), share, null=True))
+            longest = max(longest, log.main[-1].seconds)
+    text = page(log, share, "python benchmarks/ablation_instrument.py")
+    options.output.write_text(text, encoding="utf-8")
+    print(text)
 
 
 if __name__ == "__main__":
