@@ -288,9 +288,19 @@ def score_external(
     if store is not None:
         store.check_writable(name, task.name)
     read = read_run_file(path)
-    run = read.run
-    for note in (*read.notes, *check_run(run, task).notes):
+    for note in (*read.notes, *check_run(read.run, task).notes):
         reporter.warn(f"{path.name}: {note}")
+    return score_given(read.run, name, task, store, config)
+
+
+def score_given(
+    run: Run, name: str, task: Task, store: ResultStore | None, config: EvalConfig
+) -> Outcome:
+    """Score a run that somebody else made, and keep it where a store is given.
+
+    Raises `BadInput` for a run that ranks an excluded or unknown document.
+    """
+    check_run(run, task)
     identity: dict[str, Json] = {"external_run": sha256_text(write_run(run, name))}
     deepest = max((len(ranking) for ranking in run.rankings.values()), default=1)
     at_depth = replace(config, k=max(1, deepest))

@@ -145,7 +145,7 @@ def compare(
     """Compare two measured systems or more: paired tests, intervals, and where they differ.
 
     A system is a model's name, or a label of the leaderboard. `tasks` are names of tasks and
-    groups, or folders in BEIR layout, with commas between them (empty: the group that is shared
+    groups, `hub:ORG/NAME`, or folders, with commas between them (empty: the group that is shared
     most); `metric` is instead of the tasks' head metric, `fold` takes the queries of one fold of
     five (0 to 4). Raises `NotComparable` for systems that
     were evaluated on different data, `UnknownName`, `BadInput` or `StoreError`.

@@ -27,7 +27,7 @@ SHOWN = ("ndcg@10", "recall@1", "recall@100", "mrr")
 """Metrics in the rows of an evaluation, if the entry has them."""
 
 Tasks = str | Path | Task | Sequence["str | Path | Task"]
-"""Names of tasks and groups (commas between them), folders in BEIR layout, or loaded tasks."""
+"""Names of tasks and groups (commas between them), `hub:ORG/NAME`, folders, or loaded tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +213,7 @@ def load_task(
     data: str | Path | None = None,
     progress: Reporter | None = None,
 ) -> Task:
-    """Load one task by name or from a folder in BEIR layout; `documents` may be left out."""
+    """Load one task by name, from the hub or from a folder; `documents` may be left out."""
     from harness.data.registry import TaskOptions, resolve_tasks
     from harness.data.registry import load_task as load
 

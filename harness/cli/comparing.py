@@ -12,7 +12,7 @@ TasksChoice = Annotated[
         "--tasks",
         "-t",
         metavar="NAME[,NAME…]",
-        help="Tasks or groups that were measured, or folders in BEIR layout "
+        help="Tasks or groups that were measured, hub:ORG/NAME, or folders "
         "[default: the group shared most].",
     ),
 ]

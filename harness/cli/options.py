@@ -45,7 +45,7 @@ TasksOption = Annotated[
         "--tasks",
         "-t",
         metavar="NAME[,NAME…]",
-        help="Tasks, the groups bright and bright-long, stdlib, or a folder in BEIR layout.",
+        help="Tasks and groups of `rebench tasks`, hub:ORG/NAME, or a folder (docs/tasks.md).",
     ),
 ]
 CacheOption = Annotated[

@@ -38,7 +38,9 @@ def run(
     name_or_run: Annotated[
         str,
         typer.Argument(
-            metavar="RUN", help="A measured system, or a run file; {task} in a path is a task."
+            metavar="RUN",
+            help="A measured system, a run file ({task} in a path is a task), or candidates:NAME "
+            "for a task's own lists.",
         ),
     ],
     model: Annotated[

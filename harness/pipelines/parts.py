@@ -12,10 +12,11 @@ from harness.core.errors import BadInput
 from harness.core.hashing import sha256_text
 from harness.core.protocols import Reporter
 from harness.core.types import Run, Task
+from harness.data.candidates import candidate_run
 from harness.data.run_formats import is_run_folder
 from harness.data.trec import read_run, write_run
 from harness.derived import EntryReader
-from harness.evaluate import EvalConfig, score_external
+from harness.evaluate import EvalConfig, score_external, score_given
 from harness.metrics.names import parse_metric
 from harness.metrics.score import score
 from results.schema import Entry, TaskFacts
@@ -23,6 +24,9 @@ from results.systems import System
 
 TASK_FIELD = "{task}"
 """Stands in the path of a run file for the task's name, so that one path names a whole system."""
+
+CANDIDATES = "candidates"
+"""Names a task's own candidate lists as a part: `candidates:NAME`, or alone where there is one."""
 
 SUFFIXES = (".json", ".jsonl", ".trec", ".run", ".txt", ".score")
 """Taken off a run file's name to get its system's."""
@@ -32,12 +36,19 @@ SUFFIXES = (".json", ".jsonl", ".trec", ".run", ".txt", ".score")
 class Part:
     """One system to be fused: its entry by task.
 
-    For a part of run files, `files` holds the path and `judged` the judgements of each task.
+    For a part of run files, `files` holds the path and `judged` the judgements of each task; for
+    one of candidate lists `lists` holds the runs.
     """
 
     system: System
     files: Mapping[str, Path] = field(default_factory=dict)
     judged: Mapping[str, Task] = field(default_factory=dict)
+    lists: Mapping[str, Run] = field(default_factory=dict)
+
+    @property
+    def is_stored(self) -> bool:
+        """Tell whether the part is a measured system."""
+        return not self.files and not self.lists
 
     @property
     def label(self) -> str:
@@ -47,7 +58,7 @@ class Part:
     @property
     def name(self) -> str:
         """The system's full name: with its configuration where it is stored."""
-        return self.system.model if self.files else self.system.name
+        return self.system.name if self.is_stored else self.system.model
 
     def run_hash(self, task: str, run: Run) -> str:
         """Return the SHA-256 of the part's run on a task, as TREC lines."""
@@ -56,6 +67,8 @@ class Part:
 
     def run(self, task: str, reader: EntryReader) -> Run:
         """Return the part's run on a task."""
+        if task in self.lists:
+            return self.lists[task]
         if task in self.files:
             return read_run(self.files[task])
         return reader.run(self.system.entries[task])
@@ -80,7 +93,7 @@ class Parts:
         self, part: Part, task: str, metric: str, reader: EntryReader
     ) -> Mapping[str, float]:
         """Return a part's values by query id."""
-        if task not in part.files:
+        if part.is_stored:
             return reader.values(part.system.entries[task], metric)
         judged = self.judgements(task, reader)
         wanted = [parse_metric(metric)]
@@ -119,20 +132,26 @@ def is_run_file(name: str) -> bool:
     return TASK_FIELD in name or Path(name).is_file() or is_run_folder(Path(name))
 
 
+def is_candidates(name: str) -> bool:
+    """Tell whether a part is a task's own candidate lists."""
+    return name.partition(":")[0] == CANDIDATES
+
+
 def find_parts(
     names: Sequence[str], only: EntryFilter, source: PartSource, *, least: int = 2
 ) -> Parts:
     """Return the parts that names stand for, `least` or more, checked to stand on the same ground.
 
-    A name is that of a measured system, a run file (then a single task must be named) or the
-    path of several with `{task}` in it. Raises `UnknownName`, `BadInput` and `NotComparable`.
+    A name is that of a measured system, a run file (then a single task must be named), the path of
+    several with `{task}` in it, or `candidates:NAME` for a task's own lists. Raises `UnknownName`,
+    `BadInput` and `NotComparable`.
     """
     if len(names) < least:
         raise BadInput("one run has nothing to be fused with", fix="Name two or more.")
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise BadInput(f"{twice[0]!r} is named twice", fix="Name different runs.")
-    stored_names = [name for name in names if not is_run_file(name)]
+    stored_names = [name for name in names if not is_run_file(name) and not is_candidates(name)]
     notes: tuple[str, ...] = ()
     tasks = only.tasks
     stored: dict[str, System] = {}
@@ -147,7 +166,9 @@ def find_parts(
         _check_tasks(names, tasks)
     judged: dict[str, Task] = {}
     parts = tuple(
-        Part(stored[name]) if name in stored else _from_files(name, grounds, source, judged)
+        Part(stored[name])
+        if name in stored
+        else (_from_lists if is_candidates(name) else _from_files)(name, grounds, source, judged)
         for name in names
     )
     check_comparable([part.system for part in parts], tasks, source.reader.store.root)
@@ -157,7 +178,7 @@ def find_parts(
 def _check_tasks(names: Sequence[str], tasks: Sequence[str]) -> None:
     """Raise `BadInput` unless each run file can stand for the tasks."""
     if not tasks:
-        raise BadInput("a run file does not say its task", fix="Name it with --tasks.")
+        raise BadInput("a run file or list does not say its task", fix="Name it with --tasks.")
     for name in names:
         if is_run_file(name) and TASK_FIELD not in name and len(tasks) > 1:
             raise BadInput(
@@ -184,6 +205,21 @@ def _from_files(
             path, label, judged[task], None, EvalConfig(), source.reporter
         ).entry
     return Part(System(label, label, "", entries), files, judged)
+
+
+def _from_lists(
+    name: str, grounds: Mapping[str, Entry | None], source: PartSource, judged: dict[str, Task]
+) -> Part:
+    """Return a part of candidate lists, each scored on its task without being stored."""
+    entries: dict[str, Entry] = {}
+    lists: dict[str, Run] = {}
+    for task, ground in grounds.items():
+        loaded = source.load_task(task)
+        lists[task] = candidate_run(loaded, name.partition(":")[2])
+        if task not in judged:
+            judged[task] = _task(task, ground, source)
+        entries[task] = score_given(lists[task], name, judged[task], None, EvalConfig()).entry
+    return Part(System(name, name, "", entries), judged=judged, lists=lists)
 
 
 def _task(name: str, ground: Entry | None, source: PartSource) -> Task:

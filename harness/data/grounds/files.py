@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ CARD = "README.md"
 SUFFIXES = (".parquet", ".jsonl", ".jsonl.gz")
 _SHARD = re.compile(r"(?P<split>.+?)-\d+-of-\d+(-[0-9a-f]+)?")
 _NUMBER = re.compile(r"\d+")
+_DEEPEST = 4
+"""Folders within folders that are looked into; the hub's data sets are at most three deep."""
 _FIX = "rebench reads parquet, jsonl and jsonl.gz; convert the data set, or ask its makers."
 
 Configs = Mapping[str, Mapping[str, tuple[str, ...]]]
@@ -82,6 +85,7 @@ class FolderFiles:
     """A data set in a folder of this machine."""
 
     folder: Path
+    names: Sequence[str]
     used: dict[str, None] = field(default_factory=dict)
 
     @property
@@ -93,13 +97,6 @@ class FolderFiles:
     def is_remote(self) -> bool:
         """Return False."""
         return False
-
-    @property
-    def names(self) -> Sequence[str]:
-        """Return the paths of all files below the folder, but for hidden ones."""
-        found = (path.relative_to(self.folder) for path in sorted(self.folder.rglob("*")))
-        shown = (path for path in found if not any(part.startswith(".") for part in path.parts))
-        return tuple(path.as_posix() for path in shown if (self.folder / path).is_file())
 
     def fetch(self, name: str) -> Path:
         """Return the file's path."""
@@ -113,9 +110,21 @@ class FolderFiles:
         return sha256_parts(sha256_file(path) for path in used)[:12]
 
 
+def folder_files(folder: Path) -> FolderFiles:
+    """Return the files of a folder, some folders deep, but for hidden ones."""
+    names = []
+    for place, folders, files in os.walk(folder):
+        inside = Path(place).relative_to(folder)
+        names += [(inside / name).as_posix() for name in files if not name.startswith(".")]
+        deeper = (name for name in folders if not name.startswith("."))
+        folders[:] = sorted(deeper) if len(inside.parts) < _DEEPEST else []
+    return FolderFiles(folder, tuple(sorted(names)))
+
+
 def has_hub_layout(folder: Path) -> bool:
     """Tell whether a folder holds a task in a layout of the hub, not in BEIR's own."""
-    names = FolderFiles(folder).names
+    files = folder_files(folder)
+    names = files.names
     corpora = ("corpus/", "corpus.parquet", "examples/")
     judgements = ("query.jsonl", "qrels.jsonl", "default.jsonl", "qrels.parquet", "default/")
     own = any(
@@ -123,7 +132,7 @@ def has_hub_layout(folder: Path) -> bool:
         or (name.startswith("qrels/") and name.endswith(SUFFIXES))
         for name in names
     )
-    return own or (CARD in names and bool(_card(FolderFiles(folder)).get("configs")))
+    return own or (CARD in names and bool(_card(files).get("configs")))
 
 
 def read_configs(files: DatasetFiles) -> Configs:

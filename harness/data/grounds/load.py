@@ -13,7 +13,7 @@ from harness.core.types import Corpus, PromptFields, Task
 from harness.data.bright_tasks import LOCAL, ORIGINAL
 from harness.data.checks import self_match_note, self_matches, unknown_documents
 from harness.data.grounds.bright_layout import is_bright_layout, read_bright_layout
-from harness.data.grounds.files import DatasetFiles, FolderFiles, HubFiles, read_configs
+from harness.data.grounds.files import DatasetFiles, HubFiles, folder_files, read_configs
 from harness.data.grounds.mteb_layout import read_mteb_layout
 from harness.data.grounds.names import GroundName
 from harness.data.grounds.parts import GroundParts, ReadOptions
@@ -81,7 +81,7 @@ def load_known_ground(
 def _files(where: GroundName, folder: Path | None, otherwise: str) -> DatasetFiles:
     """Return the files of a folder, or of a commit on the hub."""
     if folder is not None:
-        return FolderFiles(folder)
+        return folder_files(folder)
     repository = HubRepository(where.repository, "dataset", otherwise)
     return HubFiles(repository, resolve_commit(repository, where.revision or _NEWEST))
 
