@@ -119,8 +119,8 @@ class EntryReader:
                 raise NoAspects(name, entry.task.name)
         try:
             judged = self.judgements(entry)
-            metrics = [parse_metric(name) for name in missing]
-            scores = score(self.run(entry), judged.qrels, metrics, judged.aspects)
+            wanted = [parse_metric(name) for name in missing]
+            scores = score(self.run(entry), judged.qrels, wanted, judged.aspects)
         except StoreError:
             raise
         except RebenchError as error:

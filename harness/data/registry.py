@@ -121,8 +121,10 @@ def task_wordings() -> dict[str, PromptFields]:
 def groups() -> dict[str, tuple[str, ...]]:
     """Return group -> its tasks, both in the table's order."""
     found: dict[str, tuple[str, ...]] = {}
-    for task in (*bright_tasks.TASKS.values(), *GROUNDS.values()):
+    for task in bright_tasks.TASKS.values():
         found[task.group] = (*found.get(task.group, ()), task.name)
+    for ground in GROUNDS.values():
+        found[ground.group] = (*found.get(ground.group, ()), ground.name)
     found.update((name, tuple(group.tasks)) for name, group in embedded.GROUPS.items())
     return {**found, embedded.GROUP: tuple(embedded.TASKS)}
 

@@ -203,8 +203,9 @@ def _splits(files: DatasetFiles, config: Mapping[str, Any]) -> dict[str, tuple[s
         if not isinstance(each, dict) or not isinstance(each.get("split"), str):
             raise _odd_card(files, f"the data_files of {name!r} have a form that is not read")
         paths = each.get("path")
-        patterns = paths if isinstance(paths, list) else [paths]
-        if not all(isinstance(pattern, str) for pattern in patterns):
+        given = paths if isinstance(paths, list) else [paths]
+        patterns = [pattern for pattern in given if isinstance(pattern, str)]
+        if len(patterns) < len(given):
             raise _odd_card(files, f"the paths of {name!r}, {each['split']!r} are no texts")
         matching = (m for pattern in patterns for m in _matching(files.names, pattern, folder))
         splits[each["split"]] = tuple(dict.fromkeys(matching))
