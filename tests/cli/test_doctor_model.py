@@ -19,6 +19,7 @@ def test_a_static_model_has_one_backend(rebench):
     assert row["alone"] == pytest.approx(1, abs=1e-6)
 
 
+@pytest.mark.torch
 def test_a_backend_that_is_absent_is_named_and_the_other_runs(rebench, monkeypatch):
     monkeypatch.setitem(sys.modules, "vllm", None)
     rows = rebench("doctor", "--model", "minilm", "--json").json
@@ -29,6 +30,7 @@ def test_a_backend_that_is_absent_is_named_and_the_other_runs(rebench, monkeypat
     assert rows[1]["dimension"] is None
 
 
+@pytest.mark.torch
 def test_nothing_that_works_is_an_error(rebench, monkeypatch):
     monkeypatch.setitem(sys.modules, "vllm", None)
     done = rebench("doctor", "-m", "minilm", "--backend", "vllm")

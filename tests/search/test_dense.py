@@ -12,6 +12,9 @@ from harness.search import dense
 from harness.search.dense import DenseSearch, search_dense
 
 ENGINES = ("numpy", "torch")
+each_engine = pytest.mark.parametrize(
+    "engine", ["numpy", pytest.param("torch", marks=pytest.mark.torch)]
+)
 
 
 def vectors(rows: int, seed: int, dimension: int = 8) -> np.ndarray:
@@ -35,7 +38,7 @@ def full_sort(
     return found
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@each_engine
 @given(st.integers(1, 40), st.integers(1, 6), st.integers(1, 50), st.integers(0, 10**6))
 def test_equals_a_full_sort(engine: str, n: int, q: int, k: int, seed: int):
     generator = np.random.default_rng(seed)
@@ -51,7 +54,7 @@ def test_equals_a_full_sort(engine: str, n: int, q: int, k: int, seed: int):
     assert ranked == full_sort(queries, documents, ids, excluded, k)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@each_engine
 def test_blocks_do_not_change_the_result(engine: str, monkeypatch: pytest.MonkeyPatch):
     ids = [f"d{row}" for row in range(50)]
     asked = [(f"q{row}", frozenset()) for row in range(9)]
@@ -64,6 +67,7 @@ def test_blocks_do_not_change_the_result(engine: str, monkeypatch: pytest.Monkey
         assert np.array_equal(in_blocks.rankings[qid].scores, whole.rankings[qid].scores)
 
 
+@pytest.mark.torch
 def test_engines_agree_up_to_rounding():
     generator = np.random.default_rng(3)
     documents = generator.standard_normal((300, 64)).astype(np.float32)
@@ -90,7 +94,7 @@ def test_dimensions_that_differ_are_an_error():
         search_dense(vectors(1, 1, 4), vectors(2, 2, 8), ["a", "b"], [("q", frozenset())], 1)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@each_engine
 def test_a_score_that_is_not_finite_is_an_error(engine: str):
     documents = vectors(2, 2)
     documents[1, 0] = np.nan
@@ -101,6 +105,7 @@ def test_a_score_that_is_not_finite_is_an_error(engine: str):
         )  # fmt: skip
 
 
+@pytest.mark.torch
 def test_unknown_engine_and_device_are_bad_input():
     arguments = (vectors(1, 1), vectors(2, 2), ["a", "b"], [("q", frozenset())], 1)
     with pytest.raises(BadInput, match="search engine 'gpu'"):
