@@ -95,6 +95,8 @@ def _judgement_differences(one: str, other: str, root: Path) -> list[str]:
         differences.append(
             f"exclusions differ for {len(excluded)} queries, such as {min(excluded)!r}"
         )
+    if first.aspects != second.aspects:
+        differences.append("the aspects of the gold documents, or their weights, differ")
     if first.head_metric != second.head_metric:
         differences.append(f"head metric: {first.head_metric} against {second.head_metric}")
     if first.corpus_key != second.corpus_key:

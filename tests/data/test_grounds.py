@@ -1,6 +1,7 @@
 """Tasks of the hub and of folders: every layout, what is recorded, and what is refused."""
 
 import json
+from contextlib import ExitStack
 
 import pytest
 
@@ -30,23 +31,15 @@ class Listener(SilentReporter):
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
     """Return a function that serves a folder as a data set, in place of the hub."""
-    from huggingface_hub import constants
+    with ExitStack() as opened:
 
-    opened = []
+        def start(folder, repository="org/data"):
+            server = fake_hub.serve(folder, repository, "dataset")
+            address, asked = opened.enter_context(server)
+            fake_hub.use(monkeypatch, address, tmp_path / "hub-cache")
+            return asked
 
-    def start(folder, repository="org/data"):
-        server = fake_hub.serve(folder, repository, "dataset")
-        address, asked = server.__enter__()
-        opened.append(server)
-        monkeypatch.setattr(constants, "ENDPOINT", address)
-        template = f"{address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub-cache"))
-        return asked
-
-    yield start
-    for server in opened:
-        server.__exit__(None, None, None)
+        yield start
 
 
 def load(name, reporter=None, **options):
@@ -105,6 +98,23 @@ def test_an_abbreviated_commit_is_looked_up(tmp_path, hub):
     assert task.name == f"hub:org/data{part}"
     with pytest.raises(DataUnavailable, match="no commit 'abcdef0'"):
         load(f"hub:org/data@abcdef0{part}")
+
+
+def test_a_ground_that_nobody_pins_is_resolved_and_recorded(tmp_path, hub):
+    folder, _ = made(tmp_path, layouts.hakari)
+    for config in ("corpus", "queries", "qrels", "bm25"):
+        split = folder / config / "NanoOne-00000-of-00001.parquet"
+        split.rename(split.with_name("NanoBrightBiology-00000-of-00001.parquet"))
+    hub(folder, "hakari-bench/NanoBRIGHT")
+    listener = Listener()
+    task = load("nano-bright-biology", listener)
+    assert (task.group, task.revision) == ("nano-bright", fake_hub.COMMIT)
+    assert list(task.candidates) == ["bm25"]
+    assert task.prompt_fields.query_kind == "Biology post"
+    assert (
+        "nano-bright-biology: 2 queries where hakari-bench/NanoBRIGHT has 103; results do not "
+        "compare with published ones"
+    ) in listener.told
 
 
 def test_a_data_set_the_hub_lacks_is_told(tmp_path, hub):
@@ -290,6 +300,13 @@ def test_an_aspect_without_a_weight_is_refused(tmp_path, weight):
     folder = tmp_path / "Bright-Pro"
     layouts.bright_pro(folder, [{"id": "1-a0", "weight": 1, "supporting_docs": []}, row])
     with pytest.raises(BadInput, match="line 2"):
+        load(f"{folder}#biology")
+
+
+def test_aspects_without_the_column_of_weights_are_refused(tmp_path):
+    folder = tmp_path / "Bright-Pro"
+    layouts.bright_pro(folder, [{"id": "1-a1", "supporting_docs": ["d 1"]}])
+    with pytest.raises(BadInput, match="has no column weight; it has id, supporting_docs"):
         load(f"{folder}#biology")
 
 

@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
 
+import pytest
+
 COMMIT = "c0ffee" + "0" * 34
 OLDER = "c0ffee1" + "0" * 33
 """The two commits of every repository; only the first has files."""
@@ -94,6 +96,16 @@ def serve(folder: Path, repository: str, kind: str = "model") -> Iterator[tuple[
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def use(monkeypatch: pytest.MonkeyPatch, address: str, cache: Path) -> None:
+    """Make the hub's client in this process ask an address, and keep files in a folder."""
+    from huggingface_hub import constants
+
+    template = f"{address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+    monkeypatch.setattr(constants, "ENDPOINT", address)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
 
 
 def _oid(data: bytes) -> str:
