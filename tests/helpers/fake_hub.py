@@ -88,7 +88,7 @@ def serve(folder: Path, repository: str, kind: str = "model") -> Iterator[tuple[
                 self.wfile.write(data)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}", asked
