@@ -20,6 +20,7 @@ $(VENV)/.static: $(BIN)/python pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) install -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m tests.helpers.splade
 	@touch $@ $(VENV)/.static
 
 eval: $(VENV)/.static   ## BM25 and a static embedder on the embedded tasks: board, profile, page

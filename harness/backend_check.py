@@ -58,8 +58,10 @@ def check_model(name: str, settings: Settings, load: LoadOptions) -> list[Checke
     from models.registry import resolve_model
 
     card = resolve_model(name, load, settings.models).card
-    if card.backend == "bm25":
-        raise BadInput(f"model {name!r} has no vectors", fix="Name an embedder: --model minilm")
+    if card.backend in ("bm25", "sparse"):
+        raise BadInput(
+            f"model {name!r} has no dense vectors", fix="Name an embedder: --model minilm"
+        )
     backends = LOCAL if card.backend in LOCAL and not load.backend else (card.backend,)
     rows: list[Checked] = []
     first: FloatMatrix | None = None

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import BadInput
-from harness.core.protocols import BilledEmbedder, Embedder, Retriever
+from harness.core.protocols import BilledEmbedder, Retriever, VectorEncoder
 from harness.core.settings import Settings
 from models.card import ModelCard
-from models.registry import make_embedder, resolve_model
+from models.registry import (
+    SPARSE,
+    make_embedder,
+    make_sparse_embedder,
+    resolve_model,
+    settle_backend,
+)
 from models.spec import LoadOptions, ModelSpec
+
+if TYPE_CHECKING:
+    from harness.cache.store import EmbeddingStore
+    from harness.cache.workers import Workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +43,10 @@ class EmbedderFactory:
 
     spec: ModelSpec
 
-    def __call__(self, device: str) -> Embedder:
+    def __call__(self, device: str) -> VectorEncoder[Any]:
         """Return the embedder on `device`."""
-        return make_embedder(self.spec.on(device))
+        make = make_sparse_embedder if self.spec.card.backend == SPARSE else make_embedder
+        return make(self.spec.on(device))
 
 
 def split_names(spec: str) -> list[str]:
@@ -51,27 +63,42 @@ def retriever(name: str, settings: Settings, options: RunOptions | None = None) 
     Raises `UnknownName` with the nearest names, `MissingExtra` for a backend not installed.
     """
     how = options or RunOptions()
-    spec = resolve_model(name, how.load, settings.models)
+    spec = settle_backend(resolve_model(name, how.load, settings.models), how.load)
     card = spec.card
     if card.backend == "bm25":
         return _bm25(card)
     from harness.cache.store import EmbeddingStore
     from harness.cache.workers import Workers
-    from harness.retrieval.dense import DenseRetriever
 
     factory = EmbedderFactory(spec)
-    embedder = factory(how.devices[0] if how.devices else how.load.device)
+    store = EmbeddingStore(settings.cache_dir) if how.cached else None
+    workers = Workers(factory, how.devices) if len(how.devices) > 1 else None
+    device = how.devices[0] if how.devices else how.load.device
+    if card.backend == SPARSE:
+        return _sparse(spec.on(device), store, workers, how)
+    from harness.retrieval.dense import DenseRetriever
+
+    embedder = make_embedder(spec.on(device))
     if len(how.devices) > 1 and isinstance(embedder, BilledEmbedder):
         raise BadInput(
             f"model {card.name!r} runs on a server, and --device names {len(how.devices)} here",
             fix="Leave --device out; options.concurrency says how many requests run at once.",
         )
-    return DenseRetriever(
-        embedder,
-        EmbeddingStore(settings.cache_dir) if how.cached else None,
-        Workers(factory, how.devices) if len(how.devices) > 1 else None,
-        how.index,
-    )
+    return DenseRetriever(embedder, store, workers, how.index)
+
+
+def _sparse(
+    spec: ModelSpec, store: EmbeddingStore | None, workers: Workers | None, how: RunOptions
+) -> Retriever:
+    """Return the retriever of a sparse encoder."""
+    from harness.retrieval.sparse import SparseRetriever
+
+    if how.index:
+        raise BadInput(
+            f"model {spec.card.name!r} weighs terms; --index {how.index} searches dense vectors",
+            fix="Leave --index out: sparse search is exact.",
+        )
+    return SparseRetriever(make_sparse_embedder(spec), store, workers)
 
 
 def _bm25(card: ModelCard) -> Retriever:

@@ -12,7 +12,7 @@ from harness.core.files import read_toml
 from harness.core.hashing import sha256_json
 from harness.core.types import Json, Role
 
-BACKENDS = ("bm25", "static", "sentence-transformers", "vllm", "http")
+BACKENDS = ("bm25", "static", "sentence-transformers", "sparse", "vllm", "http")
 POOLINGS = ("", "mean", "cls", "last")
 SIMILARITIES = ("", "cosine", "dot", "euclidean", "manhattan")
 DTYPES = ("", "float32", "float16", "bfloat16")

@@ -8,29 +8,34 @@ from harness.core.errors import BadInput
 from models.card import ModelCard
 
 BM25, WORDLLAMA, MODEL2VEC = "bm25", "static/wordllama", "static/model2vec"
-LOCAL, VLLM, HTTP = "sentence-transformers", "vllm", "http"
-KINDS = (BM25, WORDLLAMA, MODEL2VEC, LOCAL, VLLM, HTTP)
+LOCAL, SPARSE, VLLM, HTTP = "sentence-transformers", "sparse", "vllm", "http"
+KINDS = (BM25, WORDLLAMA, MODEL2VEC, LOCAL, SPARSE, VLLM, HTTP)
 """Backends as the table knows them: static ones by their loader."""
 
-_EMBEDDERS = frozenset((WORDLLAMA, MODEL2VEC, LOCAL, VLLM, HTTP))
-_TRANSFORMERS = frozenset((LOCAL, VLLM))
+_DENSE = frozenset((WORDLLAMA, MODEL2VEC, LOCAL, VLLM, HTTP))
+_EMBEDDERS = _DENSE | {SPARSE}
+_POOLED = frozenset((LOCAL, VLLM))
+_TRANSFORMERS = _POOLED | {SPARSE}
+_CUT = frozenset((MODEL2VEC, LOCAL, SPARSE, VLLM, HTTP))
 HONOURED: Mapping[str, frozenset[str]] = {
     "backend": frozenset(KINDS),
-    "weights": frozenset((MODEL2VEC, LOCAL, VLLM)),
-    "revision": frozenset((MODEL2VEC, LOCAL, VLLM, HTTP)),
+    "weights": frozenset((MODEL2VEC, LOCAL, SPARSE, VLLM)),
+    "revision": _CUT,
     "device": _TRANSFORMERS,
     "dtype": _TRANSFORMERS,
     "trust_remote_code": _TRANSFORMERS,
-    "pooling": _TRANSFORMERS,
+    "pooling": _POOLED,
     "truncation_side": _TRANSFORMERS,
-    "normalize": _EMBEDDERS,
+    "normalize": _DENSE,
     "similarity": _EMBEDDERS,
     "query_instruction": _EMBEDDERS,
     "document_instruction": _EMBEDDERS,
-    "max_length": frozenset((MODEL2VEC, LOCAL, VLLM, HTTP)),
-    "max_query_length": frozenset((MODEL2VEC, LOCAL, VLLM, HTTP)),
-    "max_document_length": frozenset((MODEL2VEC, LOCAL, VLLM, HTTP)),
+    "max_length": _CUT,
+    "max_query_length": _CUT,
+    "max_document_length": _CUT,
     "batch_tokens": _EMBEDDERS,
+    "max_active_query": frozenset((SPARSE,)),
+    "max_active_document": frozenset((SPARSE,)),
 }
 """Field of `LoadOptions` -> the backends that do what it says."""
 
@@ -50,6 +55,8 @@ _REASONS = {
     BM25: "BM25 counts words and has no weights",
     WORDLLAMA: "WordLlama is a float32 table inside its package, averaged over texts of any length",
     MODEL2VEC: "static models average a float32 table on the CPU, and cut on the right",
+    SPARSE: "a sparse encoder's own modules make its weights, which are scored by inner product or "
+    "cosine (--similarity)",
     HTTP: "the model runs on a server, which this flag cannot reach",
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -80,37 +80,23 @@ def read_folder(folder: Path) -> FolderFacts:
     Raises `BadInput` for a settings file that is not JSON, and for a setting of
     sentence-transformers that is known and cannot be honoured.
     """
-    modules = _read(folder / "modules.json")
-    listed = modules if isinstance(modules, list) else []
+    listed = read_modules(folder)
     first = str(listed[0].get("path", "")) if listed else ""
-    base = folder / first
-    config, tokenizer = (
-        read_settings(base / "config.json"),
-        read_settings(base / "tokenizer_config.json"),
-    )
-    sentence: Mapping[str, Any] = {}
-    for name in (TRANSFORMER, *LEGACY_TRANSFORMER):
-        sentence = sentence or read_settings(base / name)
-    kinds = [str(module.get("type", "")).rsplit(".", 1)[-1] for module in listed]
+    kinds = [module_kind(module.get("type", "")) for module in listed]
     model = read_settings(folder / MODEL)
     check_settings(str(folder), MODEL, model)
-    check_settings(str(folder), TRANSFORMER, sentence)
+    inputs = read_inputs(folder / first)
     if listed:
         check_modules(str(folder), kinds)
     pooling, include_prompt = _pooling(folder, listed)
     prompts = model.get("prompts")
     prompts = prompts if isinstance(prompts, dict) else {}
     similarity = model.get("similarity_fn_name")
-    positions = _positions(config)
-    return FolderFacts(
+    return replace(
+        inputs,
         pooling=pooling,
         include_prompt=include_prompt,
-        limit=_limit(sentence, tokenizer, positions or _number(config, "max_position_embeddings")),
-        positions=positions,
-        lower_case=bool(sentence.get("do_lower_case")),
-        truncation_side=str(tokenizer.get("truncation_side") or "right"),
-        causal=_is_causal(config),
-        static=config.get("model_type") == "model2vec" or "StaticEmbedding" in kinds,
+        static=inputs.static or "StaticEmbedding" in kinds,
         first_module=first,
         normalizes=kinds[-1:] == ["Normalize"],
         # A name that sentence-transformers does not know for dense models is ignored there too.
@@ -118,8 +104,43 @@ def read_folder(folder: Path) -> FolderFacts:
         query_prompt=str(prompts.get("query") or ""),
         document_prompt=str(prompts.get("document") or ""),
         modules=tuple(kinds),
+    )
+
+
+def read_inputs(base: Path, *, sparse: bool = False) -> FolderFacts:
+    """Return what a first module's folder says of its tokenizer and network, and nothing else.
+
+    Raises as `read_folder`.
+    """
+    config, tokenizer = (
+        read_settings(base / "config.json"),
+        read_settings(base / "tokenizer_config.json"),
+    )
+    sentence: Mapping[str, Any] = {}
+    for name in (TRANSFORMER, *LEGACY_TRANSFORMER):
+        sentence = sentence or read_settings(base / name)
+    check_settings(str(base), TRANSFORMER, sentence, sparse=sparse)
+    positions = _positions(config)
+    return FolderFacts(
+        limit=_limit(sentence, tokenizer, positions or _number(config, "max_position_embeddings")),
+        positions=positions,
+        lower_case=bool(sentence.get("do_lower_case")),
+        truncation_side=str(tokenizer.get("truncation_side") or "right"),
+        causal=_is_causal(config),
+        static=config.get("model_type") == "model2vec",
         architectures=tuple(map(str, config.get("architectures") or ())),
     )
+
+
+def read_modules(folder: Path) -> list[Mapping[str, Any]]:
+    """Return the rows of a folder's modules.json, none where there is no such file."""
+    modules = _read(folder / "modules.json")
+    return modules if isinstance(modules, list) else []
+
+
+def module_kind(module: object) -> str:
+    """Return the class name in a module's dotted type."""
+    return str(module).rsplit(".", 1)[-1]
 
 
 def is_model_folder(folder: Path) -> bool:

@@ -9,16 +9,19 @@ from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import BadInput, UnknownName
+from harness.core.errors import BadInput, DataUnavailable, UnknownName
 from harness.core.files import parse_toml
 from harness.core.paths import named_folder
-from harness.core.protocols import Embedder
+from harness.core.protocols import Embedder, SparseEmbedder
 from harness.core.registry import Registry
 from harness.core.types import Json
 from models.card import ModelCard, card_from_mapping, card_table, read_card
+from models.flags import check_flags
 from models.folders import is_model_folder, read_folder
 from models.rerankers.shipped import reranker_called
-from models.spec import LoadOptions, ModelSpec, make_spec
+from models.sparse_folders import folder_kind
+from models.spec import LoadOptions, ModelSpec, given_flags, make_spec
+from models.weights import find_weights
 
 LISTING = "`rebench models` lists all names; a folder or a hub id such as org/model works too."
 ENTRY_POINTS = "rebench.models"
@@ -26,6 +29,7 @@ ENTRY_POINTS = "rebench.models"
 CARD_FILES = ("rebench-card.toml", "card.toml")
 """What a folder's own card may be called; `rebench train` writes the first."""
 DEFAULT_BACKEND = "sentence-transformers"
+SPARSE = "sparse"
 BARE = "bare"
 """Option of a card that nobody wrote, until `resolve_model` makes a spec of it."""
 
@@ -37,14 +41,31 @@ EMBEDDERS: Registry[Callable[[ModelSpec], Embedder]] = Registry(
         "vllm": "models.backends.vllm:VllmEmbedder",
         "http": "models.backends.http:HttpEmbedder",
     },
-    "Backends: static, sentence-transformers, vllm, http.",
+    "Backends: static, sentence-transformers, sparse, vllm, http.",
 )
 """Backend name -> the class that takes a spec and embeds; imported on use."""
+SPARSE_EMBEDDERS: Registry[Callable[[ModelSpec], SparseEmbedder]] = Registry(
+    "sparse backend", {SPARSE: "models.backends.sparse:SparseEncoderEmbedder"}, "Backend: sparse."
+)
+"""The same for backends whose vectors are weights of terms."""
 
 
 def make_embedder(spec: ModelSpec) -> Embedder:
-    """Return the embedder of a spec; raises `MissingExtra` for a backend not installed."""
+    """Return the dense embedder of a spec; raises `MissingExtra` for a backend not installed.
+
+    Raises `BadInput` for a sparse encoder: no one vector of floats stands for a text there.
+    """
+    if spec.card.backend == SPARSE:
+        raise BadInput(
+            f"model {spec.card.name!r} is a sparse encoder, and dense vectors are needed here",
+            fix="Name a dense model; `rebench models` lists them.",
+        )
     return EMBEDDERS.get(spec.card.backend)(spec)
+
+
+def make_sparse_embedder(spec: ModelSpec) -> SparseEmbedder:
+    """Return the embedder of a spec whose backend is sparse; raises `MissingExtra`."""
+    return SPARSE_EMBEDDERS.get(spec.card.backend)(spec)
 
 
 def described_card(spec: ModelSpec) -> ModelCard:
@@ -52,8 +73,41 @@ def described_card(spec: ModelSpec) -> ModelCard:
 
     Raises `DataUnavailable` if they are on the hub only and it cannot be reached.
     """
-    card = getattr(make_embedder(spec), "card", spec.card) if spec.from_settings else spec.card
-    return card if isinstance(card, ModelCard) else spec.card
+    if not spec.from_settings:
+        return spec.card
+    settled = settle_backend(spec)
+    make = SPARSE_EMBEDDERS if settled.card.backend == SPARSE else EMBEDDERS
+    card = getattr(make.get(settled.card.backend)(settled), "card", settled.card)
+    return card if isinstance(card, ModelCard) else settled.card
+
+
+def settle_backend(spec: ModelSpec, options: LoadOptions | None = None) -> ModelSpec:
+    """Return a spec with the backend that its files ask for, where neither card nor flag says.
+
+    A sparse encoder's folder or hub id gets the sparse backend; `options` are those that the spec
+    was made with. Raises `BadInput` for a bare masked language model, which could be either, and
+    for a flag that the sparse backend cannot honour. Where the hub cannot be reached the spec
+    stays as it is: its first use says so.
+    """
+    if not spec.from_settings or spec.card.backend != DEFAULT_BACKEND or "backend" in spec.given:
+        return spec
+    try:
+        folder = find_weights(spec.card, spec.runtime.weights).fetch(settings_only=True)
+    except DataUnavailable:
+        return spec
+    kind = folder_kind(folder)
+    if kind == "masked-lm" and "pooling" not in spec.given:
+        raise BadInput(
+            f"model {spec.card.name!r} is a masked language model without a list of modules: a "
+            "SPLADE model looks like this, and so does any BERT",
+            fix="Pass --backend sparse for the terms that it weighs, or --backend dense to pool "
+            "its hidden states.",
+        )
+    if kind != "sparse":
+        check_flags(spec.card, given_flags(options or LoadOptions()))
+        return spec
+    card = replace(spec.card, backend=SPARSE, normalize=False)
+    return make_spec(card, options, from_settings=True)
 
 
 @cache
@@ -174,6 +228,9 @@ def _folder_card(folder: Path) -> ModelCard:
             f"the folder {folder} holds no model",
             fix=f"It needs a config.json, a modules.json, or a card named {CARD_FILES[0]}.",
         )
+    if folder_kind(folder) == "sparse":
+        return ModelCard(name=folder.name, backend=SPARSE, normalize=False,
+                         options={**place, BARE: True})  # fmt: skip
     if read_folder(folder).static:
         return ModelCard(name=folder.name, backend="static",
                          options={"loader": "model2vec", **place})  # fmt: skip

@@ -7,7 +7,13 @@ from typing import Any
 
 from harness.core.errors import BadInput
 from models.card import ModelCard, card_from_mapping, card_table
-from models.flags import check_flags
+from models.flags import check_flags, flag_of
+
+BACKEND_NAMES = {"dense": "sentence-transformers"}
+"""Other names of backends, by what their vectors are -> the backend."""
+
+_SPARSE_ONLY = ("max_active_query", "max_active_document")
+"""Flags of which only the files of a hub id without a card tell whether they can be followed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +22,8 @@ class LoadOptions:
 
     `weights` is a folder; lengths are in tokens (`max_length` sets both); instructions are
     templates as in a card, an empty text for none; `batch_tokens` counts padding and does not
-    change a vector.
+    change a vector. `max_active_query` and `max_active_document` are the heaviest terms that count
+    of a sparse vector. The backend `dense` is sentence-transformers.
     """
 
     weights: str = ""
@@ -35,6 +42,8 @@ class LoadOptions:
     max_document_length: int = 0
     truncation_side: str = ""
     batch_tokens: int = 0
+    max_active_query: int = 0
+    max_active_document: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +89,9 @@ def make_spec(
     """
     given = options or LoadOptions()
     changed = _overridden(card, given)
-    nothing = LoadOptions()
-    flags = {
-        each.name: getattr(given, each.name)
-        for each in fields(given)
-        if getattr(given, each.name) != getattr(nothing, each.name)
-    }
-    check_flags(changed, flags)
+    flags = given_flags(given)
+    undecided = from_settings and bool(changed.hub_id) and "backend" not in flags
+    check_flags(changed, {k: v for k, v in flags.items() if not (undecided and k in _SPARSE_ONLY)})
     if given.similarity == "cosine" and given.normalize is False:
         raise BadInput(
             "the cosine does not see the norms that --no-normalize keeps",
@@ -106,9 +111,19 @@ def make_spec(
     return ModelSpec(changed, runtime, from_settings, frozenset(flags))
 
 
+def given_flags(options: LoadOptions) -> dict[str, object]:
+    """Return the fields that say something, with their values."""
+    nothing = LoadOptions()
+    return {
+        each.name: getattr(options, each.name)
+        for each in fields(options)
+        if getattr(options, each.name) != getattr(nothing, each.name)
+    }
+
+
 def _overridden(card: ModelCard, options: LoadOptions) -> ModelCard:
     values: dict[str, Any] = {
-        "backend": options.backend or None,
+        "backend": BACKEND_NAMES.get(options.backend, options.backend) or None,
         "revision": options.revision or None,
         "pooling": options.pooling or None,
         "normalize": True if options.similarity == "cosine" else options.normalize,
@@ -118,11 +133,25 @@ def _overridden(card: ModelCard, options: LoadOptions) -> ModelCard:
         "max_query_length": options.max_query_length or options.max_length or None,
         "max_document_length": options.max_document_length or options.max_length or None,
     }
+    asked = values["backend"]
+    if card.backend == "sparse" and asked not in (None, "sparse"):
+        raise BadInput(
+            f"model {card.name!r} is a sparse encoder, which {asked} would run as if it were none",
+            fix="Leave --backend out.",
+        )
+    extra: dict[str, Any] = {}
+    for key in _SPARSE_ONLY:
+        if (most := getattr(options, key)) < 0:
+            raise BadInput(f"{flag_of(key, most)}", fix="Give 1 or more, or leave it out.")
+        if most:
+            extra[key] = most
     if options.truncation_side:
         if options.truncation_side not in ("left", "right"):
             raise BadInput(
                 f"unknown side {options.truncation_side!r} to cut", fix="Choose left or right."
             )
-        values["options"] = {**card.options, "truncation_side": options.truncation_side}
+        extra["truncation_side"] = options.truncation_side
+    if extra:
+        values["options"] = {**card.options, **extra}
     changes = {key: value for key, value in values.items() if value is not None}
     return card_from_mapping({**card_table(card), **changes}, f"model {card.name!r}")

@@ -63,7 +63,20 @@ SETTINGS: Mapping[tuple[str, str], Setting] = {
 """(file, key) -> what becomes of it. Keys that sentence-transformers 6.2 does not know are not
 here: it ignores them too."""
 
-_SPARSE = "this is a sparse encoder; rebench has no backend for it"
+SPARSE_SETTINGS: Mapping[tuple[str, str], Setting] = {
+    (MODEL, "model_type"): Setting("this is no sparse encoder", only=("SparseEncoder", None)),
+    (MODEL, "similarity_fn_name"): Setting(
+        "term weights are scored by inner product or cosine", only=("dot", "cosine", None)
+    ),
+    (MODEL, "max_active_dims"): Setting("the heaviest terms that count", honoured=True),
+    (TRANSFORMER, "transformer_task"): Setting(
+        "weights come from a language model's head, or from pooled hidden states",
+        only=("fill-mask", "feature-extraction", None),
+    ),
+}
+"""What is read differently in the folder of a sparse encoder; the rest is as in `SETTINGS`."""
+
+_SPARSE = "this is a sparse encoder, which the dense backend would run as if it were none"
 _RERANKER = "this is a reranker, which scores pairs and has no vectors"
 _LATE = "this is a late-interaction model; rebench has no backend for it"
 _WORDS = "models of word vectors are not supported"
@@ -82,16 +95,22 @@ MODULES: Mapping[str, str] = {
 }  # fmt: skip
 """Module -> why it is refused; empty for those that run."""
 
+SPARSE_FIX = "Leave --backend out, or pass --backend sparse."
 _KINDS = {"SparseEncoder": _SPARSE, "CrossEncoder": _RERANKER, "MultiVectorEncoder": _LATE}
 
 
-def check_settings(where: str, file: str, table: Mapping[str, Any]) -> None:
+def check_settings(
+    where: str, file: str, table: Mapping[str, Any], *, sparse: bool = False
+) -> None:
     """Raise `BadInput` for a key of one settings file that is known and not honoured."""
-    kind = table.get("model_type") if file == MODEL else None
+    kind = table.get("model_type") if file == MODEL and not sparse else None
     if isinstance(kind, str) and kind in _KINDS:
-        raise BadInput(f"{where}: {_KINDS[kind]}", fix="Name a SentenceTransformer model.")
+        reason = _KINDS[kind]
+        fix = SPARSE_FIX if reason == _SPARSE else "Name a SentenceTransformer model."
+        raise BadInput(f"{where}: {reason}", fix=fix)
+    known = {**SETTINGS, **SPARSE_SETTINGS} if sparse else SETTINGS
     for key, value in table.items():
-        setting = SETTINGS.get((file, key))
+        setting = known.get((file, key))
         if setting is None or not setting.only or value in setting.only:
             continue
         raise BadInput(
@@ -107,7 +126,9 @@ def check_modules(where: str, kinds: Sequence[str]) -> None:
         if reason:
             raise BadInput(
                 f"{where}: the module {kind} cannot be run: {reason}",
-                fix="Name another model, or evaluate it as an object with `encode`.",
+                fix=SPARSE_FIX
+                if reason == _SPARSE
+                else "Name another model, or evaluate it as an object with `encode`.",
             )
     if "Normalize" in kinds[:-1]:
         raise BadInput(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from harness.api.objects import TEXTS_PER_CALL, ObjectOptions, default_name, object_retriever
+from harness.api.object_retrievers import object_retriever
+from harness.api.objects import TEXTS_PER_CALL, ObjectOptions, default_name
 from harness.api.session import Session, open_session
 from harness.api.tables import TableResult
 from harness.core.errors import BadInput, UnknownName

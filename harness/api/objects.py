@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from harness.api.probes import PROBES, recorded_probe
 from harness.core.errors import BadInput, ModelError
-from harness.core.protocols import Reporter, Retriever
+from harness.core.protocols import Reporter
 from harness.core.types import (
     Json,
     PromptFields,
@@ -25,15 +25,14 @@ from harness.core.types import (
     Role,
     Run,
     Task,
+    VectorKind,
     VectorSpace,
 )
-from harness.retrieval.dense import DenseRetriever
 
 if TYPE_CHECKING:
     from harness.core.types import FloatMatrix, IntVector
 
 OTHER_KINDS: Mapping[str, str] = {
-    "SparseEncoder": "a sparse encoder, whose vectors are not dense",
     "MultiVectorEncoder": "a late-interaction model, which has one vector per token",
     "ColBERT": "a late-interaction model, which has one vector per token",
     "CrossEncoder": "a cross-encoder, which scores pairs and encodes no single text",
@@ -88,12 +87,14 @@ def default_name(model: object) -> str:
     return str(getattr(model, "__name__", "") or type(model).__name__)
 
 
-class ObjectEmbedder:
-    """An `Embedder` around an object that encodes, or around a function from texts to vectors.
+class ObjectModel:
+    """An object that encodes, or a function from texts to vectors, of whatever kind they are.
 
     `encode_query` and `encode_document` go before `encode`. Raises `BadInput` for an object that
     has none of these, and `ModelError` for a version whose vectors are not those recorded.
     """
+
+    kind: VectorKind = "dense"
 
     def __init__(self, model: object, options: ObjectOptions) -> None:
         check_kind(model)
@@ -146,6 +147,7 @@ class ObjectEmbedder:
             truncation_side="own",
             tokenizer="own",
             options={"object": self._class, "probe": self._probe(role)},
+            kind=self.kind,
         )
 
     def token_counts(self, texts: Sequence[str], role: Role, instruction: str) -> IntVector:
@@ -154,17 +156,28 @@ class ObjectEmbedder:
 
         return np.zeros(len(texts), dtype=np.int64)
 
-    def encode(self, texts: Sequence[str], *, role: Role, instruction: str) -> FloatMatrix:
-        """Return float32 `[n, d]`; raises `ModelError` for anything but one vector a text."""
-        return as_matrix(self._encoders[role](list(texts)), len(texts), self.name)
+    def _probe_matrix(self, role: Role) -> FloatMatrix:
+        """Return the probes' vectors as float32 `[8, d]`."""
+        raise NotImplementedError
 
     def _probe(self, role: Role) -> str:
         """Return the hash of the probes' vectors; those of a version are checked once."""
         if role not in self._probes:
-            vectors = self.encode(PROBES, role=role, instruction="")
+            vectors = self._probe_matrix(role)
             key = (self.name, self._options.version, role) if self._options.version else None
             self._probes[role] = recorded_probe(vectors, key, self._options.probes)
         return self._probes[role]
+
+
+class ObjectEmbedder(ObjectModel):
+    """An `Embedder` around an object whose vectors are dense."""
+
+    def encode(self, texts: Sequence[str], *, role: Role, instruction: str) -> FloatMatrix:
+        """Return float32 `[n, d]`; raises `ModelError` for anything but one vector a text."""
+        return as_matrix(self._encoders[role](list(texts)), len(texts), self.name)
+
+    def _probe_matrix(self, role: Role) -> FloatMatrix:
+        return self.encode(PROBES, role=role, instruction="")
 
 
 def _encoder(model: object, method: str) -> Callable[[list[str]], Any]:
@@ -297,26 +310,12 @@ class ObjectRetriever:
         )
 
 
-class ObjectDenseRetriever(DenseRetriever):
-    """A dense retriever whose facts leave out what an object does not say: tokens and cuts."""
-
-    def search(self, task: Task, k: int, reporter: Reporter) -> RetrievalResult:
-        """Search as any dense retriever does."""
-        result = super().search(task, k, reporter)
-        facts: dict[str, Json] = {
-            name: {key: each for key, each in value.items() if key not in UNKNOWN_FACTS}
-            if isinstance(value, Mapping)
-            else value
-            for name, value in result.facts.items()
-        }
-        return RetrievalResult(result.run, result.timings, facts)
-
-
-def object_retriever(model: object, options: ObjectOptions, cache: Path) -> Retriever:
-    """Return a retriever for a live object; its vectors are cached if it has a version."""
-    if isinstance(model, HasSearch) and not hasattr(model, "encode"):
-        return ObjectRetriever(model, options)
-    from harness.cache.store import EmbeddingStore
-
-    store = EmbeddingStore(cache) if options.version else None
-    return ObjectDenseRetriever(ObjectEmbedder(model, options), store)
+def without_unknown_facts(result: RetrievalResult) -> RetrievalResult:
+    """Return a result without what an object does not say: tokens and cuts."""
+    facts: dict[str, Json] = {
+        name: {key: each for key, each in value.items() if key not in UNKNOWN_FACTS}
+        if isinstance(value, Mapping)
+        else value
+        for name, value in result.facts.items()
+    }
+    return RetrievalResult(result.run, result.timings, facts)

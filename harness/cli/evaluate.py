@@ -45,6 +45,8 @@ def run(
     query_instruction: opt.QueryInstructionOption = None,
     document_instruction: opt.DocumentInstructionOption = None,
     batch_tokens: opt.BatchTokensOption = 0,
+    max_active_query: opt.MaxActiveQueryOption = 0,
+    max_active_document: opt.MaxActiveDocumentOption = 0,
     trust_remote_code: opt.TrustOption = False,
 ) -> None:
     """Evaluate models on tasks; what is already measured under the same identity is not repeated.
@@ -75,6 +77,8 @@ def run(
         query_instruction=query_instruction,
         document_instruction=document_instruction,
         batch_tokens=batch_tokens,
+        max_active_query=max_active_query,
+        max_active_document=max_active_document,
     )
     settings = opt.settings_from(results=results, data=data, cache=cache)
     config = EvalConfig(k=k, force=force, command=opt.command_line())

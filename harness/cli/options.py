@@ -60,7 +60,11 @@ DeviceOption = Annotated[
 ]
 BackendOption = Annotated[
     str,
-    typer.Option("--backend", metavar="B", help="sentence-transformers, vllm, static or http."),
+    typer.Option(
+        "--backend",
+        metavar="B",
+        help="sentence-transformers (or dense), sparse, vllm, static or http.",
+    ),
 ]
 WeightsOption = Annotated[
     str, typer.Option("--weights", metavar="DIR", help="Weights in a folder instead of the hub.")
@@ -95,6 +99,18 @@ DocumentInstructionOption = Annotated[
 ]
 BatchTokensOption = Annotated[
     int, typer.Option("--batch-tokens", metavar="N", help="Tokens of one batch, padding included.")
+]
+MaxActiveQueryOption = Annotated[
+    int,
+    typer.Option(
+        "--max-active-query", metavar="N", help="Heaviest terms that count of a sparse query."
+    ),
+]
+MaxActiveDocumentOption = Annotated[
+    int,
+    typer.Option(
+        "--max-active-document", metavar="N", help="Heaviest terms that count of a sparse document."
+    ),
 ]
 TrustOption = Annotated[
     bool, typer.Option("--trust-remote-code", help="Run code that comes with the weights.")

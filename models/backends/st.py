@@ -160,7 +160,7 @@ class SentenceTransformerEmbedder:
     def close(self) -> None:
         """Let go of the weights and the memory they take; the next `encode` loads them again."""
         if self.__dict__.pop("_model", None) is not None:
-            from models.backends.st_model import free_memory
+            from models.backends.st_loading import free_memory
 
             free_memory()
 

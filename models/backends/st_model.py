@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.core.errors import BadInput, MissingExtra, ModelError, OutOfMemory
-from harness.core.weight_files import weight_errors
+from harness.core.errors import ModelError
 from models.backends.cpu_linear import limit_threads, lower_weights, speed_up
 from models.backends.pooling import pool
+from models.backends.st_loading import Loading, load_folder, memory_errors
 from models.devices import CPU
 from models.folders import CAUSAL_TYPES
 
@@ -23,8 +20,6 @@ if TYPE_CHECKING:
     from harness.core.types import FloatMatrix
 
     Int64 = NDArray[Any]
-
-CPU_MEMORY_WORDS = ("can't allocate memory", "not enough memory", "DefaultCPUAllocator")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +70,7 @@ class LoadedModel:
         import torch
 
         mixed = torch.autocast(CPU, dtype=torch.bfloat16, enabled=self._mixed)
-        with torch.inference_mode(), _memory_told(), mixed:
+        with torch.inference_mode(), memory_errors(), mixed:
             device = self._recipe.device
             tokens = torch.from_numpy(ids).to(device)
             real = torch.from_numpy(mask).to(device)
@@ -104,38 +99,14 @@ class LoadedModel:
 
 def _load(recipe: Recipe) -> Any:
     """Return the SentenceTransformer of a folder, in the format and on the device asked for."""
-    try:
-        import torch
-        from sentence_transformers import SentenceTransformer
-    except ImportError as error:
-        raise MissingExtra("sentence-transformers", "torch") from error
-    _check_device(recipe.device)
-    loaded_in = "float32" if _is_mixed(recipe) else recipe.dtype
-    with weight_errors(recipe.name, recipe.folder), _quiet(), _memory_told():
-        model = SentenceTransformer(
-            str(recipe.folder),
-            device=recipe.device,
-            trust_remote_code=recipe.trust_remote_code,
-            local_files_only=True,
-            model_kwargs={"dtype": getattr(torch, loaded_in)},
-        )
-    return model.eval()
+    dtype = "float32" if _is_mixed(recipe) else recipe.dtype
+    how = Loading(recipe.name, recipe.folder, recipe.device, dtype, recipe.trust_remote_code)
+    return load_folder("SentenceTransformer", how)
 
 
 def _is_mixed(recipe: Recipe) -> bool:
     """Tell whether only products are in bfloat16: on a CPU the rest is as fast in float32."""
     return recipe.device == CPU and recipe.dtype == "bfloat16"
-
-
-def _check_device(device: str) -> None:
-    """Raise `BadInput` for a GPU that torch does not see."""
-    import torch
-
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise BadInput(
-            f"the device {device!r} is not there for torch {torch.__version__}",
-            fix="Pass --device cpu, or install a torch build that fits the driver.",
-        )
 
 
 def _split(modules: list[Any], name: str) -> tuple[Any, list[Any]]:
@@ -169,48 +140,3 @@ def _is_plain_decoder(network: Any) -> bool:
     """Tell whether this is one of transformers' own causal models."""
     own = type(network).__module__.startswith("transformers.")
     return own and getattr(network.config, "model_type", "") in CAUSAL_TYPES
-
-
-def free_memory() -> None:
-    """Give back the memory of networks that nothing names any more, a GPU's to its driver.
-
-    Their modules refer to each other, so that they stay until they are looked for; torch keeps
-    what was theirs for itself, and another process or engine finds it taken.
-    """
-    import torch
-
-    gc.collect()
-    torch.cuda.empty_cache()
-
-
-@contextmanager
-def _memory_told() -> Iterator[None]:
-    """Turn a failed allocation, on a GPU or a CPU, into `OutOfMemory`."""
-    import torch
-
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        torch.cuda.empty_cache()
-        raise OutOfMemory(str(error)) from None
-    except RuntimeError as error:
-        if any(word in str(error) for word in CPU_MEMORY_WORDS):
-            raise OutOfMemory(str(error)) from None
-        raise
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers' own bars and notes off the terminal while weights are loaded."""
-    from transformers.utils import logging as transformers_logging
-
-    logging: Any = transformers_logging
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()

@@ -31,11 +31,13 @@ class TokenSettings:
 
     `append_eos` adds the tokenizer's end token where its own rules do not: models that are read
     out there need it, and transformers 5 no longer follows `add_eos_token` of their settings.
+    Without `specials` a text is its own tokens and no others, and an empty text has none.
     """
 
     truncation_side: str = "right"
     append_eos: bool = False
     lower_case: bool = False
+    specials: bool = True
 
 
 class Tokens:
@@ -48,7 +50,8 @@ class Tokens:
         self._tokenizer = tokenizer
         self._settings = settings
         self._backend = _fast_backend(tokenizer, lower_case=settings.lower_case)
-        self._prefix, self._suffix = self._special()
+        nothing = np.empty(0, dtype=np.int32)
+        self._prefix, self._suffix = self._special() if settings.specials else (nothing, nothing)
         self._kept: dict[tuple[str, int, str], Ids] = {}
         self._kept_tokens = 0
 
@@ -68,14 +71,15 @@ class Tokens:
         """
         counts = np.zeros(len(texts), dtype=np.int64)
         for row, body in enumerate(self._bodies(texts, instruction)):
-            counts[row] = max(1, len(self._prefix) + len(body) + len(self._suffix))
+            tokens = len(self._prefix) + len(body) + len(self._suffix)
+            counts[row] = max(1, tokens) if self._settings.specials else tokens
             ids = self._cut(body, limit)
             if self._kept_tokens + len(ids) <= KEPT_TOKENS:
                 self._keep((instruction, limit, texts[row]), ids)
         return counts
 
     def take(self, texts: Sequence[str], instruction: str, limit: int) -> list[Ids]:
-        """Return the ids of each text, int32, cut to `limit`; never empty."""
+        """Return the ids of each text, int32, cut to `limit`; with specials never empty."""
         found = [self._kept.get((instruction, limit, text)) for text in texts]
         missing = [row for row, ids in enumerate(found) if ids is None]
         bodies = self._bodies([texts[row] for row in missing], instruction)
@@ -96,6 +100,10 @@ class Tokens:
             return 0
         return len(self._prefix) + len(next(self._bodies([instruction], "")))
 
+    def names(self, ids: Sequence[int]) -> list[str]:
+        """Return the tokens that stand for these ids, as the vocabulary writes them."""
+        return [str(token) for token in self._tokenizer.convert_ids_to_tokens(list(ids))]
+
     def _keep(self, key: tuple[str, int, str], ids: Ids) -> None:
         """Keep ids until they are taken."""
         if key not in self._kept:
@@ -113,8 +121,10 @@ class Tokens:
         if limit and len(body) > room:
             body = body[:room] if self._settings.truncation_side == "right" else body[-room:]
         ids = np.concatenate((self._prefix, body, self._suffix))
+        if len(ids) or not self._settings.specials:
+            return ids
         # A text without any token still has to go through the model as something.
-        return ids if len(ids) else np.array([self.padding_id], dtype=np.int32)
+        return np.array([self.padding_id], dtype=np.int32)
 
     def _bodies(self, texts: Sequence[str], instruction: str) -> Iterator[Ids]:
         """Yield each text's ids without special tokens, int32, tokenising many at a time."""

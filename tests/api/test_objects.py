@@ -159,7 +159,7 @@ def test_what_is_no_matrix_is_refused(task: Path, name: str) -> None:
         rebench.evaluate(BAD[name], task, name="bad")
 
 
-@pytest.mark.parametrize("kind", ["SparseEncoder", "MultiVectorEncoder", "CrossEncoder"])
+@pytest.mark.parametrize("kind", ["MultiVectorEncoder", "CrossEncoder"])
 def test_other_kinds_of_models_are_refused_by_name(task: Path, kind: str) -> None:
     base = type(kind, (), {"encode": lambda self, texts: np.ones((len(texts), 2))})
     model = type("Mine", (base,), {})()

@@ -36,7 +36,8 @@ def test_nothing_that_works_is_an_error(rebench, monkeypatch):
     done = rebench("doctor", "-m", "minilm", "--backend", "vllm")
     assert done.code == 2
     assert "no backend can run 'minilm'" in done.err
-    assert rebench("doctor", "-m", "bm25").err.startswith("error: model 'bm25' has no vectors")
+    told = rebench("doctor", "-m", "bm25").err
+    assert told.startswith("error: model 'bm25' has no dense vectors")
     assert "Did you mean minilm" in rebench("doctor", "-m", "minilmm").err
 
 

@@ -9,6 +9,7 @@ import pytest
 from models.registry import make_embedder, resolve_model
 from models.spec import LoadOptions
 from tests.helpers import tiny
+from tests.helpers.splade import splade_tiny
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +45,9 @@ def make():
         return make_embedder(resolve_model(str(spec), chosen, {}))
 
     return embedder
+
+
+@pytest.fixture(scope="session")
+def splade() -> Path:
+    """Return the folder of SPLADE-tiny's real weights: a bare masked language model."""
+    return splade_tiny()

@@ -28,12 +28,15 @@ VALUES = {
     "max_document_length": 7,
     "truncation_side": "left",
     "batch_tokens": 64,
+    "max_active_query": 3,
+    "max_active_document": 4,
 }
 CARDS = {
     "bm25": find_card("bm25"),
     "static/wordllama": find_card("wordllama"),
     "static/model2vec": find_card("potion-base-8m"),
     "sentence-transformers": find_card("minilm"),
+    "sparse": find_card("granite-30m-sparse"),
     "vllm": ModelCard("x", "vllm", hub_id="org/x"),
     "http": ModelCard("x", "http", hub_id="org/x", options={"base_url": "http://host/v1"}),
 }
