@@ -176,8 +176,9 @@ class Preview:
     """All runs, whether the data exists already, and the seconds that the rest will take.
 
     `seconds` is `None` if no run of this ablation has been measured on this machine yet.
-    `detectable` is the smallest difference that the last report in this folder could see at the
-    level of Holm's first step, as a fraction: the largest over its comparisons.
+    `detectable` is the smallest difference that is seen at the level of Holm's first step, as a
+    fraction: the largest over the comparisons of the last report in this folder, or what the
+    ablation's pilot says of this design (`by_pilot`).
     """
 
     runs: tuple[PlannedRun, ...]
@@ -185,6 +186,7 @@ class Preview:
     seconds: float | None
     needs: tuple[str, ...]
     detectable: float | None = None
+    by_pilot: bool = False
 
 
 def preview(spec: AblationSpec, needs: Dependencies, root: Path) -> Preview:
@@ -205,7 +207,29 @@ def preview(spec: AblationSpec, needs: Dependencies, root: Path) -> Preview:
     left = sum(row.state != "finished" for row in rows)
     known = known_seconds(root)
     seconds = None if known is None else left * known
-    return Preview(rows, made, seconds, spec.needs.facts, known_detectable(root))
+    reported = known_detectable(root)
+    detectable = pilot_detectable(spec) if reported is None else reported
+    by_pilot = reported is None and detectable is not None
+    return Preview(rows, made, seconds, spec.needs.facts, detectable, by_pilot)
+
+
+def pilot_detectable(spec: AblationSpec) -> float | None:
+    """Return what the design can see by its pilot's variances; `None` without a pilot.
+
+    Degrees of freedom are those of the queries, whose part is the largest by far.
+    """
+    from harness.ablation.table import SETTINGS
+    from harness.stats.power import detectable_difference
+
+    pilot = spec.pilot
+    if not pilot.queries or not spec.tests:
+        return None
+    return detectable_difference(
+        pilot.error(len(spec.seeds)),
+        pilot.queries - 1,
+        alpha=SETTINGS.alpha / spec.tests,
+        target=SETTINGS.power,
+    )
 
 
 def _planned(spec: AblationSpec, needs: Dependencies, root: Path) -> tuple[PlannedRun, ...]:

@@ -65,6 +65,26 @@ class Folds:
 
 
 @dataclass(frozen=True, slots=True)
+class PilotVariance:
+    """The variance of a mean difference as an earlier run of this design measured it.
+
+    It had `queries` queries (0: there was none) and `seeds` seeds; `from_queries` is the part that
+    stays however many seeds there are, `from_seeds` the part that goes down with them (the seeds'
+    own and the rest). Both are of values from 0 to 1.
+    """
+
+    queries: int = 0
+    seeds: int = 1
+    from_queries: float = 0.0
+    from_seeds: float = 0.0
+
+    def error(self, seeds: int) -> float:
+        """Return the standard error of a mean difference with so many seeds."""
+        variance: float = self.from_queries + self.from_seeds * self.seeds / seeds
+        return variance**0.5
+
+
+@dataclass(frozen=True, slots=True)
 class Needs:
     """What a machine must have: CUDA devices, hub repositories (`datasets/` in front of sets).
 
@@ -86,7 +106,8 @@ class AblationSpec:
     (or the reference's title), the first less the second; empty: each against `baseline`, and
     each against the reference. `metric` empty: the tasks' head metric. `published` names models
     whose published numbers are shown beside. `control` generates a task and its rows,
-    which come to the tasks and stand for the data. Raises `BadInput`, `UnknownName`.
+    which come to the tasks and stand for the data. `pilot` is what a plan tells the detectable
+    difference by before anything was measured. Raises `BadInput`, `UnknownName`.
     """
 
     name: str
@@ -106,6 +127,7 @@ class AblationSpec:
     needs: Needs = field(default_factory=Needs)
     folds: Folds = field(default_factory=Folds)
     control: ControlOptions = field(default_factory=ControlOptions)
+    pilot: PilotVariance = field(default_factory=PilotVariance)
 
     def __post_init__(self) -> None:
         """Check names, counts and that what is compared exists."""
@@ -148,6 +170,13 @@ class AblationSpec:
     def sides(self) -> tuple[str, ...]:
         """Return what can stand in a comparison: variants, and the reference where there is one."""
         return (*self.variants, *((self.reference.title,) if self.reference.model else ()))
+
+    @property
+    def tests(self) -> int:
+        """Return how many differences are tested: each comparison on each task, or on all too."""
+        held_out = 2 if self.folds.count else 0
+        together = 1 if len(self.tasks) > 1 and not held_out else 0
+        return len(self.pairs) * (len(self.tasks) + held_out + together)
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:

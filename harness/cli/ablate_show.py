@@ -46,8 +46,9 @@ def print_preview(planned: Preview, *, as_json: bool) -> None:
         left = f"about {duration(planned.seconds)} left, by the runs that are finished"
     print_text(f"{len(planned.runs)} runs, {reused} of them reused; {data}; {left}")
     if planned.detectable is not None:
+        source = "the pilot" if planned.by_pilot else "the last report"
         print_text(
-            f"By the last report, differences of {points(planned.detectable)} points are seen in "
+            f"By {source}, differences of {points(planned.detectable)} points are seen in "
             f"{percent(POWER)} of cases after Holm's first step"
         )
 

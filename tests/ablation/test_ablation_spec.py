@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from harness.ablation.control.files import with_control
 from harness.ablation.curves import Curves, smoothed
 from harness.ablation.figures import draw
-from harness.ablation.plan import check_variants, run_recipe
+from harness.ablation.plan import check_variants, pilot_detectable, run_recipe
 from harness.ablation.redapter import RedapterTrainer, launch_command
-from harness.ablation.spec import read_spec, restrict, shipped
+from harness.ablation.spec import PilotVariance, read_spec, restrict, shipped
 from harness.ablation.table import make_table
 from harness.ablation.values import MeasuredValues
 from harness.api.session import open_session
@@ -19,6 +24,7 @@ from redapter.config_file import read_config
 from results.published import load_published
 
 PAIR = ("redapter", "infonce")
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def needs_of(spec, tmp_path):
@@ -170,3 +176,23 @@ def test_the_launch_line_of_several_gpus_carries_the_whole_recipe(tmp_path):
     assert "--nproc-per-node=4" in command
     settings = [command[at + 1] for at, word in enumerate(command) if word == "--set"]
     assert read_config("demo", settings) == changed
+
+
+@pytest.mark.parametrize("preset", ["demo", "control"])
+def test_a_plan_tells_what_the_design_can_see_by_the_report_of_the_example(preset, tmp_path):
+    spec = read_spec("redapter", preset)
+    if spec.control.rows:
+        spec = with_control(spec, tmp_path)
+    folder = ROOT / "docs" / "examples" / f"redapter-{preset}"
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    assert spec.tests == report["tests"]
+    largest = max(report["differences"], key=lambda each: each["detectable_corrected"])
+    pilot, parts = spec.pilot, largest["variance"]
+    assert (pilot.queries, pilot.seeds) == (largest["queries"], len(report["seeds"]))
+    assert pilot.from_queries == pytest.approx(parts["queries"])
+    assert pilot.from_seeds == pytest.approx(max(0.0, parts["seeds"]) + parts["rest"])
+    seen = pilot_detectable(spec)
+    assert seen == pytest.approx(largest["detectable_corrected"], rel=0.01)
+    fewer = pilot_detectable(replace(spec, seeds=spec.seeds[:1]))
+    assert fewer > seen
+    assert pilot_detectable(replace(spec, pilot=PilotVariance())) is None
