@@ -218,17 +218,17 @@ def pilot_detectable(spec: AblationSpec) -> float | None:
 
     Degrees of freedom are those of the queries, whose part is the largest by far.
     """
-    from harness.ablation.table import SETTINGS
+    from harness.compare.differences import ComparisonSettings
     from harness.stats.power import detectable_difference
 
-    pilot = spec.pilot
+    pilot, settings = spec.pilot, ComparisonSettings()
     if not pilot.queries or not spec.tests:
         return None
     return detectable_difference(
         pilot.error(len(spec.seeds)),
         pilot.queries - 1,
-        alpha=SETTINGS.alpha / spec.tests,
-        target=SETTINGS.power,
+        alpha=settings.alpha / spec.tests,
+        target=settings.power,
     )
 
 
