@@ -43,7 +43,7 @@ def test_each_listed_pair_is_judged_in_three_steps(judged):
     for text in judged.values():
         places = [text.index(step) for step in STEPS]
         assert places == sorted(places)
-        assert 60 <= len(text.split()) <= 512
+        assert 100 <= len(text.split()) <= 512
         assert re.search(r"\n\n<score>[1-5]</score>$", text)
     assert len(set(judged.values())) == 310
     assert {parse_score(text) for text in judged.values()} == {1, 2, 3, 4, 5}
