@@ -8,7 +8,8 @@ layer over frozen MiniLM. A repeat draws rows and held-out questions anew and co
 with itself under other seeds (null), and with one of whose rows a share p has a random document as
 its positive (planted). A difference is found if the p that a report counts is at most 0.05. The
 share p is the smallest of a grid that a pilot on other draws finds at least four times in five.
-With --keep finished repeats are kept in a file, and the next run goes on from there.
+With --keep finished repeats are kept in a file, and the next run goes on from there. The same
+design is also simulated, 2,000 tables without a difference, as in `ablation_level.py`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from ablation_level import levels
 
 from harness.ablation.control.files import control_rows
 from harness.ablation.control.world import ControlOptions, ControlQuery, World, draw_questions
@@ -210,19 +212,28 @@ def pilot(bench: Bench, log: Log) -> float:
     return share
 
 
-def rate(name: str, p_values: Sequence[float]) -> str:
+def rate(name: str, hits: int, count: int) -> str:
     """Return a line: how often a difference was found, with Wilson's interval."""
     from statsmodels.stats.proportion import proportion_confint
 
-    hits = found(p_values)
-    low, high = proportion_confint(hits, len(p_values), method="wilson")
+    low, high = proportion_confint(hits, count, method="wilson")
     return (
-        f"| {name} | {len(p_values)} | {hits} | {100 * hits / len(p_values):.1f} % "
+        f"| {name} | {count:,} | {hits} | {100 * hits / count:.1f} % "
         f"| {100 * low:.1f} to {100 * high:.1f} % |"
     )
 
 
-def page(log: Log, share: float, command: str) -> str:
+def simulated(tables: int) -> list[str]:
+    """Return a line for each share of the variance that comes from seeds: the tests' own level."""
+    lines = []
+    for share in (0.0, 0.5):
+        level, _ = levels(2, SEEDS, share, tables)["counts"]
+        name = f"none: simulated, {share:.0%} of the variance from seeds"
+        lines.append(rate(name, round(level * tables), tables))
+    return lines
+
+
+def page(log: Log, share: float, tables: int) -> str:
     """Return the page as Markdown."""
     results = log.main
     tried = [
@@ -242,10 +253,11 @@ def page(log: Log, share: float, command: str) -> str:
         "Found: the p that a report counts, with one comparison, is at most "
         f"{SETTINGS.alpha:g}. Intervals are Wilson's, 95 %.",
         "",
-        "| difference | repeats | found | rate | interval |",
+        "| difference | tables | found | rate | interval |",
         "|---|--:|--:|--:|--:|",
-        rate("null", [each.null for each in results]),
-        rate("planted", [each.planted for each in results]),
+        rate("none: trained, other seeds", found([r.null for r in results]), len(results)),
+        rate(f"planted, {share:.0%}", found([r.planted for r in results]), len(results)),
+        *(simulated(tables) if tables else ()),
         "",
         f"The planted difference is {100 * np.mean([each.difference for each in results]):.2f} "
         "points of nDCG@10 in the mean.",
@@ -257,10 +269,10 @@ def page(log: Log, share: float, command: str) -> str:
         "|--:|--:|--:|",
         *tried,
         "",
-        f"{minutes:.0f} processor minutes. The tests' own level on simulated tables: "
+        f"{minutes:.0f} processor minutes of trainings. More simulated designs: "
         "[ablation_level.md](ablation_level.md).",
         "",
-        f"Made by `{command}`.",
+        "Made by `python benchmarks/ablation_instrument.py`.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -270,6 +282,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=40.0, help="processor minutes at most")
     parser.add_argument("--keep", type=Path, help="a file for finished repeats")
+    parser.add_argument("--tables", type=int, default=2_000, help="simulated tables (0: none)")
     parser.add_argument("-o", "--output", type=Path, default=DEFAULT_OUTPUT)
     options = parser.parse_args()
     log = Log.open(options.keep)
@@ -280,7 +293,7 @@ def main() -> None:
         while not log.main or time.process_time() + longest < 60 * options.minutes:
             log.add(repeat(bench, (2, 1_000 + len(log.main)), share, null=True))
             longest = max(longest, log.main[-1].seconds)
-    text = page(log, share, "python benchmarks/ablation_instrument.py")
+    text = page(log, share, options.tables)
     options.output.write_text(text, encoding="utf-8")
     print(text)
 
