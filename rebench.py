@@ -10,7 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.api.audits import AuditResult, audit_rows
+    from harness.api.audits import (
+        AuditResult,
+        MeasuresResult,
+        audit_queries,
+        audit_rows,
+        audit_run,
+    )
     from harness.api.boards import Leaderboard, leaderboard
     from harness.api.callbacks import EvaluationCallback
     from harness.api.comparing import (
@@ -30,6 +36,7 @@ if TYPE_CHECKING:
         score,
         verify,
     )
+    from harness.api.piping import FusionResult, fuse, rerank
     from harness.api.session import RebenchWarning
     from harness.api.training import (
         AblationOutcome,
@@ -42,7 +49,9 @@ if TYPE_CHECKING:
     from harness.core.errors import RebenchError
 
 _HOMES = {
-    "harness.api.audits": ("AuditResult", "audit_rows"),
+    "harness.api.audits": (
+        "AuditResult", "MeasuresResult", "audit_queries", "audit_rows", "audit_run",
+    ),
     "harness.api.boards": ("Leaderboard", "leaderboard"),
     "harness.api.callbacks": ("EvaluationCallback",),
     "harness.api.comparing": (
@@ -51,6 +60,7 @@ _HOMES = {
     "harness.api.evaluating": (
         "Evaluation", "Verification", "evaluate", "load_model", "load_task", "score", "verify",
     ),
+    "harness.api.piping": ("FusionResult", "fuse", "rerank"),
     "harness.api.session": ("RebenchWarning",),
     "harness.api.training": (
         "AblationOutcome", "RemixOutcome", "TrainingOutcome", "ablate", "remix", "train",
@@ -61,9 +71,10 @@ _HOMES = {
 
 __all__ = [
     "AblationOutcome", "AuditResult", "ComparisonResult", "Evaluation", "EvaluationCallback",
-    "Leaderboard", "RebenchError", "RebenchWarning", "RemixOutcome", "ReportFiles",
-    "ReproductionResult", "TrainingOutcome", "Verification", "ablate", "audit_rows", "compare",
-    "evaluate", "leaderboard", "load_model", "load_task", "remix", "report", "reproduce", "score",
+    "FusionResult", "Leaderboard", "MeasuresResult", "RebenchError", "RebenchWarning",
+    "RemixOutcome", "ReportFiles", "ReproductionResult", "TrainingOutcome", "Verification",
+    "ablate", "audit_queries", "audit_rows", "audit_run", "compare", "evaluate", "fuse",
+    "leaderboard", "load_model", "load_task", "remix", "report", "reproduce", "rerank", "score",
     "train", "verify",
 ]  # fmt: skip
 

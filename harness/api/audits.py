@@ -1,4 +1,4 @@
-"""Audit a training file: reasons not to train on it, counted."""
+"""Audits: of a training file, of rewritten queries, and of a run; counts, never a verdict."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from harness.api.tables import TableResult
 if TYPE_CHECKING:
     from harness.core.protocols import Reporter
     from harness.core.types import Task
+    from harness.pipelines.permutation import Measure
     from remixer.audit.run import Audit
 
 SAMPLE = 300
@@ -50,6 +51,78 @@ class AuditResult(TableResult):
         from remixer.audit.report import render_audit
 
         return render_audit(self.audit, notes)
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuresResult(TableResult):
+    """The measures of an audit, each beside its chance level where it has one."""
+
+    measures: tuple[Measure, ...]
+
+    def rows(self) -> Sequence[Mapping[str, Any]]:
+        """Return one row per measure."""
+        from dataclasses import asdict
+
+        return [asdict(measure) for measure in self.measures]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the rows."""
+        return {"measures": list(self.rows())}
+
+
+def audit_queries(
+    file: str | Path,
+    task: str,
+    *,
+    data: str | Path | None = None,
+    progress: Reporter | None = None,
+) -> MeasuresResult:
+    """Hold rewritten queries against the answers they may know, and against other queries'.
+
+    `file` holds `.jsonl` rows, an array of rows, or `{original text: rewrite}`. Raises `BadInput`.
+    """
+    from harness.data.query_sets import read_rewrites
+    from harness.data.registry import TaskOptions, load_task
+    from harness.pipelines.answers import known_of
+    from harness.pipelines.audit_queries import audit_queries as measures
+
+    session = open_session(data=data, progress=progress)
+    folder = session.settings.data_dir
+    loaded = load_task(task, TaskOptions(folder, with_corpus=False), session.reporter)
+    rewrites = read_rewrites(loaded, Path(file))
+    return MeasuresResult(tuple(measures(loaded, rewrites, known_of(loaded, folder))))
+
+
+def audit_run(
+    run: str | Path,
+    task: str,
+    *,
+    query_set: str = "",
+    results: str | Path | None = None,
+    data: str | Path | None = None,
+    progress: Reporter | None = None,
+) -> MeasuresResult:
+    """Tell how far a run is from a list that never read the query, and what is odd about it.
+
+    `run` is a run file or the name of a measured system. Raises `BadInput` or `UnknownName`.
+    """
+    from harness.compare.selection import named_tasks, select_named
+    from harness.data.bright_tasks import TASKS
+    from harness.data.registry import TaskOptions, load_task
+    from harness.data.trec import read_run
+    from harness.derived import EntryReader
+    from harness.pipelines.audit_run import audit_run as measures
+
+    session = open_session(results=results, data=data, progress=progress)
+    if Path(run).is_file():
+        options = TaskOptions(session.settings.data_dir, with_corpus=task not in TASKS)
+        loaded = load_task(task, options, session.reporter)
+        return MeasuresResult(tuple(measures(read_run(Path(run)), loaded)))
+    entries = session.entries()
+    only = named_tasks(task, entries).only(query_set)
+    entry = select_named(entries, [str(run)], only).systems[0].entries[only.tasks[0]]
+    reader = EntryReader(session.store)
+    return MeasuresResult(tuple(measures(reader.run(entry), reader.judgements(entry))))
 
 
 def audit_rows(

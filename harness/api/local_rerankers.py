@@ -11,13 +11,11 @@ if TYPE_CHECKING:
     from models.rerankers.card import RerankerCard
 
 
-def local_reranker(name: str, options: LocalOptions | None = None) -> CrossEncoderReranker:
+def local_reranker(card: RerankerCard, options: LocalOptions | None = None) -> CrossEncoderReranker:
     """Return a reranker that scores pairs on this machine; raises `BadInput` for another."""
     from models.backends.cross_encoder import CrossEncoderReranker
     from models.rerankers.card import CROSS_ENCODER, SERVED, YES_NO
-    from models.rerankers.find import find_reranker
 
-    card = find_reranker(name)
     if card.method in (CROSS_ENCODER, YES_NO):
         return CrossEncoderReranker(card, options)
     if card.method == SERVED:

@@ -140,10 +140,11 @@ def scorer_for(annotator: str, embedder: str, settings: Settings) -> CandidateSc
 def _pair_scorer(name: str) -> CrossEncoderReranker:
     """Return the reranker that `--annotator cross-encoder:NAME` names."""
     from harness.api.local_rerankers import local_reranker
+    from models.rerankers.find import find_reranker
 
     if not name:
         raise BadInput(
             "--annotator cross-encoder: names no model",
             fix="Write it as cross-encoder:FOLDER or cross-encoder:ORG/NAME[@REVISION].",
         )
-    return local_reranker(name)
+    return local_reranker(find_reranker(name))

@@ -83,7 +83,6 @@ def reranker_named(name: str, cache: Path, options: RerankerOptions | None = Non
     Nothing is loaded or asked yet. Raises `BadInput` for an embedder, and for an option that this
     kind of reranker cannot follow, `UnknownName` with the nearest names.
     """
-    from models.rerankers.card import CHAT_METHODS, OWN_CODE
     from models.rerankers.find import find_reranker
 
     how = options or RerankerOptions()
@@ -95,16 +94,27 @@ def reranker_named(name: str, cache: Path, options: RerankerOptions | None = Non
             "--server-model and --api-key-env are for a server, and --with names none",
             fix="Leave them out, or name the server: --with http://HOST:PORT/v1/rerank",
         )
-    card = find_reranker(name)
+    return reranker_of_card(find_reranker(name), cache, how)
+
+
+def reranker_of_card(
+    card: RerankerCard, cache: Path, options: RerankerOptions | None = None
+) -> Scorer:
+    """Return the reranker that a card describes; raises `BadInput` as `reranker_named` does."""
+    from models.rerankers.card import CHAT_METHODS, OWN_CODE
+
+    how = options or RerankerOptions()
     if card.method in CHAT_METHODS:
         _refuse(how.local is not None, _LOCAL_FLAGS, "names a chat model, which --llm runs")
         return _chat(card, cache, how.chat or ChatOptions())
-    _refuse(how.chat is not None, "--llm and its options", f"names {name}, which is no chat model")
+    _refuse(
+        how.chat is not None, "--llm and its options", f"names {card.name}, which is no chat model"
+    )
     if card.method == OWN_CODE:
         from harness.api.live_rerankers import own_code_reranker
 
         return own_code_reranker(card, how.local)
-    return local_reranker(name, how.local)
+    return local_reranker(card, how.local)
 
 
 _LOCAL_FLAGS = "--max-length, --device, --dtype, --instruction and --trust-remote-code"

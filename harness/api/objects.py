@@ -76,10 +76,10 @@ def check_kind(model: object) -> None:
     """Raise `BadInput` for a live model that is not a dense embedder."""
     for kind in type(model).__mro__:
         if kind.__name__ in OTHER_KINDS:
-            raise BadInput(
-                f"{type(model).__name__} is {OTHER_KINDS[kind.__name__]}",
-                fix="Give an object with search(queries, k), or score its run: rebench.score(...).",
-            )
+            fix = "Give an object with search(queries, k), or score its run: rebench.score(...)."
+            if kind.__name__ == "CrossEncoder":
+                fix = 'Let it order a run: rebench.rerank("bm25", model, "stdlib").'
+            raise BadInput(f"{type(model).__name__} is {OTHER_KINDS[kind.__name__]}", fix=fix)
 
 
 def default_name(model: object) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.options import DataOption, JsonOption, ResultsOption, settings_from
+from harness.cli.options import DataOption, JsonOption, ResultsOption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,18 +39,10 @@ def queries(
 
     Example: rebench audit queries rewrites.json --task biology
     """
+    from harness.api.audits import audit_queries
     from harness.cli.progress import reporter_for_stderr
-    from harness.data.query_sets import read_rewrites
-    from harness.data.registry import TaskOptions, load_task
-    from harness.pipelines.answers import known_of
-    from harness.pipelines.audit_queries import audit_queries
 
-    settings = settings_from(data=data)
-    options = TaskOptions(data_dir=settings.data_dir, with_corpus=False)
-    loaded = load_task(task, options, reporter_for_stderr())
-    rewrites = read_rewrites(loaded, file)
-    known = known_of(loaded, settings.data_dir)
-    _print(audit_queries(loaded, rewrites, known), as_json)
+    _print(audit_queries(file, task, data=data, progress=reporter_for_stderr()).measures, as_json)
 
 
 @app.command("run")
@@ -72,26 +64,18 @@ def run(
 
     Example: rebench audit run biology.trec.gz --task biology --data BRIGHT
     """
-    from harness.api.session import open_session
+    from harness.api.audits import audit_run
     from harness.cli.progress import reporter_for_stderr
-    from harness.compare.selection import named_tasks, select_named
-    from harness.data.bright_tasks import TASKS
-    from harness.data.registry import TaskOptions, load_task
-    from harness.data.trec import read_run
-    from harness.derived import EntryReader
-    from harness.pipelines.audit_run import audit_run
 
-    session = open_session(results=results, data=data, progress=reporter_for_stderr())
-    if Path(run_file).is_file():
-        options = TaskOptions(data_dir=session.settings.data_dir, with_corpus=task not in TASKS)
-        loaded = load_task(task, options, session.reporter)
-        _print(audit_run(read_run(Path(run_file)), loaded), as_json)
-        return
-    entries = session.entries()
-    only = named_tasks(task, entries).only(query_set)
-    entry = select_named(entries, [run_file], only).systems[0].entries[only.tasks[0]]
-    reader = EntryReader(session.store)
-    _print(audit_run(reader.run(entry), reader.judgements(entry)), as_json)
+    found = audit_run(
+        run_file,
+        task,
+        query_set=query_set,
+        results=results,
+        data=data,
+        progress=reporter_for_stderr(),
+    )
+    _print(found.measures, as_json)
 
 
 def _print(measures: Sequence[Measure], as_json: bool) -> None:

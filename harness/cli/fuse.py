@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,11 +15,7 @@ from harness.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from harness.compare.selection import NamedTasks
-    from harness.core.settings import Settings
-    from harness.core.types import Task
+    from harness.api.piping import FusionResult
     from harness.pipelines.fuse import FuseResult, Gain
 
 
@@ -76,52 +72,41 @@ def run(
 
     Example: rebench fuse reasonir-8b rader-gte-qwen2-7b --tasks bright --method rrf
     """
-    from harness.api.session import open_session
+    from harness.api.piping import fuse
     from harness.cli.progress import reporter_for_stderr
-    from harness.compare.selection import named_tasks
-    from harness.derived import EntryReader
-    from harness.evaluate import EvalConfig
-    from harness.pipelines.fuse import FuseRequest, fuse, gain
-    from harness.pipelines.fusion import FusionSettings, read_parameters, read_weights
-    from harness.pipelines.parts import PartSource, find_parts
+    from harness.pipelines.fusion import read_parameters
 
-    session = open_session(results=results, data=data, progress=reporter_for_stderr())
-    entries = session.entries()
-    named = named_tasks(tasks, entries)
-    reader = EntryReader(session.store)
-    load = _loader(session.settings, named)
-    source = PartSource(entries, reader, load, session.reporter, query_set)
-    parts = find_parts(runs, named.only(query_set), source)
-    asked = FusionSettings(
+    found = fuse(
+        *runs,
+        tasks=tasks,
         method=method,
         norm=norm,
         missing=missing,
-        weights=read_weights(weights, [part.label for part in parts.parts]),
+        weights=weights,
         parameters=read_parameters(param or ()),
         depth=depth,
+        tune=tune,
+        name=name,
+        k=k,
+        query_set=query_set,
+        force=force,
+        command=command_line(),
+        results=results,
+        data=data,
+        progress=reporter_for_stderr(),
     )
-    config = EvalConfig(k=k, force=force, command=command_line())
-    result = fuse(parts, FuseRequest(asked, name, tune), reader, config)
-    head = next(iter(result.outcomes.values())).entry.task.head_metric
-    _print(result, gain(result, parts, reader, head), as_json)
+    _print(found, as_json)
 
 
-def _loader(settings: Settings, named: NamedTasks) -> Callable[[str], Task]:
-    """Return what loads a task without documents."""
-    from harness.data.registry import TaskOptions, load_task
-
-    options = TaskOptions(data_dir=settings.data_dir, with_corpus=False)
-    return lambda task: load_task(str(named.folders.get(task, task)), options)
-
-
-def _print(result: FuseResult, found: Gain, as_json: bool) -> None:
+def _print(fused: FusionResult, as_json: bool) -> None:
     """Print the entries by task with their parts, and what fusing brought."""
     from harness.cli.console import print_aligned, print_json, print_wrapped
     from harness.metrics.names import label, parse_metric
     from harness.render.numbers import signed, signed_interval
 
+    result, found = fused.result, fused.gain
     if as_json:
-        print_json(_json(result, found))
+        print_json(fused.to_dict())
         return
     print_aligned(_rows(result, found))
     print_wrapped(
@@ -156,18 +141,3 @@ def _rows(result: FuseResult, found: Gain) -> list[dict[str, str]]:
 def _hundredths(value: float) -> str:
     """Return a fraction × 100 with two decimals."""
     return f"{100 * value:.2f}"
-
-
-def _json(result: FuseResult, found: Gain) -> dict[str, Any]:
-    """Return everything as plain JSON; values are unrounded fractions."""
-    from dataclasses import asdict
-
-    from harness.api.evaluating import outcome_json
-
-    return {
-        "name": result.name,
-        "settings": dict(result.settings),
-        "entries": [outcome_json(outcome) for outcome in result.outcomes.values()],
-        "gain": asdict(found),
-        "notes": list(result.notes),
-    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -24,13 +24,6 @@ from harness.cli.rerank_options import (
     chat_options,
     local_options,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from harness.compare.selection import NamedTasks
-    from harness.core.settings import Settings
-    from harness.core.types import Task
 
 
 @flattened
@@ -88,43 +81,34 @@ def run(
 
     Example: rebench rerank bm25 --with BAAI/bge-reranker-v2-m3 --depth 100 --tasks stdlib
     """
-    from harness.api.named_rerankers import RerankerOptions, ServerOptions, reranker_named
-    from harness.api.session import open_session
+    from harness.api.named_rerankers import RerankerOptions, ServerOptions
+    from harness.api.piping import rerank
     from harness.cli.console import print_outcomes
     from harness.cli.progress import reporter_for_stderr
-    from harness.compare.selection import named_tasks
-    from harness.derived import EntryReader
-    from harness.evaluate import EvalConfig
-    from harness.pipelines.parts import PartSource, find_parts
-    from harness.pipelines.rerank import RerankSettings
-    from harness.pipelines.rerank_entry import RerankNeeds, rerank
 
-    how = RerankSettings(depth, blend, norm, tail, long)
-    reporter = reporter_for_stderr()
-    session = open_session(results=results, data=data, cache=cache, progress=reporter)
-    settings, entries = session.settings, session.entries()
     options = RerankerOptions(
         local_options(local),
         ServerOptions(server.server_model, server.api_key_env),
         chat_options(llm, chat, budget),
     )
-    scorer = reranker_named(model, settings.cache_dir, options)
-    named = named_tasks(tasks, entries)
-    reader = EntryReader(session.store)
-    load = _loader(settings, named, queries)
-    source = PartSource(entries, reader, load, reporter, query_set)
-    parts = find_parts([name_or_run], named.only(query_set), source, least=1)
-    needs = RerankNeeds(reader, load, settings.cache_dir, reporter)
-    config = EvalConfig(force=force, command=command_line())
-    found = rerank(parts, scorer, how, needs, config, name)
-    print_outcomes(list(found.values()), as_json=as_json)
-
-
-def _loader(settings: Settings, named: NamedTasks, queries: str) -> Callable[[str], Task]:
-    """Return what loads a task with its documents, each once."""
-    from functools import cache
-
-    from harness.data.registry import TaskOptions, load_task
-
-    options = TaskOptions(data_dir=settings.data_dir, query_set=queries, with_corpus=True)
-    return cache(lambda task: load_task(str(named.folders.get(task, task)), options))
+    found = rerank(
+        name_or_run,
+        model,
+        tasks,
+        name=name,
+        depth=depth,
+        blend=blend,
+        norm=norm,
+        tail=tail,
+        long=long,
+        queries=queries,
+        query_set=query_set,
+        options=options,
+        force=force,
+        command=command_line(),
+        results=results,
+        cache=cache,
+        data=data,
+        progress=reporter_for_stderr(),
+    )
+    print_outcomes(list(found.outcomes), as_json=as_json)
