@@ -1,4 +1,4 @@
-"""HTTP to a model server: one POST, one retry policy, and keys that no message shows."""
+"""HTTP to a model server: one retry policy for POST and GET, and keys that no message shows."""
 
 from __future__ import annotations
 
@@ -190,6 +190,23 @@ class HttpClient:
         is worth. The last failure is returned, not raised; `stop` ends the waiting too. Some
         servers answer 500 to what will never pass: `attempts_of` may give a failure fewer tries.
         """
+        return self._repeated(path, content, read, stop, attempts_of)
+
+    def get(
+        self, path: str, read: Callable[[Answer], T | Failure], stop: threading.Event
+    ) -> T | Failure:
+        """Return what `read` makes of the answer to a GET, repeated as a POST is."""
+        return self._repeated(path, None, read, stop, None)
+
+    def _repeated(
+        self,
+        path: str,
+        content: bytes | None,
+        read: Callable[[Answer], T | Failure],
+        stop: threading.Event,
+        attempts_of: Callable[[Failure], int] | None,
+    ) -> T | Failure:
+        """Send until an answer can be read, or the tries are used up; GET without content."""
         failures = 0
         while True:
             if stop.is_set():
@@ -212,7 +229,7 @@ class HttpClient:
             self._clock.wait(self._policy.delay(failures, asked, draw), stop)
 
     def _once(
-        self, path: str, content: bytes, read: Callable[[Answer], T | Failure]
+        self, path: str, content: bytes | None, read: Callable[[Answer], T | Failure]
     ) -> T | Failure:
         import httpx2
 
@@ -231,12 +248,13 @@ class HttpClient:
             return read(answer)
         return failure_of(answer, self._clock.now())
 
-    def _exchange(self, path: str, content: bytes) -> Answer:
+    def _exchange(self, path: str, content: bytes | None) -> Answer:
         """Send once and read the whole answer, within the endpoint's time."""
         import httpx2
 
         deadline = time.monotonic() + self.endpoint.timeout
-        with self._http.stream("POST", path, content=content) as response:
+        method = "GET" if content is None else "POST"
+        with self._http.stream(method, path, content=content) as response:
             # The body has only what the headers left of the time.
             left = max(0.001, deadline - time.monotonic())
             response.request.extensions["timeout"]["read"] = left

@@ -104,8 +104,8 @@ def dialect_of(url: str, *, hosted: bool) -> Dialect:
 class ServerReranker:
     """Scores pairs through a server; each request holds one query and up to 32 passages.
 
-    `model` is the name sent, and the one that the server must answer under. Raises `BadInput` for
-    an address that is none.
+    `model` is the name sent, and the one that the server must answer under; TEI, which is sent no
+    name, must give it at `/info`. Raises `BadInput` for an address that is none.
     """
 
     def __init__(self, url: str, model: str, key: Secret = NO_KEY) -> None:
@@ -113,13 +113,13 @@ class ServerReranker:
         self._dialect = dialect_of(url, hosted=bool(key))
         self._endpoint = Endpoint(head, TIMEOUT, CONCURRENCY, key)
         self._path = f"/{last}"
-        if not model and self._dialect is not _TEI:
+        if not model:
             raise BadInput(
                 f"{host_of(url)} serves models by name, and none is given",
                 fix="Name it with --server-model.",
             )
         self._model = model
-        self.name = model.rpartition("/")[2] or "reranker"
+        self.name = model.rpartition("/")[2]
 
     @property
     def identity(self) -> Mapping[str, Json]:
@@ -137,7 +137,7 @@ class ServerReranker:
         Raises `ModelError` for a failure that does not pass, a reply that does not fit, another
         model's name, and a server whose model is no cross-encoder.
         """
-        _ = self._is_cross_encoder
+        _ = self._is_served, self._is_cross_encoder
         batches = list(_batches(pairs))
         found = np.empty(len(pairs), dtype=np.float32)
         stop = threading.Event()
@@ -151,6 +151,23 @@ class ServerReranker:
                 stop.set()
                 raise
         return found
+
+    @cached_property
+    def _is_served(self) -> bool:
+        """True unless TEI, whose replies name no model, serves another one."""
+        if self._dialect is _TEI:
+            served = self._client.get("/info", _model_id, threading.Event())
+            if isinstance(served, Failure):
+                raise ModelError(
+                    f"{self._endpoint.host}/info {served.reason}",
+                    fix="Check the address: text-embeddings-inference says there what it serves.",
+                )
+            if served != self._model:
+                raise ModelError(
+                    f"{self._endpoint.host} serves {served!r}, not {self._model!r}",
+                    fix=f"Pass --server-model {served}, or the address of the other server.",
+                )
+        return True
 
     @cached_property
     def _is_cross_encoder(self) -> bool:
@@ -203,6 +220,14 @@ class ServerReranker:
                 Trouble.REPLY, f"sent {len(rows)} scores for {count} passages, or wrong indices"
             )
         return [by_index[at] for at in range(count)]
+
+
+def _model_id(answer: Answer) -> str | Failure:
+    """Return the model that TEI says it serves."""
+    try:
+        return str(answer.json()["model_id"])
+    except (ValueError, KeyError, TypeError) as error:
+        return Failure(Trouble.REPLY, f"names no model ({error!r})")
 
 
 def _batches(pairs: Sequence[tuple[str, str]]) -> list[list[int]]:

@@ -32,6 +32,7 @@ class Reranker(ThreadingHTTPServer):
         self.bodies: list[dict[str, Any]] = []
         self.fault = lambda reply: reply
         self.cosine = False
+        self.model_id = "org/r"
 
     @property
     def url(self) -> str:
@@ -40,6 +41,10 @@ class Reranker(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     server: Reranker
+
+    def do_GET(self) -> None:
+        assert self.path == "/info"
+        self._send({"model_id": self.server.model_id})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -59,7 +64,10 @@ class Handler(BaseHTTPRequestHandler):
             "/score": {"model": "org/r", "data": rows},
             "/rerank": rows,
         }
-        data = json.dumps(self.server.fault(replies[self.path])).encode()
+        self._send(self.server.fault(replies[self.path]))
+
+    def _send(self, reply: object) -> None:
+        data = json.dumps(reply).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
@@ -82,7 +90,7 @@ def server() -> Iterator[Reranker]:
 
 @pytest.mark.parametrize("path", ["/v1/rerank", "/v2/rerank", "/score", "/rerank"])
 def test_scores_come_back_in_the_order_of_the_pairs(server: Reranker, path: str):
-    scorer = ServerReranker(server.url + path, "" if path == "/rerank" else "org/r")
+    scorer = ServerReranker(server.url + path, "org/r")
     found = scorer.scores(PAIRS)
     assert found.dtype == np.float32
     assert found.tolist() == [logit(*pair) for pair in PAIRS]
@@ -130,3 +138,11 @@ def test_addresses_are_checked():
         ServerReranker("http://localhost:1/v1/embeddings", "org/r")
     with pytest.raises(BadInput, match="none is given"):
         ServerReranker("http://localhost:1/v1/rerank", "")
+
+
+def test_text_embeddings_inference_must_serve_the_named_model(server: Reranker):
+    server.model_id = "org/other"
+    with pytest.raises(ModelError, match="serves 'org/other', not 'org/r'"):
+        ServerReranker(f"{server.url}/rerank", "org/r").scores(PAIRS[:2])
+    with pytest.raises(BadInput, match="none is given"):
+        ServerReranker(f"{server.url}/rerank", "")
