@@ -67,8 +67,9 @@ def make_model(folder: Path) -> Path:
     set_seed(1)
     config = BertConfig(
         vocab_size=30_522, hidden_size=128, num_hidden_layers=2, num_attention_heads=4,
-        intermediate_size=256, max_position_embeddings=512, num_labels=1, initializer_range=0.2,
+        intermediate_size=256, max_position_embeddings=512, initializer_range=0.2,
     )  # fmt: skip
+    config.num_labels = 1
     BertForSequenceClassification(config).save_pretrained(folder)
     return folder
 

@@ -29,7 +29,14 @@ from typing import Any
 
 import numpy as np
 
-from harness.ablation.folds import POSITIVE_FROM, WITH_SOURCE, WRITTEN, WrittenQueries, WrittenQuery
+from harness.ablation.folds import (
+    POSITIVE_FROM,
+    WITH_SOURCE,
+    WRITTEN,
+    WrittenFolds,
+    WrittenQueries,
+    WrittenQuery,
+)
 from harness.api.session import open_session
 from harness.api.training import ablation_folder, ablation_spec, dependencies
 from harness.core.progress import SilentReporter
@@ -253,6 +260,8 @@ def main() -> None:
     session = open_session(progress=SilentReporter())
     spec = ablation_spec("redapter")
     folds = dependencies(spec, session, ablation_folder(spec, None), ()).folds()
+    if not isinstance(folds, WrittenFolds):
+        raise TypeError(f"the demonstration has no written queries but {type(folds).__name__}")
     written = folds.written
     if arguments.save:
         pairs = training_pairs(written.queries, written.corpus.text_of, frozenset())

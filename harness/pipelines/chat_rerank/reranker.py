@@ -125,4 +125,4 @@ def _means(scores: Repeats) -> FloatVector:
     low = means[counts > 0].min(initial=0.0)
     below = np.flatnonzero(counts == 0)
     means[below] = low - 1.0 - np.arange(len(below))
-    return means.astype(np.float32)
+    return np.asarray(means, dtype=np.float32)
