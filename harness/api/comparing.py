@@ -186,6 +186,8 @@ def report(
     here. Raises what `compare` raises.
     """
     from harness.api.boards import model_facts
+    from harness.derived import EntryReader
+    from harness.reports.headroom import lost_by_system
     from harness.reports.report_data import Report, facts_of
     from harness.reports.write import write_report
 
@@ -203,6 +205,7 @@ def report(
         command=command,
         version=installed_version(),
         texts=texts,
+        lost=lost_by_system(comparison, EntryReader(session.store)),
     )
     return ReportFiles(write_report(content, Path(output)), comparison)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from harness.compare.as_json import comparison_json, reproduction_json
@@ -12,6 +12,7 @@ from harness.compare.comparison import Comparison
 from harness.compare.reproduce import Reproduction
 from harness.leaderboard.measures import documents_per_second, hardware, truncation_rate
 from harness.leaderboard.rows import NO_FACTS, ModelFacts
+from harness.metrics.headroom import Lost
 from results.systems import System
 
 
@@ -35,7 +36,8 @@ class Report:
     """One report: a comparison (of one system or more), and what goes with it.
 
     `facts` is by a system's label, `command` the command that made the report. `texts` tells
-    whether texts of queries are shown.
+    whether texts of queries are shown. `lost` says by a system's label where its points went, if
+    nDCG@10 is compared.
     """
 
     comparison: Comparison
@@ -44,6 +46,7 @@ class Report:
     command: tuple[str, ...]
     version: str
     texts: bool = False
+    lost: Mapping[str, Lost] = field(default_factory=dict)
 
 
 def facts_of(system: System, models: Mapping[str, ModelFacts]) -> SystemFacts:
@@ -84,4 +87,5 @@ def report_json(report: Report) -> dict[str, Any]:
         "facts": {name: asdict(each) for name, each in report.facts.items()},
         "comparison": comparison,
         "reproductions": [reproduction_json(each) for each in report.reproductions],
+        "lost": {name: asdict(each) for name, each in report.lost.items()},
     }

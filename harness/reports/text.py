@@ -12,6 +12,7 @@ from harness.metrics.names import label, parse_metric
 from harness.render import numbers
 from harness.render.markdown import bullets, escape, fenced, figure, section, table
 from harness.reports.commands import command_lines
+from harness.reports.headroom import headroom_table
 from harness.reports.report_data import Report
 from harness.reports.sections import changes_lists, difference_tables, slice_tables
 from harness.reports.sources import reproduction_sections
@@ -22,6 +23,7 @@ FIGURES = {
     "differences": "forest plot of differences by task with intervals",
     "levels": "quality by wording of the query",
     "intensity": "quality by reasoning-intensity bin",
+    "headroom": "points won, ranked too low and not retrieved",
     "quality": "quality against documents per second and parameters",
 }
 """Figure -> what it shows, in words."""
@@ -52,6 +54,8 @@ def report_text(report: Report, figures: Collection[str], folder: str) -> str:
         lines += section("Reasoning intensity", *_intensity(found, shown("intensity")))
         if found.changes:
             lines += section("Largest changes", *changes_lists(found, texts=report.texts))
+    if "headroom" in figures:
+        lines += section("Where points go", shown("headroom"), headroom_table(report.lost))
     lines += section("Quality and cost", shown("quality") or [_no_cost(found)])
     if report.reproductions:
         lines += section("Measured and published", *reproduction_sections(report.reproductions))

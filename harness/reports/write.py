@@ -13,6 +13,7 @@ from harness.reports.figures import (
     levels_figure,
     tasks_figure,
 )
+from harness.reports.headroom import headroom_figure
 from harness.reports.quality import quality
 from harness.reports.report_data import Report, report_json
 from harness.reports.text import report_text
@@ -48,6 +49,7 @@ def draw(report: Report) -> dict[str, dict[str, bytes]]:
         "differences": differences_figure(found) if found.headline else None,
         "levels": levels_figure(found),
         "intensity": intensity_figure(found),
+        "headroom": headroom_figure(report.lost),
         "quality": quality(found, report.facts),
     }
     return {name: files for name, files in drawn.items() if files is not None}

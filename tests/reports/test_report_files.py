@@ -21,7 +21,9 @@ from harness.core.errors import StoreError
 from harness.core.progress import SilentReporter
 from harness.data.local_tasks import DataLocations
 from harness.data.registry import group_members
+from harness.derived import EntryReader
 from harness.leaderboard.rows import ModelFacts
+from harness.reports.headroom import lost_by_system
 from harness.reports.report_data import Report, facts_of
 from harness.reports.text import report_text
 from harness.reports.write import write_report
@@ -83,6 +85,7 @@ def make_report(
         command=("rebench", "report", *names, "-o", "out"),
         version="0.1.0",
         texts=texts,
+        lost=lost_by_system(found, EntryReader(store)),
     )
 
 
@@ -95,7 +98,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_all_files_are_there_in_folders_that_were_missing(written: Path) -> None:
-    figures = {f"{n}.{s}" for n in ("tasks", "differences", "intensity", "quality")
+    figures = {f"{n}.{s}" for n in ("tasks", "differences", "intensity", "headroom", "quality")
                for s in ("png", "svg")}  # fmt: skip
     assert {path.name for path in (written / "figures").iterdir()} == figures
     text = (written / "report.md").read_text(encoding="utf-8")
@@ -182,3 +185,15 @@ def test_an_output_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(StoreError, match="file"):
         write_report(make_report(tmp_path, ["a", "b"]), tmp_path / "file" / "below")
+
+
+def test_lost_points_add_up_and_follow_from_the_runs(written: Path) -> None:
+    data = json.loads((written / "report.json").read_text(encoding="utf-8"))
+    means = {(each["system"], each["task"]): each["mean"] for each in data["comparison"]["means"]}
+    assert set(data["lost"]) == {"a", "b"}
+    for name, each in data["lost"].items():
+        assert each["ndcg"] == pytest.approx(means[name, ""])
+        assert each["ndcg"] + each["ranked_low"] + each["not_retrieved"] == pytest.approx(1)
+        assert min(each["ranked_low"], each["not_retrieved"]) >= 0
+    text = (written / "report.md").read_text(encoding="utf-8")
+    assert "## Where points go" in text
