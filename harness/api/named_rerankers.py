@@ -179,6 +179,8 @@ def _sampling(card: RerankerCard, options: ChatOptions) -> Sampling:
         top_p,
         options.max_tokens or own.max_tokens or REPLY_TOKENS[card.method],
         top_k=own.top_k,
+        # Models that were trained to reason first must not be held to the bare answer.
+        choices=card.answers if card.prompt else (),
         answers=card.answers,
     )
 

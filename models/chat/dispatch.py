@@ -252,8 +252,11 @@ _TOTALS = ("replies", "retried", "left_unusable")
 
 
 def _cut(reply: ChatReply) -> UnusableReply | None:
-    """Refuse a reply that did not end by itself: half a text is no text, nor a label."""
-    if reply.finish == STOP:
+    """Refuse a reply that did not end by itself: half a text is no text, nor a label.
+
+    Log-probabilities of an answer that stands in it are whole, wherever the text ends.
+    """
+    if reply.finish == STOP or (reply.finish == LENGTH and reply.logprobs):
         return None
     return UnusableReply("cut_off" if reply.finish == LENGTH else reply.finish)
 

@@ -247,6 +247,24 @@ def test_scores_are_means_over_samples_and_their_agreement_is_told(tmp_path: Pat
     assert found.facts["malformed"] == {"no_score": 6}
 
 
+def test_yes_and_no_are_told_apart_by_log_probabilities_even_in_a_cut_reply(tmp_path: Path):
+    class Sure(Clerk):
+        def replies(self, requests: Iterator[tuple[str, ChatRequest]]) -> Replies:
+            for key, request in requests:
+                value = weight(request.messages[0].content)
+                known = {"yes": -1.0, "no": -1.0 - value, "": -20.0} if value != 4 else {}
+                yield ChatReply(key, "Yes, since", "length", 5, 1, logprobs=known)
+
+    tools = ChatTools(Sure(lambda *_: ""), tmp_path / "journal.jsonl")
+    wording = Wording("yes_no", PROMPTS.text("yes_no"))
+    sampling = Sampling(0.0, 1.0, 2, answers=("yes", "no"))
+    scorer = ChatReranker("sure", "chat-yes-no", wording, sampling, tools)
+    texts = ("weight 3", "weight 9", "weight 4", "weight 1")
+    found = scorer.score_lists([CandidateList("q", texts)], SilentReporter())
+    assert found.scores[0].tolist() == [3.0, 9.0, -1.0, 1.0]
+    assert found.facts["malformed"] == {"cut_off": 3}
+
+
 def test_groups_are_shuffled_from_the_second_sample_on(tmp_path: Path):
     def rule(prompt: str, seed: int) -> str:
         found = re.findall(r"\[(\d+)\] (weight \d+)", prompt)
