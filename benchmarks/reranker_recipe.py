@@ -54,7 +54,8 @@ from results.environment import environment
 
 OUT = Path(__file__).parent / "results" / "reranker_recipe.md"
 METRIC = "ndcg@10"
-QUERY_WORDS, DOCUMENT_WORDS, WINDOW = 60, 50, 160
+QUERY_WORDS, DOCUMENT_WORDS, WINDOW = 50, 40, 128
+FROZEN_LAYERS = 3
 NEGATIVES = 2
 EPOCHS, BATCH, RATE, SEED = 1, 16, 5e-5, 42
 DEPTH = 20
@@ -113,6 +114,9 @@ def train_reranker(pairs: Pairs, folder: Path) -> Path:
                     not path.name.startswith("config_sentence"):  # fmt: skip
                 shutil.copy(path, base / path.name)
         model = CrossEncoder(str(base), num_labels=1, max_length=WINDOW, device="cpu")
+        bert = model.model.bert  # few pairs: words and lower layers stay as MiniLM has them
+        for part in (bert.embeddings, *bert.encoder.layer[:FROZEN_LAYERS]):
+            part.requires_grad_(False)
         arguments = CrossEncoderTrainingArguments(
             output_dir=str(Path(work) / "out"),
             num_train_epochs=EPOCHS,
@@ -239,7 +243,8 @@ def run_folds(
         "",
         *lines,
         "",
-        f"MiniLM with a head for one number, {count // len(folds)} pairs a fold, {EPOCHS} epoch, "
+        f"MiniLM with a head for one number, words and lower {FROZEN_LAYERS} of 6 layers as they "
+        f"were, {count // len(folds)} pairs a fold, {EPOCHS} epoch, "
         f"batch {BATCH}, learning rate {RATE:g}, seed {SEED}; queries cut to {QUERY_WORDS} words, "
         f"documents to {DOCUMENT_WORDS} for the reranker, none for BM25; depth {DEPTH}. "
         f"nDCG@10 × 100. Training took {seconds / len(folds):.0f} s a fold on "
