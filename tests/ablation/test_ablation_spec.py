@@ -178,13 +178,16 @@ def test_the_launch_line_of_several_gpus_carries_the_whole_recipe(tmp_path):
     assert read_config("demo", settings) == changed
 
 
-@pytest.mark.parametrize("preset", ["demo", "control"])
-def test_a_plan_tells_what_the_design_can_see_by_the_report_of_the_example(preset, tmp_path):
-    spec = read_spec("redapter", preset)
+@pytest.mark.parametrize(
+    ("name", "preset"), [("redapter", "demo"), ("redapter", "control"), ("remixer", "demo")]
+)
+def test_a_plan_tells_what_the_design_can_see_by_the_report_of_the_example(name, preset, tmp_path):
+    spec = restrict(read_spec(name, preset))
     if spec.control.rows:
         spec = with_control(spec, tmp_path)
-    folder = ROOT / "docs" / "examples" / f"redapter-{preset}"
+    folder = ROOT / "docs" / "examples" / f"{name}-{preset}"
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    spec = replace(spec, seeds=tuple(report["seeds"]))
     assert spec.tests == report["tests"]
     largest = max(report["differences"], key=lambda each: each["detectable_corrected"])
     pilot, parts = spec.pilot, largest["variance"]
