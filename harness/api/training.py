@@ -225,7 +225,8 @@ def ablate(
     and entries are reused. Raises `BadInput` if this machine lacks what the ablation needs; runs
     that failed are in the result.
     """
-    from harness.ablation.control.files import with_control, write_control
+    from harness.ablation.control.files import check_heads, with_control, write_control
+    from harness.ablation.plan import check_variants
     from harness.ablation.report import write_report
 
     session = open_session(results=results, cache=cache, data=data, progress=progress)
@@ -238,6 +239,7 @@ def ablate(
     needs = dependencies(spec, session, root, settings)
     check_needs(spec, needs)
     if spec.control.rows:
+        check_heads(check_variants(spec, needs))
         write_control(spec.control, root)
     done = _run(spec, needs, session, root, command)
     if spec.control.rows:

@@ -123,8 +123,9 @@ def test_no_entity_is_asked_about_a_topic_in_training_and_when_measured(world):
         assert [sum(each.hops == hops for each in questions) for hops in HOPS] == [count] * 3
     assert draw_questions(World(SMALL.seed), SMALL) == split
     assert draw_questions(World(4), replace(SMALL, seed=4)).held_out != split.held_out
-    with pytest.raises(ValueError, match="of 480 pairs of 1 hops"):
-        draw_questions(world, replace(SMALL, queries=480))
+    assert len(draw_questions(world, replace(SMALL, queries=479)).held_out) == 3 * 479
+    with pytest.raises(BadInput, match="queries = 480"):
+        replace(SMALL, queries=480)
 
 
 def test_the_files_are_a_task_and_rows_and_the_same_each_time(world, tmp_path):
@@ -227,6 +228,23 @@ def test_the_rank_correlation_is_scipys_and_lies_in_its_interval():
     assert estimate.value == pytest.approx(spearmanr(values, hops).statistic)
     assert estimate.interval.low < estimate.value < estimate.interval.high
     assert estimate.interval.high - estimate.interval.low < 0.3
+
+
+def test_a_control_without_a_variant_that_weights_has_a_page_too(tmp_path):
+    import rebench
+
+    base = make_encoder(tmp_path)
+    (tmp_path / "recipe.toml").write_text(RECIPE.format(base=str(base)))
+    file = tmp_path / "control.toml"
+    file.write_text(ABLATION.format(recipe=str(tmp_path / "recipe.toml"), base=str(base)))
+    places = {"output": tmp_path / "out", "cache": tmp_path / "cache"}
+    rebench.ablate(file, variants=["infonce"], seeds=[1], **places)
+    page = (tmp_path / "out" / PAGE).read_text(encoding="utf-8")
+    assert "| before training | 72 |" in page
+    assert "| in training |" not in page
+    assert "No variant weights its queries." in page
+    with pytest.raises(BadInput, match='train = "head"'):
+        rebench.ablate(file, settings=["model.train=backbone"], **places)
 
 
 def test_a_control_is_run_to_its_page(tmp_path):

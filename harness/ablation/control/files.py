@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.ablation.control.world import ControlOptions, ControlQuery, World, draw_questions
+from harness.core.errors import BadInput
 from harness.core.files import write_text
 from harness.core.hashing import sha256_json
 from harness.core.training_row import TrainingRow, write_rows
 
 if TYPE_CHECKING:
     from harness.ablation.spec import AblationSpec
+    from redapter.config import RunConfig
 
 TASK, ROWS = "control", "rows.jsonl.gz"
 POSITIVE, NEGATIVE = 5.0, 1.0
@@ -37,6 +39,17 @@ def with_control(spec: AblationSpec, root: Path) -> AblationSpec:
     folder = control_folder(spec.control, root)
     data = {**spec.data, "path": str(folder / ROWS)}
     return replace(spec, tasks=(*spec.tasks, str(folder / TASK)), data=data)
+
+
+def check_heads(recipes: Mapping[str, RunConfig]) -> None:
+    """Raise `BadInput` unless every variant trains a head: a control watches its steps."""
+    for name, recipe in recipes.items():
+        if recipe.model.train != "head":
+            raise BadInput(
+                f"a control watches trainings of a head, and variant {name!r} trains "
+                f"model.train = {recipe.model.train!r}",
+                fix='Set model.train = "head", or take another ablation.',
+            )
 
 
 def write_control(options: ControlOptions, root: Path) -> None:

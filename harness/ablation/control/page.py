@@ -37,12 +37,13 @@ class ControlResult:
     """What a control found besides the ablation's own table.
 
     `gains` maps a pair of sides to its mean difference for each number of hops, as fractions;
-    `weights` maps a variant that weights its queries to its mean weights.
+    `weights` maps a variant that weights its queries to its mean weights; `training` is `None` if
+    there is no such variant.
     """
 
     gains: Mapping[tuple[str, str], Mapping[int, Estimate]]
     untrained: IntensityByHops
-    training: IntensityByHops
+    training: IntensityByHops | None
     weights: Mapping[str, Mapping[int, Estimate]]
 
 
@@ -52,15 +53,16 @@ def measure_control(ablation: AblationResult, vectors: TextVectors) -> ControlRe
     Raises what training raises.
     """
     watched = _watched(ablation, vectors)
-    first = next(iter(watched.values()))
+    first = next(iter(watched.values()), ())
     recipe = ablation.first_done.run.recipe
     return ControlResult(
         gains={
             pair: {hops: _gain(pair, hops, ablation) for hops in HOPS}
             for pair in ablation.spec.pairs
+            if pair not in ablation.table.skipped
         },
         untrained=intensity_by_hops([watch_untrained(recipe, vectors)]),
-        training=intensity_by_hops(first),
+        training=intensity_by_hops(first) if first else None,
         weights={name: weight_by_hops(each) for name, each in watched.items()},
     )
 
@@ -167,7 +169,10 @@ def _hops(count: int) -> str:
 
 def _intensity(result: ControlResult) -> list[list[str]]:
     rows = []
-    for name, each in (("before training", result.untrained), ("in training", result.training)):
+    seen = [("before training", result.untrained)]
+    if result.training is not None:
+        seen.append(("in training", result.training))
+    for name, each in seen:
         cells = (
             f"{each.means[hops]:.2f} ({numbers.percent(round(each.at_cap[hops], 3))})"
             for hops in HOPS
@@ -190,6 +195,8 @@ def _number(estimate: Estimate) -> str:
 
 
 def _weights(ablation: AblationResult, result: ControlResult) -> list[list[str]]:
+    if not result.weights:
+        return [["No variant weights its queries."]]
     rows: Sequence[Sequence[str]] = [
         (ablation.spec.title_of(name), *(_number(by_hops[hops]) for hops in HOPS))
         for name, by_hops in result.weights.items()

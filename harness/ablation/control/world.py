@@ -16,6 +16,8 @@ from functools import cached_property
 import numpy as np
 from numpy.random import Generator
 
+from harness.core.errors import BadInput
+
 HOPS = (1, 2, 3)
 REGIONS, TOWNS, FAMILIES = 40, 3, 2
 """Regions, towns in each, families in each town."""
@@ -74,12 +76,21 @@ class ControlQuery:
 class ControlOptions:
     """How much is generated: training rows and held-out questions for each number of hops.
 
-    `rows` 0: no control. Everything follows from `seed`.
+    `rows` 0: no control. Everything follows from `seed`. Raises `BadInput`.
     """
 
     rows: int = 0
     queries: int = 96
     seed: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse counts that the world cannot give: a region is asked each topic once."""
+        most = REGIONS * len(TOPICS) - 1
+        if self.rows < 0 or self.seed < 0 or not 1 <= self.queries <= most:
+            raise BadInput(
+                f"control: rows = {self.rows}, queries = {self.queries}, seed = {self.seed}",
+                fix=f"Give rows and seed from 0, and 1 to {most} queries.",
+            )
 
 
 @dataclass(frozen=True)
@@ -173,16 +184,13 @@ def draw_questions(world: World, options: ControlOptions) -> ControlSplit:
     """Return `options.rows` training and `options.queries` held-out questions for each hop.
 
     Pairs of entity and topic are shuffled; the first are held out, one question each, and training
-    goes round the rest as often as it needs, in a wording drawn anew. Raises `ValueError` if more
-    are held out than there are pairs.
+    goes round the rest as often as it needs, in a wording drawn anew.
     """
     training: list[ControlQuery] = []
     held_out: list[ControlQuery] = []
     for hops in HOPS:
         rng = np.random.default_rng((options.seed, hops))
         count = world.starts(hops) * len(TOPICS)
-        if options.queries >= count:
-            raise ValueError(f"{options.queries} of {count} pairs of {hops} hops held out")
         order = rng.permutation(count)
         test, rest = order[: options.queries], order[options.queries :]
         chosen = np.concatenate([test, np.resize(rest, options.rows)])
