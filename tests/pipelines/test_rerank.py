@@ -18,6 +18,7 @@ from harness.pipelines.fusion import in_protocol_order
 from harness.pipelines.rerank import RerankSettings, rerank_run, reranked
 from harness.pipelines.rerank_ports import CandidateList, ListScores
 from harness.pipelines.score_store import ScoreStore, pair_key
+from tests.helpers import ground_layouts as layouts
 from tests.helpers.command_run import Done, runner
 from tests.helpers.measured_store import make_task
 
@@ -267,6 +268,17 @@ def test_the_command_reranks_a_stored_system_and_keeps_its_scores(
     assert "server decides" in rebench("rerank", "bm25", *server, "--device", "cpu").err
     assert "names none" in rebench("rerank", "bm25", *flags, "--server-model", "m").err
     assert rebench("verify").code == 0
+
+
+def test_the_command_reranks_a_tasks_own_candidates(rebench, tmp_path: Path, cross_encoder: Path):
+    folder = tmp_path / "Nano"
+    task = f"{folder}{layouts.hakari(folder)}"
+    flags = ("--with", cross_encoder, "--tasks", task, "--json", "--device", "cpu", "--depth", "2")
+    (entry,) = rebench("rerank", "candidates:bm25", *flags).json
+    assert (entry["model"], entry["task"]) == ("candidates:bm25+tiny-reranker@2", "Nano#NanoOne")
+    assert entry["facts"]["pairs_scored"] == 3
+    assert rebench("verify").code == 0
+    assert "Did you mean bm25" in rebench("rerank", "candidates:bm52", *flags).err
 
 
 class ByPlace:
