@@ -53,10 +53,10 @@ class SparseObjectEmbedder(ObjectModel):
         return 0
 
     def terms(self, columns: Sequence[int]) -> list[str]:
-        """Return the object's own names of these components; raises `BadInput` if it has none."""
+        """Return the object's own names of these components, or their numbers if it has none."""
         tokenizer = getattr(self._model, "tokenizer", None)
         if not hasattr(tokenizer, "convert_ids_to_tokens"):
-            raise BadInput(f"{self.name!r} has no tokenizer", fix="Set model.tokenizer.")
+            return [str(column) for column in columns]
         return [str(token) for token in tokenizer.convert_ids_to_tokens(list(columns))]
 
     def encode(self, texts: Sequence[str], *, role: Role, instruction: str) -> SparseRows:

@@ -189,6 +189,8 @@ def _change_lines(each: Change) -> Iterable[str]:
     yield f"  {each.task} {each.query}: {signed(each.delta)} ({values})"
     if each.text:
         yield f"    {_short(each.text)}"
+    for system, terms in (each.terms or {}).items():
+        yield f"    {system} weighs: {', '.join(terms)}"
     gold = set(each.gold)
     for name, documents in (("gold", each.gold), (each.a, each.top_a), (each.b, each.top_b)):
         shown = documents[:3]

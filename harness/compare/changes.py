@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.compare.differences import QueryColumns
-from harness.core.types import Run
+from harness.core.types import Json, Run
 from harness.stats.samples import Values
 
 TOP = 3
@@ -21,7 +21,8 @@ class Change:
     """One query: the values of systems `a` and `b`, its gold, and the first three of each.
 
     `text` is the query's original wording and `snippets` texts of the named documents, if the
-    task is on this machine; otherwise empty.
+    task is on this machine; otherwise empty. `terms` maps a system that weighs terms to the query's
+    heaviest ones, those that its text does not hold with a `+` in front.
     """
 
     task: str
@@ -35,6 +36,7 @@ class Change:
     top_b: tuple[str, ...] = ()
     text: str = ""
     snippets: Mapping[str, str] | None = None
+    terms: Mapping[str, tuple[str, ...]] | None = None
 
     @property
     def delta(self) -> float:
@@ -96,3 +98,31 @@ def with_first_documents(
         replace(change, top_a=top(change, change.a), top_b=top(change, change.b))
         for change in changes
     ]
+
+
+def with_query_terms(
+    changes: Sequence[Change], facts: Callable[[str, str], Mapping[str, Json]]
+) -> list[Change]:
+    """Return the changes with the terms that systems weigh in their queries, where entries say.
+
+    `facts(system, task)` returns an entry's facts; a sparse retriever's hold `query_terms`.
+    """
+
+    def terms(change: Change, system: str) -> tuple[str, ...]:
+        listed = facts(system, change.task).get("query_terms")
+        rows = listed.get(change.query) if isinstance(listed, Mapping) else None
+        return tuple(_term(row) for row in rows) if isinstance(rows, list | tuple) else ()
+
+    with_terms = []
+    for change in changes:
+        said = {system: terms(change, system) for system in (change.a, change.b)}
+        known = {system: listed for system, listed in said.items() if listed}
+        with_terms.append(replace(change, terms=known or None))
+    return with_terms
+
+
+def _term(row: Json) -> str:
+    """Return one term of an entry's facts: `[term, weight, expansion]`."""
+    if not isinstance(row, list | tuple) or len(row) != 3:
+        return str(row)
+    return f"+{row[0]}" if row[2] else str(row[0])

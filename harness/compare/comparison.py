@@ -7,7 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from harness.compare.changes import Change, largest_changes, with_first_documents
+from harness.compare.changes import (
+    Change,
+    largest_changes,
+    with_first_documents,
+    with_query_terms,
+)
 from harness.compare.comparability import NO_TEXTS, check_comparable
 from harness.compare.differences import (
     DRAWN_TESTS,
@@ -215,9 +220,10 @@ def _changes(
         pair = values.rows[[one, other]]
         changes += largest_changes(pair, values.columns, labels, settings.changes)
     entries = {system.label: system.entries for system in systems}
-    return with_first_documents(
+    listed = with_first_documents(
         changes, lambda label, task: stored_run(contexts.store, entries[label][task])
     )
+    return with_query_terms(listed, lambda label, task: entries[label][task].facts)
 
 
 def _contexts(

@@ -17,9 +17,10 @@ class Family:
     `name` is ours, `measure` trec_eval's, `bright_key` the one in BRIGHT's `results.json`
     (facts of its `retrievers.py`: `NDCG@k MAP@k Recall@k P@k MRR`), `label` the one in prose.
     `cut` tells whether the metric looks at the first k documents only and so needs a cutoff.
-    One that is `derived` is not trec_eval's: it is computed by `harness.metrics.headroom`, from
-    the stored run when somebody asks, and has the one spelling. One of `aspects` is computed by
-    `harness.metrics.aspects`, for tasks that have some.
+    One that is `derived` is not trec_eval's: it is computed by `harness.metrics.headroom` or
+    `.judged`, from the stored run when somebody asks, and has the one spelling. One of `aspects` is
+    computed by `harness.metrics.aspects`, for tasks that have some. One that is not `stored` is
+    trec_eval's, and computed when somebody asks.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Family:
     cut: bool
     derived: bool = False
     aspects: bool = False
+    stored: bool = True
 
 
 FAMILIES = (
@@ -37,6 +39,8 @@ FAMILIES = (
     Family("recall", "recall", "Recall", "Recall", cut=True),
     Family("p", "P", "P", "P", cut=True),
     Family("mrr", "recip_rank", "MRR", "MRR", cut=False),
+    Family("bpref", "bpref", "bpref", "bpref", cut=False, stored=False),
+    Family("judged", "judged", "judged", "judged", cut=True, derived=True),
     Family("ceiling", "ceiling", "ceiling", "ceiling", cut=True, derived=True),
     Family("alpha-ndcg", "alpha-ndcg", "alpha-ndcg", "alpha-nDCG", cut=True, aspects=True),
     Family(
@@ -139,7 +143,7 @@ def _unknown(text: str) -> UnknownName:
 OFFICIAL = tuple(
     Metric(family.name, cutoff)
     for family in FAMILIES
-    if not family.derived and not family.aspects
+    if family.stored and not family.derived and not family.aspects
     for cutoff in (OFFICIAL_CUTOFFS if family.cut else (None,))
 )
 """BRIGHT's 25 measures: nDCG, MAP, recall and P at six cutoffs each, and MRR."""

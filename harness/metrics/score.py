@@ -11,6 +11,7 @@ from harness.core.errors import BadInput
 from harness.core.types import Qrels, QueryAspects, Ranking, Run
 from harness.metrics.aspects import alpha_ndcg, aspect_recall
 from harness.metrics.headroom import ceilings
+from harness.metrics.judged import judged_shares
 from harness.metrics.names import (
     OFFICIAL,
     Metric,
@@ -78,7 +79,7 @@ def score(
     names = {str(metric): measure_key(metric) for metric in metrics if is_trec_evals(metric)}
     per_query = {str(metric): dict.fromkeys(judged, 0.0) for metric in metrics}
     for metric in filter(is_derived, metrics):
-        per_query[str(metric)] = ceilings(run, qrels, judged, metric.cutoff or 0)
+        per_query[str(metric)] = DERIVED[metric.name](run, qrels, judged, metric.cutoff or 0)
     for metric in filter(needs_aspects, metrics):
         per_query[str(metric)] = _of_aspects(run, qrels, judged, aspects, metric)
     for qid, values in _evaluated(run, qrels, judged, set(names.values())):
@@ -104,6 +105,10 @@ def _of_aspects(
         )
     computed = alpha_ndcg if metric.name == "alpha-ndcg" else aspect_recall
     return computed(run, qrels, judged, aspects, metric.cutoff or 0)
+
+
+DERIVED = {"ceiling": ceilings, "judged": judged_shares}
+"""Name of a derived metric -> what computes it from the run, judgements, queries and cutoff."""
 
 
 def overall(values: Mapping[str, float], members: Sequence[str]) -> float | None:

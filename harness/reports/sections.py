@@ -115,6 +115,8 @@ def _change(each: Change, texts: bool) -> Iterator[str]:
     gold = ", ".join(each.gold[:SHOWN_GOLD])
     more = f" and {len(each.gold) - SHOWN_GOLD} more" if len(each.gold) > SHOWN_GOLD else ""
     yield f"  - gold: {escape(gold + more) or numbers.DASH}"
+    for system, terms in (each.terms or {}).items():
+        yield f"  - {escape(f'{system} weighs: ' + ', '.join(terms))}"
     yield f"  - {escape(f'{each.a} first: {_marked(each.top_a, each.gold)}')}"
     yield f"  - {escape(f'{each.b} first: {_marked(each.top_b, each.gold)}')}"
 

@@ -24,6 +24,11 @@ _WITHOUT_TERMS: Mapping[Role, tuple[str, str]] = {
     "query": ("queries", "all documents tie for them and stand by id"),
     "document": ("documents", "they score 0 for every query"),
 }
+TERMS_TOLD = 10
+"""Heaviest terms of a query that are kept with an entry, for people to read."""
+WEIGHT_DIGITS = 4
+_MARKS = ("##", "\u0120", "\u2581")
+"""How vocabularies mark a piece within a word, or a word's beginning."""
 
 
 class SparseRetriever(EncodedRetriever["SparseRows"]):
@@ -62,6 +67,7 @@ class SparseRetriever(EncodedRetriever["SparseRows"]):
         facts: dict[str, Json] = {
             "dimension": int(whole["document"].shape[1]),
             "active": {role: _active(whole[role], used[role]) for role in ROLES},
+            "query_terms": self._query_terms(task, used["query"].rows),
         }
         for role in ROLES:
             self._warn(role, whole[role], task, reporter)
@@ -70,6 +76,25 @@ class SparseRetriever(EncodedRetriever["SparseRows"]):
             recall = recall_of(run, uncut)
             facts["recall_against_uncut"] = {str(depth): recall[depth] for depth in recall}
         return encoded.result(run, seconds, facts)
+
+    def _query_terms(self, task: Task, rows: SparseRows) -> dict[str, Json]:
+        """Return, per query, its heaviest terms as `[term, weight, expansion]`, heaviest first.
+
+        An expansion is a term that the query's text does not hold, whatever the case of letters.
+        """
+        heaviest = prune(rows, TERMS_TOLD).rows
+        columns = np.unique(heaviest.indices).tolist()
+        names = dict(zip(columns, self.embedder.terms(columns), strict=True))
+        told: dict[str, Json] = {}
+        for row, query in enumerate(task.queries):
+            span = slice(heaviest.indptr[row], heaviest.indptr[row + 1])
+            pairs = zip(heaviest.data[span].tolist(), heaviest.indices[span].tolist(), strict=True)
+            text = query.text.lower()
+            told[query.id] = [
+                [names[column], round(weight, WEIGHT_DIGITS), _bare(names[column]) not in text]
+                for weight, column in sorted(pairs, key=lambda pair: (-pair[0], pair[1]))
+            ]
+        return told
 
     @property
     def _cosine(self) -> bool:
@@ -106,3 +131,10 @@ def _active(whole: SparseRows, used: Pruned) -> dict[str, Json]:
         "texts_cut": used.cut,
         "weight_kept": used.kept,
     }
+
+
+def _bare(term: str) -> str:
+    """Return a term as it would stand in a text: in lower case, without the vocabulary's marks."""
+    for mark in _MARKS:
+        term = term.removeprefix(mark)
+    return term.lower()

@@ -162,7 +162,11 @@ class SparseEncoderEmbedder:
 
     def terms(self, columns: Sequence[int]) -> list[str]:
         """Return the vocabulary's terms of these components, as the tokenizer writes them."""
-        return self._tokens("document").names(columns)
+        from models.backends.tokens import vocabulary_terms
+
+        folder = self._weights.fetch(settings_only=True) / self._route("document").folder
+        listed = vocabulary_terms(folder, columns)
+        return self._tokens("document").names(columns) if listed is None else listed
 
     def close(self) -> None:
         """Let go of the weights and the memory they take; the next `encode` loads them again."""

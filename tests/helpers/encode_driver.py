@@ -2,7 +2,7 @@
 
 The weights are loaded once; every encode is a process of its own, forked from there. In FOLDER:
 
-    killed/    twenty kills at random moments, then resumed (resumed.npy) and run again (again.npy)
+    killed/    kills at random moments, then resumed (resumed.npy) and run again (again.npy)
     together/  three processes at once, the third killed (0.npy, 1.npy)
     alone/     one undisturbed encode (alone.npy)
 
@@ -22,20 +22,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 
 from harness.cache import store as writer
 from harness.cache.keys import text_keys
 from harness.cache.shard import read_head
 from harness.cache.store import EmbeddingStore
 from harness.core.progress import SilentReporter
-from models.registry import EMBEDDERS, find_card
-from models.spec import make_spec
+from models.registry import EMBEDDERS, SPARSE_EMBEDDERS, find_card, resolve_model
+from models.spec import LoadOptions, ModelSpec, make_spec
 from tests.helpers.cache_embedders import encode_texts
+from tests.helpers.splade import splade_tiny
 
-KILLS = 20
+KILLS = {"wordllama": 20, "minilm": 20, "splade": int(os.environ.get("REBENCH_KILLS", "4"))}
 SLEEP = 0.01
 CLOCK = 0.02  # file times lag behind the clock by up to one tick of the kernel
-SIZES = {"wordllama": (600, 30, 128), "minilm": (300, 20, 64)}  # texts, words, tokens in a batch
+SIZES = {"wordllama": (600, 30, 128), "minilm": (300, 20, 64), "splade": (60, 12, 32)}
+"""Texts, words of the longest, and tokens in a batch."""
 WORDS = [
     "tide", "moon", "water", "dough", "yeast", "sugar", "heat", "engine", "work", "light",
     "prism", "colour", "river", "stone",
@@ -53,10 +56,18 @@ def texts_of(model: str) -> list[str]:
     return [*texts, "", *texts[::10]]
 
 
+def subject(model: str) -> tuple[Any, ModelSpec]:
+    """Return the embedder's class, and the spec that it takes."""
+    if model != "splade":
+        card = find_card(model)
+        return EMBEDDERS.get(card.backend), make_spec(card)
+    load = LoadOptions(backend="sparse", device="cpu")
+    return SPARSE_EMBEDDERS.get("sparse"), resolve_model(str(splade_tiny()), load, {})
+
+
 def slowed(model: str) -> Any:
     """Return the model's embedder, loaded, slowed, with small batches and a log of its calls."""
-    card = find_card(model)
-    base = EMBEDDERS.get(card.backend)
+    base, spec = subject(model)
 
     class Slowed(base):  # type: ignore[misc, valid-type]
         batch_tokens = SIZES[model][2]
@@ -84,7 +95,7 @@ def slowed(model: str) -> Any:
                     found |= {key.tobytes() for key in read_head(path).keys}
             return found
 
-    embedder = Slowed(make_spec(card))
+    embedder = Slowed(spec)
     base.encode(embedder, ["to have all loaded"], role="document", instruction="")
     return embedder
 
@@ -104,7 +115,8 @@ def start(embedder: Any, model: str, folder: Path, out: str = "") -> int:
     store = EmbeddingStore(folder / "cache")
     encoded = encode_texts(embedder, texts_of(model), "document", "", store, SilentReporter())
     if out:
-        np.save(folder / out, encoded.vectors)
+        vectors = encoded.vectors
+        np.save(folder / out, vectors.toarray() if issparse(vectors) else vectors)
     os._exit(0)
 
 
@@ -122,13 +134,13 @@ def kill(child: int) -> bool:
 
 
 def kills(embedder: Any, model: str, folder: Path, seed: int) -> dict[str, int]:
-    """Kill twenty processes and let the next ones finish; return what there was in between.
+    """Kill some processes and let the next ones finish; return what there was in between.
 
     Every fifth dies while it reads and plans, the others within their first batches.
     """
     rng = random.Random(seed)
     killed = 0
-    for number in range(KILLS):
+    for number in range(KILLS[model]):
         heard, embedder.tell = os.pipe()
         child = start(embedder, model, folder)
         os.close(embedder.tell)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -178,14 +179,12 @@ def notes(queries: list[str]):
     task = make_task(documents=30, words=12)
     texts = (*task.corpus.texts[:25], *TEXTS)
     asked = tuple(Query(f"q{at}", text) for at, text in enumerate(queries))
-    return type(task)(
-        **{
-            **{name: getattr(task, name) for name in task.__dataclass_fields__},
-            "queries": asked,
-            "qrels": {query.id: {"d0001": 1} for query in asked},
-            "excluded": {"q0": frozenset({"d0025"})},
-            "corpus": Corpus(task.corpus.ids, texts),
-        }
+    return replace(
+        task,
+        queries=asked,
+        qrels={query.id: {"d0001": 1} for query in asked},
+        excluded={"q0": frozenset({"d0025"})},
+        corpus=Corpus(task.corpus.ids, texts),
     )
 
 
@@ -360,3 +359,27 @@ def test_an_object_that_gives_no_rows_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ModelError, match="gave a Tensor for 1 texts"):
         rebench.evaluate(SparseEncoder(), notes(QUERIES[:1]), cache=tmp_path, results=tmp_path)
+
+
+def test_compare_shows_the_terms_of_the_queries_that_changed(
+    saved: Path, inference_free: Path, tmp_path: Path
+) -> None:
+    task = notes(QUERIES[:2])
+    _, first, _ = found(saved, tmp_path, task)
+    best = {qid: {ranking.doc_ids[0]: 1} for qid, ranking in first.run.rankings.items()}
+    task = replace(task, qrels=best)
+    folders = {"cache": tmp_path / "cache", "results": tmp_path / "results"}
+    ones = [
+        rebench.evaluate(encoder(folder), task, name=name, version="1", k=10, **folders)
+        for name, folder in (("splade", saved), ("table", inference_free))
+    ]
+    terms = ones[0].entries[0].facts["query_terms"]["q0"]
+    assert len(terms) == 10
+    assert [weight for _, weight, _ in terms] == sorted((row[1] for row in terms), reverse=True)
+    assert ["tides", False] in [[term, new] for term, _, new in terms]
+    assert any(new for _, _, new in terms)
+    compared = rebench.compare("splade", "table", results=tmp_path / "results")
+    (change, *_) = compared.comparison.changes
+    assert set(change.terms) == {"splade", "table"}
+    assert any(term.startswith("+") for term in change.terms["splade"])
+    assert not any(term.startswith("+") for term in change.terms["table"])
