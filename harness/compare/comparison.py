@@ -31,7 +31,7 @@ from harness.compare.selection import SelectedSystems
 from harness.compare.slices import Slice, slices
 from harness.compare.task_context import TaskContext, TaskContextLoader, stored_run
 from harness.data.bright_tasks import ORIGINAL
-from harness.data.embedded import share_situations
+from harness.data.embedded import situations_of
 from harness.data.folds import FOLDS
 from harness.derived import EntryReader
 from harness.render.numbers import few
@@ -82,20 +82,25 @@ class _QueryValues:
         return np.ascontiguousarray(self.rows[:, self.columns.of(task)])
 
     def overall(self) -> _QueryValues:
-        """Return the values that a mean over the tasks is of: by situation if the tasks share them.
+        """Return the values that a mean over the tasks is of: by situation where tasks share them.
 
-        One situation in several wordings is one unit with its mean over them, not several.
+        One situation in several wordings is one unit, not several. Values are scaled so that the
+        mean over what tasks stand for (`situations_of`) of the means over units is the mean over
+        the tasks: tasks that share their situations count as often as they are.
         """
         tasks = tuple(dict.fromkeys(self.columns.tasks))
-        if not share_situations(tasks):
+        strata = {task: situations_of(task) for task in tasks}
+        if len(set(strata.values())) == len(tasks):
             return self
-        names = sorted(set(self.columns.queries))
-        place = {name: at for at, name in enumerate(names)}
-        sums = np.zeros((len(self.rows), len(names)))
-        for at, name in enumerate(self.columns.queries):
-            sums[:, place[name]] += self.rows[:, at]
-        columns = QueryColumns(("",) * len(names), tuple(names))
-        return _QueryValues(sums / len(tasks), self.labels, columns)
+        pairs = zip(self.columns.tasks, self.columns.queries, strict=True)
+        units = [(strata[task], query) for task, query in pairs]
+        order = sorted(set(units))
+        place = {unit: at for at, unit in enumerate(order)}
+        sums = np.zeros((len(self.rows), len(order)))
+        for at, unit in enumerate(units):
+            sums[:, place[unit]] += self.rows[:, at]
+        columns = QueryColumns(*map(tuple, zip(*order, strict=True)))
+        return _QueryValues(sums * len(set(strata.values())) / len(tasks), self.labels, columns)
 
 
 def compare(

@@ -35,14 +35,18 @@ TASKS: Mapping[str, EmbeddedTask] = {
 """Task -> what it is, by group, from the least reasoning to the most."""
 
 
-def share_situations(tasks: Sequence[str]) -> bool:
-    """Tell whether several tasks hold one situation under one query id.
+def situations_of(task: str) -> str:
+    """Return what a task's queries are wordings of: its embedded group, or nothing but itself.
 
-    Then a situation is the unit of any test or interval of their mean: its values in the several
-    wordings are not independent of each other.
+    Tasks of one group hold one situation under one query id. It is the unit of any test or
+    interval of their mean: its values in the several wordings are not independent of each other.
     """
-    groups = {TASKS[task].group.name if task in TASKS else None for task in tasks}
-    return len(tasks) > 1 and len(groups) == 1 and None not in groups
+    return TASKS[task].group.name if task in TASKS else task
+
+
+def share_situations(tasks: Sequence[str]) -> bool:
+    """Tell whether several tasks are wordings of the same situations."""
+    return len(tasks) > 1 and len({situations_of(task) for task in tasks}) == 1
 
 
 def level_of(task: str) -> str | None:
