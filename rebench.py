@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         train,
     )
     from harness.core.errors import RebenchError
+    from harness.pipelines.staged.pipeline import Pipeline
 
 _HOMES = {
     "harness.api.audits": (
@@ -61,6 +62,7 @@ _HOMES = {
         "Evaluation", "Verification", "evaluate", "load_model", "load_task", "score", "verify",
     ),
     "harness.api.piping": ("FusionResult", "fuse", "rerank"),
+    "harness.pipelines.staged.pipeline": ("Pipeline",),
     "harness.api.session": ("RebenchWarning",),
     "harness.api.training": (
         "AblationOutcome", "RemixOutcome", "TrainingOutcome", "ablate", "remix", "train",
@@ -71,11 +73,11 @@ _HOMES = {
 
 __all__ = [
     "AblationOutcome", "AuditResult", "ComparisonResult", "Evaluation", "EvaluationCallback",
-    "FusionResult", "Leaderboard", "MeasuresResult", "RebenchError", "RebenchWarning",
-    "RemixOutcome", "ReportFiles", "ReproductionResult", "TrainingOutcome", "Verification",
-    "ablate", "audit_queries", "audit_rows", "audit_run", "compare", "evaluate", "fuse",
-    "leaderboard", "load_model", "load_task", "remix", "report", "reproduce", "rerank", "score",
-    "train", "verify",
+    "FusionResult", "Leaderboard", "MeasuresResult", "Pipeline", "RebenchError",
+    "RebenchWarning", "RemixOutcome", "ReportFiles", "ReproductionResult", "TrainingOutcome",
+    "Verification", "ablate", "audit_queries", "audit_rows", "audit_run", "compare", "evaluate",
+    "fuse", "leaderboard", "load_model", "load_task", "remix", "report", "reproduce", "rerank",
+    "score", "train", "verify",
 ]  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from harness.core.protocols import Closing, Reporter, Retriever
 from harness.core.types import Task
 from harness.evaluate import DEFAULT_K, EvalConfig, Outcome, scored_run, verify_all
 from harness.evaluate import evaluate as evaluate_task
+from harness.pipelines.staged.pipeline import Pipeline
 from results.schema import Entry
 from results.verify import Verdict
 
@@ -143,6 +144,7 @@ def evaluate(
     `encode_document`), or a retriever with `search(queries, k)`. For an object, `name` is what
     its rows are called and `version` tells one state of it from another; without a version no
     vector is cached and nothing that was measured before is reused, and the entry says so.
+    A pipeline (`rebench.Pipeline.from_toml`) is evaluated as an entry of its own name.
     `texts_per_call` is how many texts an object gets at once, `k` the depth of the run, `force`
     repeats what is measured. `options` say how a named model is run.
 
@@ -150,6 +152,15 @@ def evaluate(
     `StoreError`.
     """
     session = open_session(results=results, cache=cache, data=data, progress=progress)
+    if isinstance(model, Pipeline):
+        from harness.api.pipelining import evaluate_on
+
+        config = EvalConfig(k=k, force=force)
+        loaded = _loaded(tasks, queries, session)
+        found = evaluate_on(
+            model, loaded, session.settings, session.store, config, session.reporter
+        )
+        return Evaluation(tuple(found))
     said = ObjectOptions(
         name or default_name(model), version, session.settings.cache_dir / "probes", texts_per_call
     )

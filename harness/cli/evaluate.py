@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli import options as opt
+from harness.core.errors import BadInput
 
 if TYPE_CHECKING:
     from harness.core.protocols import Reporter
@@ -17,7 +18,15 @@ if TYPE_CHECKING:
 
 
 def run(
-    model: opt.ModelOption,
+    model: opt.ModelOption = "",
+    pipeline: Annotated[
+        str,
+        typer.Option(
+            "--pipeline",
+            metavar="FILE[#NAME]",
+            help="A pipeline's file, or a name of `rebench pipelines`, in place of models.",
+        ),
+    ] = "",
     tasks: opt.TasksOption = "bright",
     queries: opt.QueriesOption = "original",
     k: Annotated[int, typer.Option("-k", help="Documents kept for each query.")] = 1000,
@@ -56,6 +65,10 @@ def run(
 
     Example: rebench eval --model bm25,wordllama --tasks stdlib
     """
+    if bool(model) == bool(pipeline):
+        raise BadInput(
+            "name either models or a pipeline", fix="Try: rebench eval --model bm25 --tasks stdlib"
+        )
     from harness.cli.console import print_outcomes
     from harness.data.registry import TaskOptions
     from harness.evaluate import EvalConfig
@@ -84,7 +97,15 @@ def run(
     config = EvalConfig(k=k, force=force, command=opt.command_line())
     how = RunOptions(load=load, devices=devices, index=index, cached=not no_cache)
     options = TaskOptions(data_dir=settings.data_dir, query_set=queries, with_corpus=True)
-    outcomes = _evaluate_all(model, tasks, options, settings, config, how)
+    if pipeline:
+        if how != RunOptions():
+            raise BadInput(
+                "the options of models do not go with --pipeline",
+                fix="Leave them out; the pipeline's file and the cards say how models are run.",
+            )
+        outcomes = _evaluate_pipeline(pipeline, tasks, options, settings, config)
+    else:
+        outcomes = _evaluate_all(model, tasks, options, settings, config, how)
     print_outcomes(outcomes, as_json=as_json)
 
 
@@ -110,6 +131,26 @@ def _evaluate_all(
     store.check_writable(*(each.name for each in retrievers))
     outcomes: list[Outcome] = []
     for outcome in evaluate_models(retrievers, loader, store, config, reporter):
+        _say(outcome, reporter)
+        outcomes.append(outcome)
+    return outcomes
+
+
+def _evaluate_pipeline(
+    name: str, tasks: str, options: TaskOptions, settings: Settings, config: EvalConfig
+) -> list[Outcome]:
+    """Evaluate a pipeline on each task, which is loaded when its turn comes."""
+    from harness.api.pipelining import evaluate_on, find_pipeline
+    from harness.cli.progress import reporter_for_stderr
+    from harness.data.registry import load_task, resolve_tasks
+    from results.store import ResultStore
+
+    reporter = reporter_for_stderr()
+    store = ResultStore(settings.results_dir)
+    found = find_pipeline(name, settings)
+    loaded = (load_task(each, options, reporter) for each in resolve_tasks(tasks))
+    outcomes: list[Outcome] = []
+    for outcome in evaluate_on(found, loaded, settings, store, config, reporter):
         _say(outcome, reporter)
         outcomes.append(outcome)
     return outcomes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +20,24 @@ PATH_KEYS = {
 }
 """Key in `rebench.toml` -> environment variable."""
 
+TABLES = ("models", "pipelines")
+"""Keys in `rebench.toml` that hold a table for each name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Folders of one invocation and the models that `rebench.toml` adds.
+    """Folders of one invocation, and the models and pipelines that `rebench.toml` adds.
 
     `cache_dir` holds embeddings, `results_dir` measured entries, `data_dir` local data sets
-    (`None`: the hub); `models` maps a name to the table of its card.
+    (`None`: the hub); `models` maps a name to the table of its card, `pipelines` a name to that of
+    a pipeline.
     """
 
     cache_dir: Path
     results_dir: Path
     data_dir: Path | None
     models: Mapping[str, Mapping[str, Any]]
+    pipelines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def load_settings(
@@ -66,6 +71,7 @@ def load_settings(
         results_dir=found["results"] or defaults["results"] or Path(),
         data_dir=found["data"],
         models=table.get("models", {}),
+        pipelines=table.get("pipelines", {}),
     )
 
 
@@ -78,7 +84,7 @@ def _read_table(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     table = read_toml(path)
-    known = (*PATH_KEYS, "models")
+    known = (*PATH_KEYS, *TABLES)
     for key, value in table.items():
         if key not in known:
             raise BadInput(
@@ -86,9 +92,11 @@ def _read_table(path: Path) -> dict[str, Any]:
             )
         if key in PATH_KEYS and not isinstance(value, str):
             raise BadInput(f"{path}: {key} = {value!r}", fix="It must be a folder's name.")
-    models = table.get("models", {})
-    if not isinstance(models, dict) or not all(isinstance(v, dict) for v in models.values()):
-        raise BadInput(
-            f"{path}: models = {models!r}", fix="Write one [models.NAME] table per model."
-        )
+    for key in TABLES:
+        tables = table.get(key, {})
+        if not isinstance(tables, dict) or not all(isinstance(v, dict) for v in tables.values()):
+            raise BadInput(
+                f"{path}: {key} = {tables!r}",
+                fix=f"Write one [{key}.NAME] table per {key.removesuffix('s')}.",
+            )
     return table

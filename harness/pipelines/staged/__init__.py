@@ -1,0 +1,1 @@
+"""Pipelines as files: stages that rewrite, retrieve, fuse and rerank, each with a stored output."""

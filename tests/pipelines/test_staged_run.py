@@ -1,0 +1,254 @@
+"""Pipelines that run: a real chat server, stored stages, shared work, killed processes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.core.checksums import CHECKSUM
+from harness.core.progress import SilentReporter
+from harness.core.types import Query, Task
+from harness.data.beir import load_beir
+from harness.pipelines.staged.rewriting import task_versions
+from tests.helpers.chat_server import ChatServer, chat_server
+from tests.helpers.command_run import Done, runner
+from tests.helpers.small_task import QUERIES, write_beir
+
+ANSWER = "The pull of the moon makes tides; yeast makes gas in dough."
+
+
+@pytest.fixture
+def server() -> Iterator[ChatServer]:
+    with chat_server() as running:
+        running.reply = lambda prompt: "<score>5</score>" if "<score>" in prompt else ANSWER
+        yield running
+
+
+@pytest.fixture
+def rebench(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., Done]:
+    write_beir(tmp_path / "small")
+    monkeypatch.setenv("REBENCH_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("REBENCH_CACHE", str(tmp_path / "cache"))
+    return runner(capsys, monkeypatch, tmp_path)
+
+
+def write(folder: Path, url: str, **changes: str) -> Path:
+    """Write a pipeline of five stages whose chat models are served at `url`."""
+    text = f"""
+[pipelines.whole]
+[[pipelines.whole.stage]]
+name = "ask"
+kind = "rewrite"
+method = "reason"
+llm = "{url}"
+llm_model = "test-model"
+{changes.get("ask", "samples = 2")}
+[[pipelines.whole.stage]]
+name = "find"
+kind = "retrieve"
+models = ["bm25", "wordllama"]
+depth = 5
+[[pipelines.whole.stage]]
+name = "join"
+kind = "fuse"
+method = "wsum"
+norm = "min-max"
+weights = {{ bm25 = {changes.get("bm25", "0.25")}, wordllama = 0.75 }}
+[[pipelines.whole.stage]]
+name = "order"
+kind = "rerank"
+model = "llm-score"
+llm = "{url}"
+llm_model = "test-model"
+depth = 2
+{changes.get("order", "blend = 0.5")}
+"""
+    path = folder / "whole.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def evaluated(rebench: Callable[..., Done], *more: object) -> dict:
+    done = rebench("eval", "--pipeline", "whole.toml", "--tasks", "small", "--json", *more)
+    assert done.code == 0, done.err
+    (entry,) = done.json
+    return entry
+
+
+def stages(entry: dict) -> dict[str, dict]:
+    return {each["name"]: each for each in entry["facts"]["stages"]}
+
+
+def test_every_stage_is_told_with_score_ceiling_and_cost(
+    rebench: Callable[..., Done], server: ChatServer, tmp_path: Path
+):
+    write(tmp_path, server.url, ask="samples = 2\nprice_reply = 1e6")
+    entry = evaluated(rebench)
+    told = stages(entry)
+    assert list(told) == ["ask", "find", "join", "order"]
+    assert (told["ask"]["calls"], told["ask"]["rewritten"]) == (4, 2)
+    assert told["ask"]["cost"] == told["ask"]["reply_tokens"] > 0
+    assert set(told["find"]["lists"]) == {"bm25", "wordllama"}
+    for name in ("find", "join", "order"):
+        for one in told[name]["lists"].values():
+            assert 0 < one["ndcg@10"] <= one["ceiling@10"] <= 1
+            assert one["depth"] == 5
+    assert told["order"]["calls"] > 0
+    assert entry["facts"]["calls"] == told["ask"]["calls"] + told["order"]["calls"]
+    assert set(entry["timings"]) == {*told, "score"}
+    assert told["order"]["lists"]["order"]["ndcg@10"] == entry["metrics"]["ndcg@10"]
+    verified = rebench("verify")
+    assert verified.code == 0, verified.err
+
+
+def test_a_changed_reranker_repeats_no_rewrite_and_no_retrieval(
+    rebench: Callable[..., Done], server: ChatServer, tmp_path: Path
+):
+    write(tmp_path, server.url)
+    evaluated(rebench)
+    asked = sum(server.asked.values())
+    write(tmp_path, server.url, order="blend = 0.9")
+    told = stages(evaluated(rebench))
+    assert sum(server.asked.values()) == asked
+    assert [each["name"] for each in told.values() if each["reused"]] == ["ask", "find", "join"]
+    write(tmp_path, server.url, bm25="0.5")
+    told = stages(evaluated(rebench))
+    assert [each["name"] for each in told.values() if each["reused"]] == ["ask", "find"]
+
+
+def test_what_is_measured_is_not_run_again(
+    rebench: Callable[..., Done], server: ChatServer, tmp_path: Path
+):
+    write(tmp_path, server.url, order="samples = 1\nblend = 0")
+    first = evaluated(rebench)
+    for path in (tmp_path / "cache").rglob("stage.json"):
+        path.unlink()
+    asked = sum(server.asked.values())
+    assert evaluated(rebench)["metrics"] == first["metrics"]
+    assert sum(server.asked.values()) == asked
+    assert not list((tmp_path / "cache").rglob("stage.json")), "nothing was run"
+
+
+@pytest.mark.parametrize("suffix", [".trec.gz", ".json"])
+def test_a_damaged_stage_is_named_and_made_again(
+    rebench: Callable[..., Done], server: ChatServer, tmp_path: Path, suffix: str
+):
+    write(tmp_path, server.url, order="samples = 1\nblend = 0")
+    first = evaluated(rebench)
+    damaged = sorted((tmp_path / "cache" / "stages").rglob(f"*{suffix}"))
+    for path in damaged:
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(bytes(data))
+    done = rebench("eval", "--pipeline", "whole.toml", "--tasks", "small", "--json", "--force")
+    assert done.json[0]["metrics"] == first["metrics"]
+    write(tmp_path, server.url, order="samples = 1\nblend = 0.01")
+    for path in (tmp_path / "cache" / "stages").rglob(f"*{suffix}"):
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(bytes(data))
+    done = rebench("eval", "--pipeline", "whole.toml", "--tasks", "small", "--json")
+    assert done.code == 0, done.err
+    assert "was changed or damaged" in done.err or "checksum" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_budget_reached_in_mid_stage_keeps_every_reply(
+    rebench: Callable[..., Done], server: ChatServer, tmp_path: Path
+):
+    write(
+        tmp_path,
+        server.url,
+        ask="samples = 5\nmax_tokens_total = 10\nconcurrency = 1",
+        order="blend = 0",
+    )
+    done = rebench("eval", "--pipeline", "whole.toml", "--tasks", "small")
+    assert done.code == 2
+    assert "the budget is reached" in done.err
+    answered = sum(server.answered.values())
+    assert answered >= 1
+    write(tmp_path, server.url, ask="samples = 5\nconcurrency = 1", order="blend = 0")
+    evaluated(rebench)
+    assert max(server.answered.values()) == 1, "no journaled call is repeated"
+
+
+def test_documents_are_read_in_rounds(
+    rebench: Callable[..., Done], server: ChatServer, tmp_path: Path
+):
+    prompts: list[str] = []
+
+    def reply(prompt: str) -> str:
+        prompts.append(prompt)
+        if "<score>" in prompt:
+            return "<score>5</score>"
+        return f"{ANSWER} Draft {len(prompts)}."
+
+    server.reply = reply
+    first = "[[pipelines.whole.stage]]\nname = 'first'\nkind = 'retrieve'\nmodels = ['bm25']\n"
+    text = write(
+        tmp_path, server.url, ask='rounds = 2\nreads = "first"\ndocuments = 2', order="blend = 0"
+    ).read_text(encoding="utf-8")
+    (tmp_path / "whole.toml").write_text(first + text.replace("[pipelines.whole]\n", ""))
+    told = stages(evaluated(rebench))
+    assert told["ask"]["calls"] == 4
+    rounds = [prompt for prompt in prompts if "Texts:" in prompt]
+    assert sum("(none yet)" in prompt for prompt in rounds) == 2
+    assert sum("Draft 1." in prompt or "Draft 2." in prompt for prompt in rounds) == 2
+
+
+def test_rewrites_of_a_file_and_one_that_lacks_a_query(
+    rebench: Callable[..., Done], server: ChatServer, tmp_path: Path
+):
+    rows = {text: f"about {key}: {ANSWER}" for key, text in QUERIES.items()}
+    (tmp_path / "rewrites.json").write_text(json.dumps(rows), encoding="utf-8")
+    text = write(tmp_path, server.url).read_text(encoding="utf-8")
+    ask = 'method = "reason"\nllm = "' + server.url + '"\nllm_model = "test-model"\nsamples = 2\n'
+    order = text.index('[[pipelines.whole.stage]]\nname = "order"')
+    changed = text[:order].replace(ask, 'file = "rewrites.json"\nkeep = "replace"\n')
+    (tmp_path / "whole.toml").write_text(changed, encoding="utf-8")
+    assert stages(evaluated(rebench))["ask"]["rewritten"] == 2
+    assert not server.asked
+    rows.popitem()
+    (tmp_path / "rewrites.json").write_text(json.dumps(rows), encoding="utf-8")
+    done = rebench("eval", "--pipeline", "whole.toml", "--tasks", "small")
+    assert done.code == 2
+    assert "rewrites.json" in done.err
+
+
+def versions(task: Task, keep: str, **rewrites: tuple[str, ...]) -> list[list[str]]:
+    return [[query.text for query in each.queries] for each in task_versions(task, rewrites, keep)]
+
+
+def test_versions_of_queries(tmp_path: Path):
+    loaded = load_beir(write_beir(tmp_path / "small"), with_corpus=False, reporter=SilentReporter())
+    task = replace(loaded, queries=(Query("q1", "sea?"), Query("q2", "loaf?")))
+    assert versions(task, "replace", q1=("a", "b"), q2=("c",)) == [["a", "c"], ["b"]]
+    assert versions(task, "append", q1=("a",)) == [["sea?\na", "loaf?"]]
+    assert versions(task, "both", q1=("a",), q2=("b",)) == [["sea?", "loaf?"], ["a", "b"]]
+    assert versions(task, "append") == [["sea?", "loaf?"]]
+
+
+def test_stage_files_carry_a_checksum(
+    rebench: Callable[..., Done], server: ChatServer, tmp_path: Path
+):
+    write(tmp_path, server.url, order="blend = 0")
+    evaluated(rebench)
+    manifests = list((tmp_path / "cache" / "stages").rglob("stage.json"))
+    assert len(manifests) == 5, "a rewrite, a list a model, a fusion, a reranking"
+    assert all(CHECKSUM in json.loads(path.read_text()) for path in manifests)
+
+
+def test_a_model_and_a_pipeline_together_or_neither(rebench: Callable[..., Done]):
+    for arguments in ((), ("--model", "bm25", "--pipeline", "x.toml")):
+        done = rebench("eval", "--tasks", "small", *arguments)
+        assert done.code == 2
+        assert "either models or a pipeline" in done.err
+    done = rebench("eval", "--pipeline", "x.toml", "--dtype", "float16", "--tasks", "small")
+    assert "do not go with --pipeline" in done.err
+    assert rebench("eval", "--pipeline", "nobody", "--tasks", "small").code == 2
