@@ -16,6 +16,8 @@ from redapter.config_file import config_from_table, config_json, merged
 from redapter.data import load_examples
 from redapter.steplog import read_log
 from redapter.train import train
+from tests.helpers.ablation_cases import write_task
+from tests.helpers.command_run import runner
 from tests.helpers.tiny_backbones import make_backbone
 from tests.helpers.train_cases import small_recipe, write_training_rows
 
@@ -145,3 +147,14 @@ def test_schedules_are_followed(recipe, tmp_path, scheduler):
     assert rates[0] == 0
     assert max(rates) == pytest.approx(3e-3)
     assert rates[-1] < rates[6]
+
+
+def test_the_command_eval_measures_the_exported_head(
+    trained, tmp_path, capfd, monkeypatch: pytest.MonkeyPatch
+):
+    task = write_task(tmp_path / "words")
+    done = runner(capfd, monkeypatch, tmp_path, "eval")(
+        "--model", trained.model, "--tasks", task, "--json"
+    )
+    assert done.code == 0, done.err
+    assert '"ndcg@10"' in done.out
