@@ -45,8 +45,10 @@ class EmbedderFactory:
 
     def __call__(self, device: str) -> VectorEncoder[Any]:
         """Return the embedder on `device`."""
-        make = make_sparse_embedder if self.spec.card.backend == SPARSE else make_embedder
-        return make(self.spec.on(device))
+        spec = self.spec.on(device)
+        if spec.card.backend == SPARSE:
+            return make_sparse_embedder(spec)
+        return make_embedder(spec)
 
 
 def split_names(spec: str) -> list[str]:

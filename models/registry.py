@@ -76,8 +76,9 @@ def described_card(spec: ModelSpec) -> ModelCard:
     if not spec.from_settings:
         return spec.card
     settled = settle_backend(spec)
-    make = SPARSE_EMBEDDERS if settled.card.backend == SPARSE else EMBEDDERS
-    card = getattr(make.get(settled.card.backend)(settled), "card", settled.card)
+    sparse = settled.card.backend == SPARSE
+    embedder: object = make_sparse_embedder(settled) if sparse else make_embedder(settled)
+    card = getattr(embedder, "card", settled.card)
     return card if isinstance(card, ModelCard) else settled.card
 
 

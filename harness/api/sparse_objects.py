@@ -54,7 +54,7 @@ class SparseObjectEmbedder(ObjectModel):
 
     def terms(self, columns: Sequence[int]) -> list[str]:
         """Return the object's own names of these components, or their numbers if it has none."""
-        tokenizer = getattr(self._model, "tokenizer", None)
+        tokenizer: Any = getattr(self._model, "tokenizer", None)
         if not hasattr(tokenizer, "convert_ids_to_tokens"):
             return [str(column) for column in columns]
         return [str(token) for token in tokenizer.convert_ids_to_tokens(list(columns))]

@@ -64,9 +64,10 @@ class SparseRetriever(EncodedRetriever["SparseRows"]):
         used = {role: prune(whole[role], self.embedder.max_active(role)) for role in ROLES}
         run = self._search(encoded, used["query"].rows, used["document"].rows, k)
         seconds = time.perf_counter() - start
+        active: dict[str, Json] = {role: _active(whole[role], used[role]) for role in ROLES}
         facts: dict[str, Json] = {
             "dimension": int(whole["document"].shape[1]),
-            "active": {role: _active(whole[role], used[role]) for role in ROLES},
+            "active": active,
             "query_terms": self._query_terms(task, used["query"].rows),
         }
         for role in ROLES:
@@ -75,6 +76,7 @@ class SparseRetriever(EncodedRetriever["SparseRows"]):
             uncut = self._search(encoded, whole["query"], whole["document"], k)
             recall = recall_of(run, uncut)
             facts["recall_against_uncut"] = {str(depth): recall[depth] for depth in recall}
+            reporter.note(self._effect(task, used, recall[10]))
         return encoded.result(run, seconds, facts)
 
     def _query_terms(self, task: Task, rows: SparseRows) -> dict[str, Json]:
@@ -107,6 +109,17 @@ class SparseRetriever(EncodedRetriever["SparseRows"]):
         if self._cosine:
             queries, documents = unit_rows(queries), unit_rows(documents)
         return search_sparse(queries, documents, encoded.corpus.ids, encoded.asked, k)
+
+    def _effect(self, task: Task, used: Mapping[Role, Pruned], recall: float) -> str:
+        """Return in a sentence what the limits of terms took."""
+        parts = [
+            f"{used[role].cut:,} {_WITHOUT_TERMS[role][0]} cut to {self.embedder.max_active(role)} "
+            f"terms keep {used[role].kept:.1%} of their weight"
+            for role in ROLES
+            if used[role].cut
+        ]
+        parts.append(f"of the first 10 documents {recall:.1%} are those without a limit")
+        return f"{self.name} on {task.name}: {'; '.join(parts)}"
 
     def _warn(self, role: Role, rows: SparseRows, task: Task, reporter: Reporter) -> None:
         """Say how many texts have no term: such a query ranks everything alike."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import BadInput
 from harness.core.types import ROLES, Json, PromptFields, Role, VectorSpace
@@ -76,7 +76,7 @@ class SparseEncoderEmbedder:
         fields = {key: value for key, value in taken.items() if key not in spec.given}
         unlike = sorted(key for key, value in fields.items() if value != getattr(spec.card, key))
         sources = dict.fromkeys(unlike, "the model's config_sentence_transformers.json")
-        changed = {"normalize": False, **fields}
+        changed: dict[str, Any] = {"normalize": False, **fields}
         return replace(spec.card, **changed, sources={**spec.card.sources, **sources})
 
     @property

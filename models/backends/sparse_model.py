@@ -71,8 +71,8 @@ def _chain(model: Any, role: Role) -> list[Any]:
     chain = []
     for module in model.children():
         if isinstance(module, Router):
-            name = role if role in module.sub_modules else module.default_route
-            chain += list(module.sub_modules[name])
+            routes: Any = module.sub_modules
+            chain += list(routes[role if role in routes else module.default_route])
         else:
             chain.append(module)
     return chain

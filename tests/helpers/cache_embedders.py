@@ -128,10 +128,14 @@ class Recorder(SilentReporter):
 
     def __init__(self) -> None:
         self.warnings: list[str] = []
+        self.notes: list[str] = []
         self.bars: dict[str, list[int]] = {}
 
     def warn(self, message: str) -> None:
         self.warnings.append(message)
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
 
     def bar(self, label, total, unit):
         from contextlib import contextmanager

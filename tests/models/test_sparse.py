@@ -223,7 +223,10 @@ def test_a_limit_of_terms_encodes_nothing_anew_and_tells_its_effect(
     task = notes(QUERIES[:2])
     whole, _, _ = found(saved, tmp_path, task)
     limits = {"max_active_query": 4, "max_active_document": 16}
-    cut, result, _ = found(saved, tmp_path, task, **limits)
+    cut, result, reporter = found(saved, tmp_path, task, **limits)
+    (told,) = reporter.notes
+    assert "2 queries cut to 4 terms keep" in told
+    assert "of the first 10 documents" in told
     assert result.facts["documents"]["encoded"] == result.facts["queries"]["encoded"] == 0
     active = result.facts["active"]
     assert (active["query"]["mean_used"], active["query"]["texts_cut"]) == (4.0, 2)
