@@ -49,6 +49,15 @@ def shipped_pipelines() -> dict[str, Pipeline]:
     return found
 
 
+def recipe_text(name: str) -> str:
+    """Return the file of a shipped recipe; raises `UnknownName`."""
+    known = shipped_pipelines()
+    if name not in known:
+        listing = f"Recipes are {', '.join(known)}."
+        raise UnknownName("recipe", name, known, listing=listing)
+    return files(_RECIPES).joinpath("recipes", f"{name}.toml").read_text(encoding="utf-8").rstrip()
+
+
 def known_pipelines(settings: Settings) -> dict[str, Pipeline]:
     """Return the shipped recipes and those of `rebench.toml`, which come first."""
     own = {

@@ -15,6 +15,7 @@ from harness.cli import (
     interop,
     leaderboard,
     listing,
+    pipelines,
     remix,
     report,
     reproduce,
@@ -50,6 +51,9 @@ app.command(
     cls=GroupedCommand,
     short_help="Order a run's first documents anew with a cross-encoder or a chat model.",
 )(rerank.run)
+app.command("pipelines", short_help="List pipelines, or print the file of a published recipe.")(
+    pipelines.run
+)
 app.command("report", short_help="Write a report on systems, with figures.")(report.run)
 app.command("reproduce", short_help="Hold measured numbers against published ones, task by task.")(
     reproduce.run
