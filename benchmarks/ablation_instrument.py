@@ -228,7 +228,7 @@ def simulated(tables: int) -> list[str]:
     lines = []
     for share in (0.0, 0.5):
         level, _ = levels(2, SEEDS, share, tables)["counts"]
-        name = f"none: simulated, {share:.0%} of the variance from seeds"
+        name = f"none: simulated, {100 * share:.0f} % of the variance from seeds"
         lines.append(rate(name, round(level * tables), tables))
     return lines
 
@@ -237,7 +237,7 @@ def page(log: Log, share: float, tables: int) -> str:
     """Return the page as Markdown."""
     results = log.main
     tried = [
-        f"| {each:.0%} | {found([r.planted for r in log.pilot(each)])} of {PILOT} "
+        f"| {100 * each:.0f} % | {found([r.planted for r in log.pilot(each)])} of {PILOT} "
         f"| {100 * np.mean([r.difference for r in log.pilot(each)]):.2f} |"
         for each in SHARES
         if log.pilot(each)
@@ -249,21 +249,21 @@ def page(log: Log, share: float, tables: int) -> str:
         f"A repeat draws {ROWS} training rows and {QUERIES} held-out questions of a generated task "
         f"(docs/ablation.md, the control; world {POOL.seed}) and trains a layer on frozen MiniLM "
         f"for {STEPS} steps, {SEEDS} seeds a variant. Null: the same variant under two sets of "
-        f"seeds. Planted: {share:.0%} of one variant's rows have a random document as positive. "
-        "Found: the p that a report counts, with one comparison, is at most "
+        f"seeds. Planted: {100 * share:.0f} % of one variant's rows have a random document as "
+        "positive. Found: the p that a report counts, with one comparison, is at most "
         f"{SETTINGS.alpha:g}. Intervals are Wilson's, 95 %.",
         "",
         "| difference | tables | found | rate | interval |",
         "|---|--:|--:|--:|--:|",
         rate("none: trained, other seeds", found([r.null for r in results]), len(results)),
-        rate(f"planted, {share:.0%}", found([r.planted for r in results]), len(results)),
+        rate(f"planted, {100 * share:.0f} %", found([r.planted for r in results]), len(results)),
         *(simulated(tables) if tables else ()),
         "",
         f"The planted difference is {100 * np.mean([each.difference for each in results]):.2f} "
         "points of nDCG@10 in the mean.",
         "",
         f"The pilot, {PILOT} repeats a share on draws of its own, stops at the first share that is "
-        f"found in {ENOUGH:.0%} of them:",
+        f"found in {100 * ENOUGH:.0f} % of them:",
         "",
         "| share | found | mean difference, points |",
         "|--:|--:|--:|",
