@@ -205,13 +205,9 @@ def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def report(
-    arguments: argparse.Namespace, rows: list[EncodingRow], times: SearchTimes, peak: str
-) -> str:
-    """Return the tables as Markdown."""
+def encoding_lines(arguments: argparse.Namespace, rows: list[EncodingRow]) -> list[str]:
+    """Return the table of tasks."""
     lines = [
-        "# Learned sparse retrieval",
-        "",
         f"Encoding and ranking, model `{arguments.model.name}` (processor seconds of all threads).",
         "",
         "| task | nDCG@10, SparseEncoder | rebench | top 10 alike | SparseEncoder s | cold s | "
@@ -225,9 +221,13 @@ def report(
             f"{row.cold_seconds / row.their_seconds:.2f} | "
             f"{row.cold_seconds / row.warm_seconds:.0f} | {row.active:.0f} |"
         )
+    return [*lines, ""]
+
+
+def search_lines(arguments: argparse.Namespace, times: SearchTimes, peak: str) -> list[str]:
+    """Return what the search took beside the bare product."""
     walls = [statistics.median(each[0] for each in some) for some in (times.bare, times.ours)]
-    lines += [
-        "",
+    return [
         f"Search: {arguments.queries} queries of about {arguments.query_active} terms, "
         f"{arguments.documents:,} documents of about {arguments.active}, k = {DEPTH}; "
         f"{arguments.runs} runs in turn.",
@@ -242,6 +242,12 @@ def report(
         "",
         f"Memory: {peak}",
         "",
+    ]
+
+
+def machine_lines() -> list[str]:
+    """Return what all of it was measured on."""
+    return [
         f"{environment().get('cpu')}, {len(os.sched_getaffinity(0))} cores, OMP_NUM_THREADS "
         f"{os.environ.get('OMP_NUM_THREADS', 'not set')}, load at the end "
         f"{os.getloadavg()[0]:.1f} (this program included); SciPy {version('scipy')}, torch "
@@ -249,7 +255,6 @@ def report(
         "`python benchmarks/sparse.py`.",
         "",
     ]
-    return "\n".join(lines)
 
 
 def main() -> None:
@@ -257,7 +262,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, default=Path(".cache/splade-tiny"))
     parser.add_argument("--task", type=Path, action="append", default=[])
-    parser.add_argument("--documents", type=int, default=200_000)
+    parser.add_argument("--documents", type=int, default=200_000, help="0: no search")
     parser.add_argument("--active", type=int, default=150)
     parser.add_argument("--queries", type=int, default=100)
     parser.add_argument("--query-active", type=int, default=40)
@@ -269,15 +274,19 @@ def main() -> None:
     if arguments.memory:
         print(memory(arguments))
         return
-    child = subprocess.run(
-        [sys.executable, __file__, *sys.argv[1:], "--memory"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    times = searched(arguments)
-    rows = [measured(arguments.model, folder) for folder in arguments.task]
-    text = report(arguments, rows, times, child.stdout.strip())
+    lines = ["# Learned sparse retrieval", ""]
+    if arguments.task:
+        rows = [measured(arguments.model, folder) for folder in arguments.task]
+        lines += encoding_lines(arguments, rows)
+    if arguments.documents:
+        child = subprocess.run(
+            [sys.executable, __file__, *sys.argv[1:], "--memory"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        lines += search_lines(arguments, searched(arguments), child.stdout.strip())
+    text = "\n".join([*lines, *machine_lines()])
     print(text)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.write_text(text, encoding="utf-8")
