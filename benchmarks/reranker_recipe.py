@@ -251,8 +251,13 @@ def run_folds(
         f"{facts.get('usable_cores')} shared cores, Python {facts.get('python')}, torch "
         f"{version('torch')}, sentence-transformers {version('sentence-transformers')}. "
         f"`{WRITTEN}` leaves out the document that a query was written from, `{WITH_SOURCE}` takes "
-        "it for gold. Made by `python benchmarks/reranker_recipe.py`.",
+        f"it for gold. Made by `python benchmarks/reranker_recipe.py{_named(folds)}`.",
     ]
+
+
+def _named(folds: Sequence[int]) -> str:
+    """Return the flags that name folds, none for all of them."""
+    return "" if len(folds) == FOLDS else "".join(f" --fold {fold}" for fold in folds)
 
 
 def main() -> None:
