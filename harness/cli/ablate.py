@@ -28,8 +28,12 @@ SetOption = Annotated[
 
 def run(
     ablation: Annotated[
-        str, typer.Argument(metavar="NAME|FILE", help="redapter, remixer, or a TOML file.")
+        str,
+        typer.Argument(metavar="NAME|FILE", help="redapter, remixer, pipeline, or a TOML file."),
     ],
+    pipeline: Annotated[
+        str, typer.Argument(metavar="[PIPELINE]", help="For pipeline: its FILE[#NAME], or a name.")
+    ] = "",
     preset: Annotated[
         str,
         typer.Option("--preset", metavar="P", help="demo (default), demo-full, control, paper-8b."),
@@ -59,10 +63,21 @@ def run(
 ) -> None:
     """Train the variants of a recipe with several seeds, measure each, and report what differs.
 
-    Finished data, runs and entries are reused; the same command goes on where one was stopped.
+    `ablate pipeline NAME` trains nothing: it leaves each stage out in turn. Finished data, runs and
+    entries are reused; the same command goes on where one was stopped.
 
     Example: rebench ablate redapter --plan
     """
+    if pipeline or ablation == PIPELINE:
+        given = {
+            "--preset": preset, "--variants": variants, "--seeds": seeds, "--set": settings,
+            "--plan": plan,
+        }  # fmt: skip
+        _refuse_training_options(ablation, pipeline, [key for key, value in given.items() if value])
+        _ablate_pipeline(
+            pipeline, tasks or "bright", output, (results, cache, data), as_json=as_json
+        )
+        return
     from harness.ablation.control.files import with_control
     from harness.api.session import open_session
     from harness.api.training import ablate, ablation_folder, ablation_spec, dependencies
@@ -91,6 +106,56 @@ def run(
         progress=reporter,
     )
     _show(done, as_json=as_json)
+
+
+PIPELINE = "pipeline"
+"""The ablation that trains nothing."""
+
+_Folders = tuple[Path | None, Path | None, Path | None]
+
+
+def _refuse_training_options(ablation: str, pipeline: str, given: list[str]) -> None:
+    """Raise `BadInput` for what does not go with `ablate pipeline NAME`."""
+    from harness.core.errors import BadInput
+
+    if ablation != PIPELINE:
+        raise BadInput(
+            f"{ablation} takes no second name, and {pipeline!r} is one",
+            fix=f"Write `rebench ablate pipeline {pipeline}`.",
+        )
+    if not pipeline:
+        raise BadInput("no pipeline is named", fix="Write `rebench ablate pipeline FILE[#NAME]`.")
+    if given:
+        raise BadInput(
+            f"{given[0]} is for ablations that train, and a pipeline is not trained",
+            fix="Leave it out.",
+        )
+
+
+def _ablate_pipeline(
+    name: str, tasks: str, output: Path | None, folders: _Folders, *, as_json: bool
+) -> None:
+    """Leave out each part of a pipeline, and print and write what each brings."""
+    from harness.api.ablating_pipelines import ablate_pipeline, report_text
+    from harness.api.pipelining import find_pipeline
+    from harness.api.session import open_session
+    from harness.cli.console import print_json, print_text
+    from harness.cli.progress import reporter_for_stderr
+    from harness.core.files import write_text
+
+    results, cache, data = folders
+    reporter = reporter_for_stderr()
+    session = open_session(results=results, cache=cache, data=data, progress=reporter)
+    found = find_pipeline(name, session.settings)
+    done = ablate_pipeline(found, tasks, results=results, cache=cache, data=data, progress=reporter)
+    folder = output or Path("ablations") / f"pipeline-{found.name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    text = report_text(done)
+    write_text(folder / "report.md", text)
+    if as_json:
+        print_json(done.to_dict())
+    else:
+        print_text(text.rstrip())
 
 
 def _numbers(seeds: str) -> list[int]:

@@ -130,7 +130,7 @@ def pipeline_from_table(name: str, table: Any, where: str, folder: Path) -> Pipe
     texts = {key: str(table.get(key, "")) for key in ("title", "needs", "source")}
     systems = {each.name: _systems(each) for each in stages}
     pipeline = Pipeline(name, stages, inputs, systems, **texts)
-    _check_lists(pipeline, where)
+    check_pipeline(pipeline, where)
     return pipeline
 
 
@@ -226,7 +226,7 @@ def input_systems(pipeline: Pipeline, stage: str) -> tuple[tuple[str, str, str],
     )
 
 
-def _check_lists(pipeline: Pipeline, where: str) -> None:
+def check_pipeline(pipeline: Pipeline, where: str) -> None:
     """Raise `BadInput` unless every stage is given what its kind reads."""
     for stage in pipeline.stages:
         reads = [pipeline.stage(name) for name in pipeline.inputs[stage.name]]
