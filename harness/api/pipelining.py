@@ -129,7 +129,12 @@ class NamedStageModels:
         chat = None
         if stage.llm:
             chat = ChatOptions(
-                ChatFlags(stage.llm, stage.llm_model, dialect=stage.dialect),
+                ChatFlags(
+                    stage.llm,
+                    stage.llm_model,
+                    dialect=stage.dialect,
+                    concurrency=stage.concurrency,
+                ),
                 ChatSettings(
                     stage.samples, stage.window, stage.step, stage.passes, stage.words, stage.seed
                 ),

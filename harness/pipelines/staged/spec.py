@@ -11,6 +11,7 @@ from harness.core.types import Json
 from harness.pipelines.fusion import FusionSettings
 from harness.pipelines.methods import method_named
 from harness.pipelines.rerank import RerankSettings
+from models.chat.defaults import CONCURRENCY
 
 ORIGINAL = "original"
 METHODS = ("reason", "hyde", "query2doc", "concise")
@@ -52,7 +53,7 @@ class RewriteStage:
     llm: str = ""
     llm_model: str = ""
     dialect: str = "vllm"
-    concurrency: int = 64
+    concurrency: int = CONCURRENCY
     prompts: str = ""
     samples: int = 1
     temperature: float = 0.7
@@ -201,6 +202,7 @@ class RerankStage:
     llm: str = ""
     llm_model: str = ""
     dialect: str = "vllm"
+    concurrency: int = CONCURRENCY
     prompts: str = ""
     samples: int = 1
     window: int = 20
