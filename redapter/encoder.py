@@ -71,9 +71,9 @@ def resolve_base(base: str) -> str:
                 fix=f"Install it: pip install {name.replace('_', '-')}",
             )
         root = Path(found.origin).parent
-        for folder in (root, root / "model"):
-            if (folder / "config.json").is_file():
-                return str(folder)
+        for place in (root, root / "model"):
+            if (place / "config.json").is_file():
+                return str(place)
         raise BadInput(f"the package {name!r} carries no model", fix="Name another base.")
     folder = named_folder(base)
     if folder is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -80,8 +81,7 @@ class PilotVariance:
 
     def error(self, seeds: int) -> float:
         """Return the standard error of a mean difference with so many seeds."""
-        variance: float = self.from_queries + self.from_seeds * self.seeds / seeds
-        return variance**0.5
+        return math.sqrt(self.from_queries + self.from_seeds * self.seeds / seeds)
 
 
 @dataclass(frozen=True, slots=True)
