@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from itertools import groupby
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from harness.cli.options import JsonOption, settings_from
+
+if TYPE_CHECKING:
+    from harness.pipelines.staged.pipeline import Pipeline
 
 
 def run(
@@ -32,9 +36,17 @@ def run(
         {
             "pipeline": each.name,
             "title": each.title,
-            "stages": " → ".join(stage.kind for stage in each.stages),
+            "stages": _kinds(each),
             "needs": each.needs,
         }
         for each in known_pipelines(settings_from()).values()
     ]
     print_table("Pipelines", rows, as_json=as_json, spare=("needs", "stages"))
+
+
+def _kinds(pipeline: Pipeline) -> str:
+    """Return the kinds of stages in their order, equal neighbours counted."""
+    counted = [
+        (kind, len(list(same))) for kind, same in groupby(stage.kind for stage in pipeline.stages)
+    ]
+    return " → ".join(kind if count == 1 else f"{count} × {kind}" for kind, count in counted)
