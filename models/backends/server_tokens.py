@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from harness.core.errors import BadInput, DataUnavailable, MissingExtra
 from harness.core.hashing import sha256_file
+from models.backends.pieces import PieceTokenizer
 
 BYTES_PER_TOKEN = 3.0
 """UTF-8 bytes a token is taken to have where there is no tokenizer. English has about four under
@@ -73,7 +74,8 @@ class FileTokens:
 
     def count(self, texts: Sequence[str]) -> list[int]:
         """Return the tokens of each text, special ones included."""
-        return [len(each.ids) for each in self._tokenizer.encode_batch_fast(list(texts))]
+        special = self._tokenizer.num_special_tokens_to_add(is_pair=False)
+        return [len(ids) + special for ids in self._pieces.ids(texts)]
 
     def cut(self, text: str, limit: int) -> str:
         """Return the text up to the end of the last token that still fits.
@@ -81,6 +83,7 @@ class FileTokens:
         The beginning alone may split into other tokens than it did within the whole, so it is
         counted again and cut until it fits.
         """
+        text = self._pieces.beginning(text, limit)
         while True:
             encoded = self._tokenizer.encode(text)
             if len(encoded.ids) <= limit:
@@ -102,7 +105,7 @@ class FileTokens:
 
     @cached_property
     def _tokenizer(self) -> Any:
-        """Load the tokenizer, with any truncation and padding of its own switched off."""
+        """Load the tokenizer."""
         try:
             from tokenizers import Tokenizer
         except ImportError as error:
@@ -117,9 +120,12 @@ class FileTokens:
                 f"the tokenizer {self._source!r} cannot be loaded: {error}",
                 fix="Name a folder with tokenizer.json, or a hub id while the hub can be reached.",
             ) from error
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
         return tokenizer
+
+    @cached_property
+    def _pieces(self) -> PieceTokenizer:
+        """Switch off cutting and padding of the tokenizer's own, and take texts of any length."""
+        return PieceTokenizer(self._tokenizer)
 
 
 class TiktokenTokens:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import DataUnavailable, MissingExtra
 from harness.core.hashing import sha256_file, sha256_parts
 from harness.core.weight_files import weight_errors
+from models.backends.pieces import PIECE_CHARACTERS, PieceTokenizer
 from models.card import ModelCard
 from models.weights import Weights, find_weights
 
 if TYPE_CHECKING:
-    from harness.core.types import FloatMatrix, IntVector
+    from harness.core.types import FloatMatrix, FloatVector, IntVector
 
 CONFIG = "l2_supercat"
+ROWS_AT_ONCE = 8_192
+"""Token vectors held at a time: 8 MB of 256 components."""
 DEFAULT_LIMIT = 512
 """model2vec 0.10.0, model.py, DEFAULT_MAX_LENGTH."""
 
@@ -57,17 +60,27 @@ class WordLlamaTable:
         """Return the tokens of each text, int64 `[n]`; none is ever cut off."""
         import numpy as np
 
-        encoded = self._model.tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        return np.array([sum(each.attention_mask) for each in encoded], dtype=np.int64)
+        return np.array([len(ids) for ids in self._pieces.ids(texts)], dtype=np.int64)
 
     def means(self, texts: Sequence[str], limit: int) -> FloatMatrix:
-        """Return the mean over each text's tokens, float32 `[n, dimension]`."""
+        """Return the mean over each text's tokens, float32 `[n, dimension]`.
+
+        Bit by bit what the package's `embed` gives, which holds all tokens of a batch at once.
+        """
         import numpy as np
 
         del limit
-        raw = self._model.embed(list(texts), norm=False, batch_size=max(1, len(texts)))
-        vectors: FloatMatrix = np.asarray(raw, dtype=np.float32)
+        table = self._model.embedding
+        vectors = np.zeros((len(texts), table.shape[1]), dtype=np.float32)
+        for row, ids in enumerate(self._pieces.ids(texts)):
+            if len(ids):
+                vectors[row] = summed(table, ids) / np.float32(len(ids))
         return vectors
+
+    @cached_property
+    def _pieces(self) -> PieceTokenizer:
+        """Return the tokenizer, for texts of any length."""
+        return PieceTokenizer(self._model.tokenizer)
 
     @cached_property
     def _model(self) -> Any:
@@ -113,22 +126,53 @@ class Model2VecTable:
         """Return the known tokens of each text before truncation, int64 `[n]`."""
         import numpy as np
 
-        self._model.max_length = None
-        return np.array([len(ids) for ids in self._model.tokenize(list(texts))], dtype=np.int64)
+        return np.array([len(ids) for ids in self._known(texts)], dtype=np.int64)
 
     def means(self, texts: Sequence[str], limit: int) -> FloatMatrix:
         """Return the mean over each text's tokens, float32 `[n, d]`."""
         import numpy as np
 
         raw = self._model.encode(
-            list(texts),
+            ["" if self._is_long(text, limit) else text for text in texts],
             max_length=limit or None,
             normalize=False,
             batch_size=max(1, len(texts)),
             use_multiprocessing=False,
         )
         vectors: FloatMatrix = np.asarray(raw, dtype=np.float32)
+        for row, text in enumerate(texts):
+            if self._is_long(text, limit):
+                vectors[row] = self._mean_of_long(text)
         return vectors
+
+    def _is_long(self, text: str, limit: int) -> bool:
+        """Tell whether a text is not cut and too long for the package, which holds it whole."""
+        return not limit and len(text) > PIECE_CHARACTERS
+
+    def _mean_of_long(self, text: str) -> FloatVector:
+        """Return the mean over a long text's known tokens, float32 `[d]`, as the package has it."""
+        import numpy as np
+
+        model = self._model
+        (ids,) = self._known([text])
+        if not len(ids):
+            return np.zeros(model.dim, dtype=np.float32)
+        rows = ids if model.token_mapping is None else np.asarray(model.token_mapping)[ids]
+        shares = None if model.weights is None else np.asarray(model.weights)[ids]
+        mean = summed(model.embedding, rows, shares) / np.float32(len(ids))
+        own: FloatVector = mean.astype(model.embedding.dtype).astype(np.float32)
+        return own
+
+    def _known(self, texts: Sequence[str]) -> Iterator[IntVector]:
+        """Yield the ids of each text's known tokens."""
+        unknown = self._model.unk_token_id
+        for ids in self._pieces.ids(texts):
+            yield ids if unknown is None else ids[ids != unknown]
+
+    @cached_property
+    def _pieces(self) -> PieceTokenizer:
+        """Return a tokenizer of our own: the model sets a limit on its own one."""
+        return PieceTokenizer(type(self._model.tokenizer).from_str(self._model.tokenizer.to_str()))
 
     @cached_property
     def _weights(self) -> Weights:
@@ -143,6 +187,23 @@ class Model2VecTable:
         folder = self._weights.fetch()
         with weight_errors(self._card.name, folder):
             return StaticModel.from_pretrained(folder, force_download=False)
+
+
+def summed(table: FloatMatrix, rows: IntVector, shares: FloatVector | None = None) -> FloatVector:
+    """Return the sum of a table's rows, each times its share, float32 `[d]`.
+
+    Row after row in float32, as NumPy sums a matrix over its rows, but few at a time.
+    """
+    import numpy as np
+
+    total = np.zeros((0, table.shape[1]), dtype=np.float32)
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        some = table[rows[start : start + ROWS_AT_ONCE]]
+        if shares is not None:
+            some = some * shares[start : start + ROWS_AT_ONCE, None]
+        total = np.concatenate((total, some)).sum(axis=0, dtype=np.float32)[None, :]
+    first: FloatVector = total[0]
+    return first
 
 
 def _package_folder() -> Path:

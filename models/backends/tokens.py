@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.core.errors import BadInput, MissingExtra, ModelError
+from models.backends.pieces import PieceTokenizer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
     Ids = NDArray[np.int32]
 
-CHARACTERS_AT_ONCE = 2_000_000
-"""Texts given to the tokenizer in one call: its own result takes about 100 bytes a token."""
 TOKENIZER_FILES = ("tokenizer.json", "vocab.*", "*.model", "*.tiktoken", "tokenization_*.py")
 KEPT_TOKENS = 2**25
 """Token ids kept between counting and encoding (4 bytes each): 128 MiB."""
@@ -49,7 +48,8 @@ class Tokens:
     def __init__(self, tokenizer: Any, settings: TokenSettings) -> None:
         self._tokenizer = tokenizer
         self._settings = settings
-        self._backend = _fast_backend(tokenizer, lower_case=settings.lower_case)
+        backend = _fast_backend(tokenizer, lower_case=settings.lower_case)
+        self._pieces = None if backend is None else PieceTokenizer(backend)
         nothing = np.empty(0, dtype=np.int32)
         self._prefix, self._suffix = self._special() if settings.specials else (nothing, nothing)
         self._kept: dict[tuple[str, int, str], Ids] = {}
@@ -127,34 +127,20 @@ class Tokens:
         return np.array([self.padding_id], dtype=np.int32)
 
     def _bodies(self, texts: Sequence[str], instruction: str) -> Iterator[Ids]:
-        """Yield each text's ids without special tokens, int32, tokenising many at a time."""
-        start = 0
-        while start < len(texts):
-            stop, size = start, 0
-            while stop < len(texts) and (stop == start or size < CHARACTERS_AT_ONCE):
-                size += len(texts[stop])
-                stop += 1
-            yield from self._encode([instruction + text for text in texts[start:stop]])
-            start = stop
-
-    def _encode(self, texts: list[str]) -> list[Ids]:
-        """Return ids without special tokens for some texts."""
-        if self._backend is None:
-            listed = self._tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-            return [np.array(ids, dtype=np.int32) for ids in listed]
-        try:
-            encoded = self._backend.encode_batch_fast(texts, add_special_tokens=False)
-        except (TypeError, UnicodeEncodeError):
-            # Half of a surrogate pair cannot cross into the tokenizer; each becomes U+FFFD.
-            texts = [text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-                     for text in texts]  # fmt: skip
-            encoded = self._backend.encode_batch_fast(texts, add_special_tokens=False)
-        return [np.array(each.ids, dtype=np.int32) for each in encoded]
+        """Yield each text's ids without special tokens, int32."""
+        if self._pieces is not None:
+            yield from self._pieces.ids(texts, instruction)
+            return
+        for text in texts:
+            listed = self._tokenizer(instruction + text, add_special_tokens=False, verbose=False)[
+                "input_ids"
+            ]
+            yield np.array(listed, dtype=np.int32)
 
     def _special(self) -> tuple[Ids, Ids]:
         """Return the ids the tokenizer puts before and behind a text."""
         probe = "a"
-        body = self._encode([probe])[0].tolist()
+        body = next(self._bodies([probe], "")).tolist()
         full = list(self._tokenizer(probe, add_special_tokens=True)["input_ids"])
         starts = [at for at in range(len(full)) if full[at : at + len(body)] == body]
         if not body or not starts:
@@ -214,12 +200,10 @@ def padded(ids: Sequence[Ids], fill: int) -> tuple[NDArray[np.int64], NDArray[np
 
 
 def _fast_backend(tokenizer: Any, *, lower_case: bool) -> Any:
-    """Return the compiled tokenizer without cutting and padding of its own, None without one."""
+    """Return the compiled tokenizer, None without one."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         return None
-    backend.no_truncation()
-    backend.no_padding()
     if lower_case:
         from tokenizers import normalizers
 

@@ -48,8 +48,9 @@ def test_what_was_counted_is_not_tokenised_again_until_it_is_forgotten(qwen3, mo
     texts = list(tiny.TEXTS)
     tokens.counts(texts, "q ", 9)
     seen = []
-    original = tokens._encode
-    monkeypatch.setattr(tokens, "_encode", lambda some: seen.extend(some) or original(some))
+    inner = tokens._pieces
+    original = inner._encode
+    monkeypatch.setattr(inner, "_encode", lambda some: seen.extend(some) or original(some))
     kept = tokens.take(texts, "q ", 9)
     assert seen == []
     assert tokens.take(texts[:1], "q ", 5)[0].tolist() != kept[0].tolist()
@@ -74,11 +75,12 @@ def test_the_memory_is_bounded(qwen3, monkeypatch):
 def test_texts_are_tokenised_in_pieces(qwen3, monkeypatch):
     whole = Tokens(load_tokenizer(qwen3, trust_remote_code=False), TokenSettings())
     wanted = whole.counts(TEXTS, "", 0)
-    monkeypatch.setattr("models.backends.tokens.CHARACTERS_AT_ONCE", 30)
+    monkeypatch.setattr("models.backends.pieces.CHARACTERS_AT_ONCE", 30)
     pieces = Tokens(load_tokenizer(qwen3, trust_remote_code=False), TokenSettings())
     calls = []
-    original = pieces._encode
-    monkeypatch.setattr(pieces, "_encode", lambda some: calls.append(len(some)) or original(some))
+    inner = pieces._pieces
+    original = inner._encode
+    monkeypatch.setattr(inner, "_encode", lambda some: calls.append(len(some)) or original(some))
     assert pieces.counts(TEXTS, "", 0).tolist() == wanted.tolist()
     assert len(calls) > 3
     assert sum(calls) == len(TEXTS)
