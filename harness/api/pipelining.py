@@ -80,6 +80,12 @@ def find_pipeline(name: str, settings: Settings) -> Pipeline:
         raise UnknownName(
             "pipeline", name, known, listing="`rebench pipelines` lists them; a file is FILE.toml."
         )
+    if name not in settings.pipelines:
+        raise BadInput(
+            f"{name} is a recipe, whose servers and prompts are not yours",
+            fix=f"Run `rebench pipelines {name} > {name}.toml`, write your addresses into it, and "
+            f"pass --pipeline {name}.toml",
+        )
     return known[name]
 
 
@@ -141,7 +147,12 @@ class NamedStageModels:
                 temperature=None if stage.temperature < 0 else stage.temperature,
                 max_tokens=stage.max_tokens,
                 prompts=Path(stage.prompts) if stage.prompts else None,
-                budget=Budget(price_prompt=stage.price_prompt, price_reply=stage.price_reply),
+                budget=Budget(
+                    stage.max_tokens_total,
+                    stage.max_cost,
+                    stage.price_prompt,
+                    stage.price_reply,
+                ),
             )
         server = ServerOptions(stage.server_model, stage.api_key_env)
         return reranker_named(

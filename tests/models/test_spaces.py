@@ -34,6 +34,8 @@ CHANGES = {
 }
 """Field of LoadOptions -> a value that changes vectors."""
 WITHOUT_EFFECT = {
+    "max_active_query": "cuts sparse vectors when they are searched: see test_sparse",
+    "max_active_document": "the same",
     "similarity": "how vectors are compared; whether they are scaled is a field of its own",
     "device": "where it runs changes rounding only; the number format is a field of its own",
     "batch_tokens": "how many texts share a batch",

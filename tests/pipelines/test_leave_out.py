@@ -8,6 +8,7 @@ import pytest
 
 from harness.api.pipelining import shipped_pipelines
 from harness.pipelines.staged.leave_out import Part, parts_of, without
+from harness.pipelines.staged.pipeline import Pipeline
 from harness.pipelines.staged.spec import FuseStage, RerankStage, RetrieveStage
 from tests.helpers.command_run import runner
 from tests.helpers.small_task import write_beir
@@ -22,7 +23,7 @@ def names(recipe: str, part: Part) -> list[str]:
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_what_is_left_is_a_whole_pipeline(recipe: str):
     parts = parts_of(RECIPES[recipe])
-    assert parts
+    assert len({part.label for part in parts}) == len(parts) > 0
     for part in parts:
         left = without(RECIPES[recipe], part)
         assert left.name == f"{recipe}-without-{part.label}"
@@ -48,7 +49,7 @@ def test_without_a_reranking_its_readers_read_what_it_read():
 
 
 def test_a_fusion_of_one_list_is_that_list():
-    left = without(RECIPES["reasonrank"], Part("join", "bm25"))
+    left = without(RECIPES["reasonrank"], Part("find", "bm25"))
     assert [stage.name for stage in left.stages] == ["find", "order"]
     find = left.stage("find")
     assert isinstance(find, RetrieveStage)
@@ -71,6 +72,39 @@ def test_the_first_of_two_rerankings_that_are_fused():
     fused = left.result
     assert isinstance(fused, FuseStage)
     assert fused.weights == {"merge": 0.6, "listwise": 0.4}
+
+
+TWO_FUSIONS = """
+[[pipelines.p.stage]]
+name = "find"
+kind = "retrieve"
+models = ["bm25", "bm25-bow", "wordllama"]
+[[pipelines.p.stage]]
+name = "one"
+kind = "fuse"
+method = "wsum"
+weights = { bm25 = 1, bm25-bow = 2, wordllama = 3 }
+[[pipelines.p.stage]]
+name = "both"
+kind = "fuse"
+method = "wsum"
+from = ["find", "one"]
+weights = { bm25 = 1, bm25-bow = 1, wordllama = 1, one = 5 }
+"""
+
+
+def test_a_list_that_two_stages_fuse_leaves_both(tmp_path: Path):
+    (tmp_path / "p.toml").write_text(TWO_FUSIONS)
+    pipeline = Pipeline.from_toml(tmp_path / "p.toml")
+    parts = parts_of(pipeline)
+    assert [part.label for part in parts] == ["bm25", "bm25-bow", "wordllama", "one"]
+    left = without(pipeline, parts[0])
+    first, second = left.stage("one"), left.stage("both")
+    assert isinstance(first, FuseStage)
+    assert isinstance(second, FuseStage)
+    assert set(first.weights) == {"bm25-bow", "wordllama"}
+    assert set(second.weights) == {"bm25-bow", "wordllama", "one"}
+    assert [stage.name for stage in without(pipeline, parts[3]).stages] == ["find", "both"]
 
 
 def test_the_command_tests_what_each_part_brings(

@@ -1,4 +1,4 @@
-"""Published recipes as they ship: each runs whole, on small retrievers and a local server."""
+"""Published recipes: each graph runs whole, with small retrievers and a local chat server."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def vectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass
 class LocalModels:
-    """Stands small models where a recipe names large ones: the stages stay as they ship."""
+    """Small models where a recipe names large ones, our prompts for theirs, one query."""
 
     url: str
     cache: Path

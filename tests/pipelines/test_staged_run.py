@@ -14,7 +14,7 @@ from harness.core.progress import SilentReporter
 from harness.core.types import Query, Task
 from harness.data.beir import load_beir
 from harness.pipelines.staged.rewriting import task_versions
-from tests.helpers.chat_server import ChatServer, chat_server
+from tests.helpers.chat_server import ChatServer, Fault, chat_server, number_of
 from tests.helpers.command_run import Done, runner
 from tests.helpers.small_task import QUERIES, write_beir
 
@@ -252,3 +252,66 @@ def test_a_model_and_a_pipeline_together_or_neither(rebench: Callable[..., Done]
     done = rebench("eval", "--pipeline", "x.toml", "--dtype", "float16", "--tasks", "small")
     assert "do not go with --pipeline" in done.err
     assert rebench("eval", "--pipeline", "nobody", "--tasks", "small").code == 2
+
+
+def test_a_changed_document_is_reranked_anew(
+    rebench: Callable[..., Done], server: ChatServer, tmp_path: Path
+):
+    """Ranks decide the fused list, so it may stay the same where a text does not."""
+    text = write(tmp_path, server.url).read_text(encoding="utf-8")
+    weighted = 'method = "wsum"\nnorm = "min-max"\nweights = { bm25 = 0.25, wordllama = 0.75 }'
+    (tmp_path / "whole.toml").write_text(text.replace(weighted, 'method = "rrf"'))
+    evaluated(rebench)
+    asked = sum("<score>" in prompt for prompt, _ in server.asked)
+    corpus = tmp_path / "small" / "corpus.jsonl"
+    corpus.write_text(corpus.read_text().replace("twice a day", "twice each day"))
+    evaluated(rebench)
+    assert sum("<score>" in prompt for prompt, _ in server.asked) > asked
+
+
+def test_requests_that_were_given_up_are_asked_again(
+    rebench: Callable[..., Done], server: ChatServer, tmp_path: Path
+):
+    server.fault = lambda prompt, seed, number: (
+        Fault("status", 400) if "loaf" in prompt and "<score>" not in prompt else None
+    )
+    write(tmp_path, server.url, ask="samples = 1", order="blend = 0")
+    told = stages(evaluated(rebench))
+    assert told["ask"]["refused_replies"] == {"unanswered": 1}
+    assert told["ask"]["queries_without_rewrite"] == 1
+    server.fault = lambda prompt, seed, number: None
+    again = stages(evaluated(rebench, "--force"))
+    assert again["ask"]["queries_without_rewrite"] == 0
+
+
+def test_each_sample_reads_what_its_own_draft_finds(
+    rebench: Callable[..., Done], server: ChatServer, tmp_path: Path
+):
+    server.reply = lambda prompt: (
+        "<score>5</score>" if "<score>" in prompt else f"draft {number_of(prompt)}"
+    )
+    first = "[[pipelines.whole.stage]]\nname = 'first'\nkind = 'retrieve'\nmodels = ['bm25']\n"
+    ask = 'rounds = 2\nsamples = 2\nreads = "first"\ndocuments = 2'
+    text = write(tmp_path, server.url, ask=ask, order="blend = 0").read_text(encoding="utf-8")
+    (tmp_path / "whole.toml").write_text(first + text.replace("[pipelines.whole]\n", ""))
+    evaluated(rebench)
+    rounds = [prompt for prompt, _ in server.asked if "Draft:" in prompt]
+    seen = {prompt.partition("Draft:\n")[2].partition("\n")[0] for prompt in rounds}
+    assert "(none yet)" in seen
+    assert len(seen) >= 2
+
+
+def test_a_budget_stops_a_reranking(
+    rebench: Callable[..., Done], server: ChatServer, tmp_path: Path
+):
+    order = "samples = 5\ntemperature = 0.6\nmax_tokens_total = 10\nconcurrency = 1"
+    write(tmp_path, server.url, ask="samples = 1", order=order)
+    done = rebench("eval", "--pipeline", "whole.toml", "--tasks", "small")
+    assert done.code == 2
+    assert "the budget is reached" in done.err
+
+
+def test_a_recipe_is_copied_before_it_runs(rebench: Callable[..., Done]):
+    done = rebench("eval", "--pipeline", "inf-x", "--tasks", "small")
+    assert done.code == 2
+    assert "rebench pipelines inf-x > inf-x.toml" in done.err

@@ -82,6 +82,11 @@ REFUSED = {
     "a search with lists": ((FIND, FIND.replace("find", "more"), JOIN), "searches with queries"),
     "a model twice": ((FIND.replace("wordllama", "bm25"), JOIN), "names bm25 twice"),
     "versions with weights": ((FIND + 'versions = "wsum"\n', JOIN), "needs weights"),
+    "more documents than are found": (
+        (FIND.replace('"bm25", "wordllama"', '"bm25"') + "depth = 3\n",
+         ASK + 'reads = "find"\ndocuments = 5\n', FIND.replace("find", "more") + 'from = ["ask"]\n',
+         JOIN), "reads 5 documents"
+    ),
     "an infinite number": ((ASK + "temperature = inf\n", FIND, JOIN), "temperature"),
 }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -19,32 +20,42 @@ from harness.pipelines.staged.spec import (
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What is left out: a stage, or one list (`system`) of those that a fuse stage joins."""
+    """What is left out: a stage, or the list of a `system` that a stage gives to be fused.
+
+    `label` is what it is called in tables and names.
+    """
 
     stage: str
     system: str = ""
-
-    @property
-    def label(self) -> str:
-        """What the part is called in tables and names."""
-        return self.system or self.stage
+    label: str = ""
 
 
 def parts_of(pipeline: Pipeline) -> tuple[Part, ...]:
     """Return what can be left out of a pipeline, in the order of its stages.
 
-    Every rewrite and every rerank stage, and every list of a fuse stage. A list that is the only
-    one of a stage left out anyway (a reranking that is fused) is not named twice.
+    Every rewrite and every rerank stage, and every list of a retrieve or fuse stage that is fused,
+    each once however many stages fuse it. A list is called as its system, or STAGE/SYSTEM where
+    two stages give one of that name.
     """
-    found: list[Part] = []
-    for stage in pipeline.stages:
-        if isinstance(stage, RewriteStage | RerankStage):
-            found.append(Part(stage.name))
-        if isinstance(stage, FuseStage):
-            for name, source, _ in input_systems(pipeline, stage.name):
-                if isinstance(pipeline.stage(source), RetrieveStage | FuseStage):
-                    found.append(Part(stage.name, name))
-    return tuple(found)
+    stages = [
+        Part(stage.name, label=stage.name)
+        for stage in pipeline.stages
+        if isinstance(stage, RewriteStage | RerankStage)
+    ]
+    lists = dict.fromkeys(
+        (source, system)
+        for stage in pipeline.stages
+        if isinstance(stage, FuseStage)
+        for _, source, system in input_systems(pipeline, stage.name)
+        if isinstance(pipeline.stage(source), RetrieveStage | FuseStage)
+    )
+    named = Counter(system for _, system in lists)
+    fused = [
+        Part(source, system, system if named[system] == 1 else f"{source}/{system}")
+        for source, system in lists
+    ]
+    order = [stage.name for stage in pipeline.stages]
+    return tuple(sorted([*stages, *fused], key=lambda part: order.index(part.stage)))
 
 
 def without(pipeline: Pipeline, part: Part) -> Pipeline:
@@ -126,18 +137,21 @@ def _replace_by(
 def _drop_list(
     pipeline: Pipeline, part: Part, stages: dict[str, Stage], inputs: dict[str, tuple[str, ...]]
 ) -> None:
-    """Take one list from a fuse stage: a model from its retrieve stage, or a whole stage."""
-    fuse = stages[part.stage]
-    assert isinstance(fuse, FuseStage)  # noqa: S101 - only they have parts with a system
-    lists = {name: (source, system) for name, source, system in input_systems(pipeline, fuse.name)}
-    source, system = lists[part.system]
-    stages[fuse.name] = replace(fuse, weights=_weights(fuse.weights, part.system))
-    origin = stages[source]
+    """Take one list from every stage that fuses it: a model of a retrieve stage, or a whole one."""
+    for stage in pipeline.stages:
+        if not isinstance(stage, FuseStage) or part.stage not in pipeline.inputs[stage.name]:
+            continue
+        for name, source, system in input_systems(pipeline, stage.name):
+            if (source, system) == (part.stage, part.system):
+                stages[stage.name] = replace(stage, weights=_weights(stage.weights, name))
+    origin = stages[part.stage]
     if isinstance(origin, RetrieveStage) and len(origin.models) > 1:
-        models = tuple(model for model in origin.models if model != system)
-        stages[source] = replace(origin, models=models)
-    else:
-        inputs[fuse.name] = tuple(each for each in inputs[fuse.name] if each != source)
+        models = tuple(model for model in origin.models if model != part.system)
+        stages[part.stage] = replace(origin, models=models)
+        return
+    for name, stage in stages.items():
+        if isinstance(stage, FuseStage):
+            inputs[name] = tuple(each for each in inputs[name] if each != part.stage)
 
 
 def _weights(weights: Mapping[str, float], name: str) -> dict[str, float]:

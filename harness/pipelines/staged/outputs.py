@@ -53,6 +53,16 @@ def content_of(lists: Mapping[str, Run], rewrites: Rewrites) -> str:
     return sha256_json([sha256_text(write_run(run, "run")) for run in lists.values()])
 
 
+def unanswered(facts: Mapping[str, Json]) -> int:
+    """Return how many requests to a chat model were given up: asked again, they may succeed."""
+    count = 0
+    for key in ("refused_replies", "malformed"):
+        kinds = facts.get(key)
+        value = kinds.get("unanswered", 0) if isinstance(kinds, Mapping) else 0
+        count += value if isinstance(value, int) else 0
+    return count
+
+
 class StageOutputs:
     """The outputs of stages under one root; several processes may write at once."""
 

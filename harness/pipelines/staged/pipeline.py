@@ -273,6 +273,11 @@ def _check_rewrite(pipeline: Pipeline, stage: RewriteStage, place: str) -> None:
             f"{place} reads {stage.reads}, which is no retrieve stage of one model",
             fix="Name one.",
         )
+    if stage.documents > other.depth:
+        raise BadInput(
+            f"{place} reads {stage.documents} documents, and {other.name} finds {other.depth}",
+            fix="Read fewer, or search deeper.",
+        )
 
 
 def _check_rerank(pipeline: Pipeline, stage: RerankStage, lists: int, place: str) -> None:

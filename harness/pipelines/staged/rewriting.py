@@ -22,7 +22,10 @@ from models.chat.thinking import control_token, without_thinking
 _ATTEMPT = 1_000
 """Seeds of later attempts lie so far from those of the samples, which count from the first."""
 
-_NO_REWRITE = "(none yet)"
+_NO_DRAFT = "(none yet)"
+
+Drafts = Mapping[str, tuple[str | None, ...]]
+"""Query id -> a rewrite for each sample, `None` where no reply was of use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +78,17 @@ class Rewriter:
                 self.stage.price_reply,
             )
             asking = _Asking(self, Dispatcher(self.model, journal, reporter, budget), task)
-            current: Rewrites = {}
+            drafts: Drafts = {}
             for at in range(self.stage.rounds):
-                found = search(task_versions(task, current, "append")[0]) if search else None
+                found = self._found(task, drafts, search)
                 label = f"{self.stage.name}: rewriting"
                 if self.stage.rounds > 1:
                     label += f" (round {at + 1} of {self.stage.rounds})"
-                current = asking.round(label, current, found)
-        without = sum(not current.get(query.id) for query in task.queries)
+                drafts = asking.round(label, drafts, found)
+        current = {
+            qid: tuple(text for text in texts if text is not None) for qid, texts in drafts.items()
+        }
+        without = sum(not texts for texts in current.values())
         facts: dict[str, Json] = {
             "calls": asking.totals.replies,
             "prompt_tokens": asking.totals.prompt_tokens,
@@ -92,6 +98,19 @@ class Rewriter:
             "queries_without_rewrite": without,
         }
         return current, facts
+
+    def _found(self, task: Task, drafts: Drafts, search: Callable[[Task], Run] | None) -> list[Run]:
+        """Return what each sample reads: a run for its own draft, or nothing without `search`."""
+        if search is None:
+            return []
+        keep = "replace" if self.stage.keep == "both" else self.stage.keep
+        found = []
+        for sample in range(self.stage.samples):
+            own = {
+                qid: (text,) for qid, texts in drafts.items() if (text := texts[sample]) is not None
+            }
+            found.append(search(task_versions(task, own, keep)[0]))
+        return found
 
 
 class _Asking:
@@ -108,8 +127,8 @@ class _Asking:
         self.totals = TokenTotals()
         self.refused: dict[str, int] = {}
 
-    def round(self, label: str, before: Rewrites, found: Run | None) -> Rewrites:
-        """Return the rewrites of one round."""
+    def round(self, label: str, before: Drafts, found: Sequence[Run]) -> Drafts:
+        """Return the drafts of one round, given those before and what each sample reads."""
         samples = self._stage.samples
         queries = self._task.queries
         own = self._stage
@@ -118,7 +137,9 @@ class _Asking:
         def build(number: int, attempt: int) -> ChatRequest:
             query = queries[number // samples]
             sample = number % samples
-            text = self._text(query, before.get(query.id, ()), sample, found)
+            drafts = before.get(query.id)
+            draft = drafts[sample] if drafts else None
+            text = self._text(query, draft, found[sample] if found else None)
             seed = own.seed + sample + _ATTEMPT * attempt
             return user_request(self._dispatcher.model.name, text, sampling, seed)
 
@@ -131,13 +152,11 @@ class _Asking:
                 self.refused[reason] = self.refused.get(reason, 0) + count
         values = replies.values
         return {
-            query.id: tuple(
-                text for text in values[at * samples : (at + 1) * samples] if text is not None
-            )
+            query.id: tuple(values[at * samples : (at + 1) * samples])
             for at, query in enumerate(queries)
         }
 
-    def _text(self, query: Query, before: Sequence[str], sample: int, found: Run | None) -> str:
+    def _text(self, query: Query, draft: str | None, found: Run | None) -> str:
         values = {"query": query.text}
         if found is None:
             return fill(self._prompt, values, ("query",))
@@ -145,7 +164,7 @@ class _Asking:
         shown = ranking.doc_ids[: self._stage.documents] if ranking else ()
         texts = (" ".join(self._texts[doc].split()[: self._stage.words]) for doc in shown)
         values["documents"] = "\n\n".join(f"[{at}] {text}" for at, text in enumerate(texts, 1))
-        values["rewrite"] = before[min(sample, len(before) - 1)] if before else _NO_REWRITE
+        values["rewrite"] = draft or _NO_DRAFT
         return fill(self._prompt, values, ("query", "documents"))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,13 +11,13 @@ from typing import Protocol
 
 from harness.core.hashing import corpus_fingerprint, queries_fingerprint
 from harness.core.protocols import Closing, Reporter, Retriever
-from harness.core.types import Json, Run, Task
+from harness.core.types import Json, RetrievalResult, Run, Task
 from harness.pipelines.fusion import Fusion, FusionSettings, fuse_runs
 from harness.pipelines.methods import method_named
 from harness.pipelines.rerank import rerank_run
 from harness.pipelines.rerank_ports import ListScorer, Scorer
 from harness.pipelines.score_store import ScoreStore
-from harness.pipelines.staged.outputs import StageOutput, StageOutputs, content_of
+from harness.pipelines.staged.outputs import StageOutput, StageOutputs, content_of, unanswered
 from harness.pipelines.staged.pipeline import Pipeline, input_systems
 from harness.pipelines.staged.rewriting import Rewriter, task_versions
 from harness.pipelines.staged.spec import (
@@ -169,7 +169,13 @@ class PipelineRunner:
 
     def _keep(self, identity: Mapping[str, Json], output: StageOutput) -> StageOutput:
         done = replace(output, content=content_of(output.lists, output.rewrites))
-        self._kept.keep(identity, done)
+        lost = unanswered(output.facts)
+        if lost:
+            self._place.reporter.warn(
+                f"{lost} requests were given up; the stage is not kept, and --force asks them again"
+            )
+        else:
+            self._kept.keep(identity, done)
         return done
 
     def _rewrite(
@@ -189,6 +195,7 @@ class PipelineRunner:
                 "read": outputs[stage.reads].content,
                 "retriever": dict(self._retrievers[reads.models[0]].identity(task)),
             }
+            identity |= _ground(task)
             search = _Feedback(first, task, self._retrievers[reads.models[0]], stage, self._place)
         stored = self._made(identity)
         if stored is not None:
@@ -209,12 +216,10 @@ class PipelineRunner:
     ) -> StageOutput:
         inputs = self.pipeline.inputs[stage.name]
         versions = self._versions(inputs[0], task, outputs) if inputs else [task]
-        corpus = task.corpus
         ground: dict[str, Json] = {
             "kind": stage.kind,
             "queries": [queries_fingerprint(each.queries) for each in versions],
-            "documents": corpus_fingerprint(corpus) if corpus is not None else None,
-            "excluded": {qid: sorted(docs) for qid, docs in sorted(task.excluded.items()) if docs},
+            **_ground(task),
             "depth": stage.depth,
             "versions": stage.versions if len(versions) > 1 else "",
         }
@@ -254,7 +259,9 @@ class PipelineRunner:
         seconds = time.perf_counter() - start
         if isinstance(retriever, Closing) and len(self._retrievers) > 1:
             retriever.close()
-        return self._keep(identity, StageOutput("", seconds, {model: run}, facts=found[0].facts))
+        return self._keep(
+            identity, StageOutput("", seconds, {model: run}, facts=_search_facts(found))
+        )
 
     def _fuse(self, stage: FuseStage, outputs: Mapping[str, StageOutput]) -> StageOutput:
         lists = {
@@ -278,7 +285,7 @@ class PipelineRunner:
         )
         fused = fuse_runs(list(lists.values()), fusion, max(1, deepest))
         facts: dict[str, Json] = {
-            "only_in": dict(zip(lists, fused.only_in, strict=True)),
+            "only_in": list(fused.only_in),
             "flat_lists": fused.flat,
             "lists_fused": fused.lists,
         }
@@ -300,6 +307,7 @@ class PipelineRunner:
             **stage.settings.json,
             "list": content_of({"": run}, {}),
             "queries": queries_fingerprint(reading.queries),
+            **_ground(task),
         }
         stored = self._made(identity)
         if stored is not None:
@@ -336,6 +344,22 @@ class _Feedback:
         return self.retriever.search(task, self.stage.documents, self.place.reporter).run
 
 
+def _ground(task: Task) -> dict[str, Json]:
+    """Return what of a task's documents decides an output: texts and exclusions."""
+    corpus = task.corpus
+    return {
+        "documents": corpus_fingerprint(corpus) if corpus is not None else None,
+        "excluded": {qid: sorted(docs) for qid, docs in sorted(task.excluded.items()) if docs},
+    }
+
+
 def _raw(method: str) -> str:
     """Return the norm that leaves scores as they are, for a method that reads them."""
     return "" if method_named(method).by_rank else "none"
+
+
+def _search_facts(found: Sequence[RetrievalResult]) -> Mapping[str, Json]:
+    """Return what searching took: the facts of the only version, or of each."""
+    if len(found) == 1:
+        return found[0].facts
+    return {"versions": [dict(each.facts) for each in found]}

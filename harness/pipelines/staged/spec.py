@@ -219,6 +219,8 @@ class RerankStage:
     trust_remote_code: bool = False
     price_prompt: float = 0.0
     price_reply: float = 0.0
+    max_cost: float = 0.0
+    max_tokens_total: int = 0
     inputs: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
