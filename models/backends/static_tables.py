@@ -16,6 +16,9 @@ from models.card import ModelCard
 from models.weights import Weights, find_weights
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from harness.core.types import FloatMatrix, FloatVector, IntVector
 
 CONFIG = "l2_supercat"
@@ -163,7 +166,7 @@ class Model2VecTable:
         own: FloatVector = mean.astype(model.embedding.dtype).astype(np.float32)
         return own
 
-    def _known(self, texts: Sequence[str]) -> Iterator[IntVector]:
+    def _known(self, texts: Sequence[str]) -> Iterator[NDArray[np.integer[Any]]]:
         """Yield the ids of each text's known tokens."""
         unknown = self._model.unk_token_id
         for ids in self._pieces.ids(texts):
@@ -189,7 +192,9 @@ class Model2VecTable:
             return StaticModel.from_pretrained(folder, force_download=False)
 
 
-def summed(table: FloatMatrix, rows: IntVector, shares: FloatVector | None = None) -> FloatVector:
+def summed(
+    table: FloatMatrix, rows: NDArray[np.integer[Any]], shares: FloatVector | None = None
+) -> FloatVector:
     """Return the sum of a table's rows, each times its share, float32 `[d]`.
 
     Row after row in float32, as NumPy sums a matrix over its rows, but few at a time.
