@@ -12,7 +12,7 @@ from harness.api.evaluating import Evaluation, evaluate
 from harness.api.tables import TableResult
 from harness.compare.differences import ComparisonSettings, verdict
 from harness.core.errors import BadInput
-from harness.pipelines.staged.leave_out import Part, parts_of, without
+from harness.pipelines.staged.leave_out import LeftOut, parts_of, without
 from results.systems import MARK, configuration_hash
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class PipelineAblation(TableResult):
     """
 
     pipeline: str
-    parts: tuple[Part, ...]
+    parts: tuple[LeftOut, ...]
     comparison: ComparisonResult
     costs: tuple[PipelineCost, ...]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.api.pipelining import shipped_pipelines
-from harness.pipelines.staged.leave_out import Part, parts_of, without
+from harness.pipelines.staged.leave_out import LeftOut, parts_of, without
 from harness.pipelines.staged.pipeline import Pipeline
 from harness.pipelines.staged.spec import FuseStage, RerankStage, RetrieveStage
 from tests.helpers.command_run import runner
@@ -16,7 +16,7 @@ from tests.helpers.small_task import write_beir
 RECIPES = shipped_pipelines()
 
 
-def names(recipe: str, part: Part) -> list[str]:
+def names(recipe: str, part: LeftOut) -> list[str]:
     return [stage.name for stage in without(RECIPES[recipe], part).stages]
 
 
@@ -33,23 +33,23 @@ def test_what_is_left_is_a_whole_pipeline(recipe: str):
 
 
 def test_without_a_rewrite_the_original_query_is_searched_with():
-    left = without(RECIPES["xrr2"], Part("expand"))
+    left = without(RECIPES["xrr2"], LeftOut("expand"))
     assert [stage.name for stage in left.stages] == ["find", "pick", "order"]
     assert left.inputs["find"] == ()
 
 
 def test_what_only_the_rewrite_read_goes_with_it():
-    assert "first" not in names("diver-v2", Part("expand"))
+    assert "first" not in names("diver-v2", LeftOut("expand"))
 
 
 def test_without_a_reranking_its_readers_read_what_it_read():
-    left = without(RECIPES["xrr2"], Part("pick"))
+    left = without(RECIPES["xrr2"], LeftOut("pick"))
     assert left.inputs["order"] == ("find",)
-    assert without(RECIPES["xrr2"], Part("order")).result.name == "pick"
+    assert without(RECIPES["xrr2"], LeftOut("order")).result.name == "pick"
 
 
 def test_a_fusion_of_one_list_is_that_list():
-    left = without(RECIPES["reasonrank"], Part("find", "bm25"))
+    left = without(RECIPES["reasonrank"], LeftOut("find", "bm25"))
     assert [stage.name for stage in left.stages] == ["find", "order"]
     find = left.stage("find")
     assert isinstance(find, RetrieveStage)
@@ -57,7 +57,7 @@ def test_a_fusion_of_one_list_is_that_list():
 
 
 def test_a_reranking_that_is_fused_loses_its_weight():
-    left = without(RECIPES["bge-reasoner"], Part("8b-30"))
+    left = without(RECIPES["bge-reasoner"], LeftOut("8b-30"))
     result = left.result
     assert isinstance(result, FuseStage)
     assert "8b-30" not in result.weights
@@ -66,7 +66,7 @@ def test_a_reranking_that_is_fused_loses_its_weight():
 
 
 def test_the_first_of_two_rerankings_that_are_fused():
-    left = without(RECIPES["diver-v2"], Part("pointwise"))
+    left = without(RECIPES["diver-v2"], LeftOut("pointwise"))
     assert left.inputs["result"] == ("merge", "listwise")
     assert left.inputs["listwise"] == ("merge",)
     fused = left.result

@@ -19,7 +19,7 @@ from harness.pipelines.staged.spec import (
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class LeftOut:
     """What is left out: a stage, or the list of a `system` that a stage gives to be fused.
 
     `label` is what it is called in tables and names.
@@ -30,7 +30,7 @@ class Part:
     label: str = ""
 
 
-def parts_of(pipeline: Pipeline) -> tuple[Part, ...]:
+def parts_of(pipeline: Pipeline) -> tuple[LeftOut, ...]:
     """Return what can be left out of a pipeline, in the order of its stages.
 
     Every rewrite and every rerank stage, and every list of a retrieve or fuse stage that is fused,
@@ -38,7 +38,7 @@ def parts_of(pipeline: Pipeline) -> tuple[Part, ...]:
     two stages give one of that name.
     """
     stages = [
-        Part(stage.name, label=stage.name)
+        LeftOut(stage.name, label=stage.name)
         for stage in pipeline.stages
         if isinstance(stage, RewriteStage | RerankStage)
     ]
@@ -51,14 +51,14 @@ def parts_of(pipeline: Pipeline) -> tuple[Part, ...]:
     )
     named = Counter(system for _, system in lists)
     fused = [
-        Part(source, system, system if named[system] == 1 else f"{source}/{system}")
+        LeftOut(source, system, system if named[system] == 1 else f"{source}/{system}")
         for source, system in lists
     ]
     order = [stage.name for stage in pipeline.stages]
     return tuple(sorted([*stages, *fused], key=lambda part: order.index(part.stage)))
 
 
-def without(pipeline: Pipeline, part: Part) -> Pipeline:
+def without(pipeline: Pipeline, part: LeftOut) -> Pipeline:
     """Return the pipeline without a part, every stage that only led to it left out as well.
 
     Without a rewrite, its readers take the original queries; without a reranking, what it read. A
@@ -135,7 +135,7 @@ def _replace_by(
 
 
 def _drop_list(
-    pipeline: Pipeline, part: Part, stages: dict[str, Stage], inputs: dict[str, tuple[str, ...]]
+    pipeline: Pipeline, part: LeftOut, stages: dict[str, Stage], inputs: dict[str, tuple[str, ...]]
 ) -> None:
     """Take one list from every stage that fuses it: a model of a retrieve stage, or a whole one."""
     for stage in pipeline.stages:
@@ -158,7 +158,7 @@ def _weights(weights: Mapping[str, float], name: str) -> dict[str, float]:
     return {key: weight for key, weight in weights.items() if key != name}
 
 
-def _result(result: str, part: Part, pipeline: Pipeline) -> str:
+def _result(result: str, part: LeftOut, pipeline: Pipeline) -> str:
     if result != part.stage or part.system:
         return result
     return pipeline.inputs[part.stage][0]
