@@ -7,8 +7,8 @@ from pathlib import Path
 
 END = "<|im_end|>"
 ENDS = tuple("~|^`{}%$&@")
-"""Letters that end a reply as well, as real models have several end tokens: noise would seldom
-hit upon a single one, and a reply that was cut is refused."""
+"""Letters for `ends`, as real models have several end tokens: noise would seldom hit upon a single
+one, and a reply that was cut is refused."""
 TEMPLATE = (
     "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}"
     "{% if add_generation_prompt %}assistant: "
@@ -17,12 +17,16 @@ TEMPLATE = (
 
 
 def make_chatter(
-    folder: Path, context: int = 8192, words: tuple[str, ...] = (), seed: int = 0
+    folder: Path,
+    context: int = 8192,
+    words: tuple[str, ...] = (),
+    seed: int = 0,
+    ends: tuple[str, ...] = (),
 ) -> Path:
     """Write the model and return its folder; its context holds `context` characters.
 
     `words` are texts that it may say in one token, though it reads them letter by letter; its
-    weights come from `seed`.
+    weights come from `seed`. `ends` are letters that end a reply, beside the end token.
     """
     import torch
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
@@ -54,6 +58,6 @@ def make_chatter(
         dtype="float32",
     )
     model = Qwen3ForCausalLM(config)
-    model.generation_config.eos_token_id = [0, *(vocabulary[letter] for letter in ENDS)]
+    model.generation_config.eos_token_id = [0, *(vocabulary[letter] for letter in ends)]
     model.save_pretrained(folder)
     return folder

@@ -12,7 +12,7 @@ import pytest
 from harness.cli.errors import run_guarded
 from harness.cli.remix import app
 from harness.core.training_row import read_rows
-from tests.helpers.remix_tiny import make_chatter
+from tests.helpers.remix_tiny import ENDS, make_chatter
 from tests.helpers.vllm_server import Proxy, failing_proxy, vllm_serve
 
 pytestmark = pytest.mark.vllm
@@ -35,7 +35,7 @@ Remix = Callable[..., dict[str, dict[str, int]]]
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Serve a tiny random Qwen3 that chats; return the root URL."""
     # Of these weights' answers to "does it fit?" most are Yes, and some No.
-    folder = make_chatter(tmp_path_factory.mktemp("chatter"), CONTEXT, SCORES, seed=11)
+    folder = make_chatter(tmp_path_factory.mktemp("chatter"), CONTEXT, SCORES, 11, ENDS)
     log = tmp_path_factory.mktemp("serve") / "log"
     # vLLM 0.32 dies on a CPU of a seeded request whose prompt it takes in pieces.
     whole = ("--no-enable-chunked-prefill", "--max-num-batched-tokens", str(4 * CONTEXT))

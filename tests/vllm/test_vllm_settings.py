@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.core.errors import BadInput, ModelError
+from harness.core.errors import BadInput, DataUnavailable, ModelError
 from models.backends.vllm import VllmEmbedder
 from models.spec import LoadOptions, make_spec
 from tests.helpers import tiny
@@ -63,9 +63,9 @@ def test_weights_that_cannot_be_read(tmp_path: Path) -> None:
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     embedder = VllmEmbedder(make_spec(decoder_card(folder), ON_CPU))
-    with pytest.raises(ModelError, match="vLLM does not start with model 'decoder'") as caught:
+    with pytest.raises(DataUnavailable, match="cut short in its header") as caught:
         embedder.encode(["a"], role="query", instruction="")
-    assert "sentence-transformers" in caught.value.fix
+    assert "Fetch model.safetensors again" in caught.value.fix
 
 
 def test_an_unknown_engine_argument(qwen3_folder: Path) -> None:
