@@ -38,6 +38,19 @@ def test_without_a_rewrite_the_original_query_is_searched_with():
     assert left.inputs["find"] == ()
 
 
+def test_without_a_rewrite_a_reranker_reads_the_original_query(tmp_path: Path):
+    (tmp_path / "p.toml").write_text(
+        "[[pipelines.p.stage]]\nname = 'ask'\nkind = 'rewrite'\nfile = 'x.json'\n"
+        "[[pipelines.p.stage]]\nname = 'find'\nkind = 'retrieve'\nmodels = ['bm25']\n"
+        "[[pipelines.p.stage]]\nname = 'order'\nkind = 'rerank'\nmodel = 'llm-score'\n"
+        "query = 'ask'\n"
+    )
+    left = without(Pipeline.from_toml(tmp_path / "p.toml"), LeftOut("ask", label="ask"))
+    order = left.result
+    assert isinstance(order, RerankStage)
+    assert order.query == "original"
+
+
 def test_what_only_the_rewrite_read_goes_with_it():
     assert "first" not in names("diver-v2", LeftOut("expand"))
 

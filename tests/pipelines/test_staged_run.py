@@ -11,9 +11,10 @@ import pytest
 
 from harness.core.checksums import CHECKSUM
 from harness.core.progress import SilentReporter
-from harness.core.types import Query, Task
+from harness.core.types import Query, Run, Task
 from harness.data.beir import load_beir
-from harness.pipelines.staged.rewriting import task_versions
+from harness.pipelines.staged.rewriting import Rewriter, task_versions
+from harness.pipelines.staged.spec import RewriteStage
 from tests.helpers.chat_server import ChatServer, Fault, chat_server, number_of
 from tests.helpers.command_run import Done, runner
 from tests.helpers.small_task import QUERIES, write_beir
@@ -280,8 +281,9 @@ def test_requests_that_were_given_up_are_asked_again(
     assert told["ask"]["refused_replies"] == {"unanswered": 1}
     assert told["ask"]["queries_without_rewrite"] == 1
     server.fault = lambda prompt, seed, number: None
-    again = stages(evaluated(rebench, "--force"))
-    assert again["ask"]["queries_without_rewrite"] == 0
+    write(tmp_path, server.url, ask="samples = 1", order="blend = 0.01")
+    again = stages(evaluated(rebench))
+    assert again["ask"]["queries_without_rewrite"] == 0, "the stage was not kept"
 
 
 def test_each_sample_reads_what_its_own_draft_finds(
@@ -315,3 +317,17 @@ def test_a_recipe_is_copied_before_it_runs(rebench: Callable[..., Done]):
     done = rebench("eval", "--pipeline", "inf-x", "--tasks", "small")
     assert done.code == 2
     assert "rebench pipelines inf-x > inf-x.toml" in done.err
+
+
+def test_each_sample_searches_with_its_own_draft(tmp_path: Path):
+    loaded = load_beir(write_beir(tmp_path / "small"), with_corpus=False, reporter=SilentReporter())
+    task = replace(loaded, queries=(Query("q1", "sea?"),))
+    stage = RewriteStage("ask", method="reason", samples=2, rounds=2, reads="first")
+    searched: list[str] = []
+
+    def search(asked: Task) -> Run:
+        searched.append(asked.queries[0].text)
+        return Run({})
+
+    Rewriter(stage, None, tmp_path)._found(task, {"q1": ("a", "b")}, search)
+    assert searched == ["sea?\na", "sea?\nb"]
