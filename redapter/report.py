@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.core.files import write_atomic, write_text
+from harness.core.file_sets import MANIFEST_SUFFIX, write_file_set
 from redapter.checkpoints import TrainingFolder
 from redapter.config import HEAD, RunConfig
 from redapter.config_file import config_hash
@@ -30,17 +30,17 @@ FIGURES = {
 def write_report(folder: TrainingFolder, config: RunConfig, *, steps: int) -> Path:
     """Write `report.md` and its figures from the run's record and log; returns the report."""
     lines = read_log(folder.log)
-    figures = []
+    drawn: dict[str, bytes] = {}
     for name, (axis, curves) in FIGURES.items():
         present = {key: label for key, label in curves.items() if lines and key in lines[-1]}
         if present:
             figure = f"figures/{name}.png"
-            write_atomic(folder.path / figure, curves_png(lines, present, axis))
-            figures.append(f"![{name}]({figure})")
+            drawn[figure] = curves_png(lines, present, axis)
+    shown = [f"![{Path(figure).stem}]({figure})" for figure in drawn]
+    text = report_text(config, folder.record(), lines, shown, steps=steps)
     report = folder.path / "report.md"
-    record = folder.record()
-    write_text(report, report_text(config, record, lines, figures, steps=steps))
-    return report
+    files = {report.name: text.encode("utf-8"), **drawn}
+    return write_file_set(report.with_suffix(MANIFEST_SUFFIX), files)[0]
 
 
 def report_text(

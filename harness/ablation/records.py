@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.core.checksums import check_document, with_checksum, without_checksum
 from harness.core.errors import StoreError
+from harness.core.file_sets import MANIFEST_SUFFIX, file_set_problems
 from harness.core.files import read_json, write_text
 from harness.core.types import Json
 
@@ -53,10 +54,16 @@ def write_record(folder: Path, record: RunRecord) -> None:
 
 
 def known_detectable(root: Path) -> float | None:
-    """Return the largest `detectable_corrected` of the comparisons in an ablation's report."""
+    """Return the largest `detectable_corrected` of the comparisons in an ablation's report.
+
+    Raises `DamagedFile` for a report whose files do not fit its manifest.
+    """
     path = root / REPORT_DATA
     if not path.is_file():
         return None
+    fix = f"Remove {path}: the next run of the ablation writes its report again."
+    for problem in file_set_problems(path.with_suffix(MANIFEST_SUFFIX), fix=fix):
+        raise problem
     listed = [each.get("detectable_corrected") for each in read_json(path)["differences"]]
     return max((value for value in listed if value is not None), default=None)
 

@@ -19,12 +19,13 @@ from harness.ablation.findings import (
     variance_line,
 )
 from harness.ablation.plan import TrainingRun
+from harness.ablation.records import REPORT_DATA
 from harness.ablation.results import AblationResult, result_json
 from harness.ablation.table import SETTINGS
-from harness.core.files import write_text
+from harness.core.file_sets import MANIFEST_SUFFIX, write_file_set
 from harness.metrics.names import label, parse_metric
 from harness.render import numbers
-from harness.render.figures import write_figure
+from harness.render.figures import figure_files
 from harness.render.markdown import bullets, escape, fenced, figure, section, table
 from results.schema import Entry
 
@@ -35,15 +36,17 @@ FIGURES = "figures"
 def write_report(ablation: AblationResult, folder: Path) -> Path:
     """Write `report.md`, `report.json` and `figures/` into a folder; returns the Markdown.
 
-    The same ablation gives the same bytes. Raises `StoreError` if nothing can be written.
+    Their manifest is written last. The same ablation gives the same bytes. Raises `StoreError` if
+    nothing can be written.
     """
     drawn = draw(ablation.spec, ablation.table, ablation.metric, ablation.curves)
-    for name, files in drawn.items():
-        write_figure(folder / FIGURES, name, files)
     data = json.dumps(result_json(ablation), ensure_ascii=False, indent=1, allow_nan=False)
-    write_text(folder / "report.json", data + "\n")
-    write_text(folder / REPORT, report_text(ablation, drawn))
-    return folder / REPORT
+    files = {
+        REPORT: report_text(ablation, drawn).encode("utf-8"),
+        REPORT_DATA: f"{data}\n".encode(),
+        **figure_files(FIGURES, drawn),
+    }
+    return write_file_set((folder / REPORT).with_suffix(MANIFEST_SUFFIX), files)[0]
 
 
 def report_text(ablation: AblationResult, figures: Mapping[str, object]) -> str:

@@ -17,7 +17,7 @@ from harness.compare.reproduce import reproduce as reproduce_system
 from harness.compare.selection import EntryFilter, named_tasks, select_all, select_named
 from harness.compare.task_context import TaskContextLoader
 from harness.core.distribution import installed_version
-from harness.core.errors import BadInput, NotComparable
+from harness.core.errors import BadInput, NotComparable, StoreError
 from harness.core.protocols import Reporter
 from harness.data.local_tasks import DataLocations
 from harness.stats.conventions import SEED
@@ -183,13 +183,14 @@ def report(
     """Write a Markdown report with figures on systems (none: all), compared with the first.
 
     `output` is a folder or a file ending in `.md`. `texts` shows the texts of queries that are
-    here. Raises what `compare` raises.
+    here. A report that is there and was not written whole, or was changed since, is named before
+    it is replaced. Raises what `compare` raises.
     """
     from harness.api.boards import model_facts
     from harness.derived import EntryReader
     from harness.reports.headroom import lost_by_system
     from harness.reports.report_data import Report, facts_of
-    from harness.reports.write import write_report
+    from harness.reports.write import report_problems, write_report
 
     session = open_session(results=results, data=data, progress=progress)
     measured = _measured(session, tasks, query_set)
@@ -207,7 +208,22 @@ def report(
         texts=texts,
         lost=lost_by_system(comparison, EntryReader(session.store)),
     )
+    for problem in report_problems(Path(output)):
+        session.reporter.warn(f"{problem.message}: the report is written anew")
     return ReportFiles(write_report(content, Path(output)), comparison)
+
+
+def check_report(output: str | Path) -> tuple[StoreError, ...]:
+    """Return an error for each file of a written report that does not fit its manifest.
+
+    `output` is what `report` was given. Raises `BadInput` where no report was written.
+    """
+    from harness.reports.write import REPORT, report_problems
+
+    path = Path(output)
+    if not (path if path.suffix == ".md" else path / REPORT).is_file():
+        raise BadInput(f"no report at {path}", fix="Name the folder or the .md file of a report.")
+    return report_problems(path)
 
 
 def reproduce(

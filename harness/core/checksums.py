@@ -168,14 +168,21 @@ def read_manifest(path: Path, *, fix: str, needed: Iterable[str] = ()) -> Manife
 def check_files(path: Path, manifest: Manifest, *, fix: str) -> None:
     """Raise `DamagedFile` naming the first file that is not what its manifest says."""
     for name, expected in manifest.files.items():
-        try:
-            actual = sha256_file(path.parent / name)
-        except OSError as error:
-            raise DamagedFile(
-                f"{path.parent / name} cannot be read: {error.strerror or error}", fix=fix
-            ) from error
-        if actual != expected:
-            raise DamagedFile(
-                f"{path.parent / name} is not what {path.name} says: it was changed or damaged",
-                fix=fix,
-            )
+        check_file(path, name, expected, fix=fix)
+
+
+def check_file(manifest: Path, name: str, expected: str, *, fix: str) -> None:
+    """Raise `DamagedFile` if a file beside `manifest` has not the SHA-256 that this expects."""
+    file = manifest.parent / name
+    try:
+        actual = sha256_file(file) if file.is_file() else None
+    except (OSError, ValueError) as error:
+        raise DamagedFile(
+            f"{file} cannot be read: {getattr(error, 'strerror', None) or error}", fix=fix
+        ) from error
+    if actual is None:
+        raise DamagedFile(f"{file} is not there, and {manifest.name} lists it", fix=fix)
+    if actual != expected:
+        raise DamagedFile(
+            f"{file} is not what {manifest.name} says: it was changed or damaged", fix=fix
+        )

@@ -9,10 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from harness.core.files import write_atomic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,13 +68,13 @@ def rendered(figure: Figure) -> dict[str, bytes]:
     return {"png": png.getvalue(), "svg": svg.getvalue()}
 
 
-def write_figure(folder: Path, name: str, files: Mapping[str, bytes]) -> tuple[Path, ...]:
-    """Write a figure's files whole into a folder, made if absent; raises `StoreError`."""
-    paths = []
-    for suffix, data in files.items():
-        paths.append(folder / f"{name}.{suffix}")
-        write_atomic(paths[-1], data)
-    return tuple(paths)
+def figure_files(folder: str, drawn: Mapping[str, Mapping[str, bytes]]) -> dict[str, bytes]:
+    """Return figures (name -> suffix -> file) by the names that they have below `folder`."""
+    return {
+        f"{folder}/{name}.{suffix}": data
+        for name, files in drawn.items()
+        for suffix, data in files.items()
+    }
 
 
 def colour(place: int) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from harness.core.files import write_text
-from harness.render.figures import write_figure
+from harness.core.checksums import DamagedFile
+from harness.core.file_sets import MANIFEST_SUFFIX, file_set_problems, write_file_set
+from harness.render.figures import figure_files
 from harness.reports.figures import (
     differences_figure,
     intensity_figure,
@@ -26,19 +27,41 @@ def write_report(report: Report, output: Path) -> tuple[Path, ...]:
 
     `output` is a folder (`report.md`, `report.json` and `figures/` go into it) or a file ending
     in `.md`, whose data and figures lie beside it. Folders that are absent are made. The same
-    report gives the same bytes. Raises `StoreError` where nothing can be written.
+    report gives the same bytes. A manifest, `report.manifest.json` for `report.md`, is written
+    last; figures of the report before that this one has not are removed. Raises `StoreError`
+    where nothing can be written.
     """
-    path = output if output.suffix == ".md" else output / REPORT
-    figures = path.parent / ("figures" if path.name == REPORT else f"{path.stem}-figures")
+    path = _markdown(output)
+    figures = "figures" if path.name == REPORT else f"{path.stem}-figures"
     drawn = draw(report)
-    text = report_text(report, drawn, figures.name)
+    text = report_text(report, drawn, figures)
     data = json.dumps(report_json(report), ensure_ascii=False, indent=1, allow_nan=False)
-    written = [path, path.with_suffix(".json")]
-    for name, files in drawn.items():
-        written += write_figure(figures, name, files)
-    write_text(written[1], data + "\n")
-    write_text(path, text)
-    return tuple(written)
+    files = {
+        path.name: text.encode("utf-8"),
+        path.with_suffix(".json").name: f"{data}\n".encode(),
+        **figure_files(figures, drawn),
+    }
+    return write_file_set(_manifest(path), files)
+
+
+def report_problems(output: Path) -> tuple[DamagedFile, ...]:
+    """Return which files of a written report do not fit its manifest, if it has one.
+
+    `output` is what `write_report` was given. A report that was killed midway, or of which a file
+    was changed since, has such files.
+    """
+    fix = "Write the report again, with the command that stands at its end."
+    return file_set_problems(_manifest(_markdown(output)), fix=fix)
+
+
+def _markdown(output: Path) -> Path:
+    """Return the Markdown file of a report that is written to `output`."""
+    return output if output.suffix == ".md" else output / REPORT
+
+
+def _manifest(path: Path) -> Path:
+    """Return where the manifest of a report lies."""
+    return path.with_suffix(MANIFEST_SUFFIX)
 
 
 def draw(report: Report) -> dict[str, dict[str, bytes]]:
