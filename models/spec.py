@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from harness.core.errors import BadInput
 from models.card import ModelCard, card_from_mapping, card_table
 from models.flags import check_flags, flag_of
+from models.st_settings import MODEL
 
 BACKEND_NAMES = {"dense": "sentence-transformers"}
 """Other names of backends, by what their vectors are -> the backend."""
@@ -78,6 +80,19 @@ class ModelSpec:
     def on(self, device: str) -> ModelSpec:
         """Return the spec for another device."""
         return replace(self, runtime=replace(self.runtime, device=device))
+
+    def completed(self, fields: Mapping[str, Any], files: Mapping[str, str]) -> ModelCard:
+        """Return the card with `fields` of the model's files where nobody wrote or gave them.
+
+        `files` names the file that a field was read from; others are from
+        config_sentence_transformers.json.
+        """
+        open_fields = {key: value for key, value in fields.items() if key not in self.given}
+        unlike = sorted(
+            key for key, value in open_fields.items() if value != getattr(self.card, key)
+        )
+        sources = {key: f"the model's {files.get(key, MODEL)}" for key in unlike}
+        return replace(self.card, **open_fields, sources={**self.card.sources, **sources})
 
 
 def make_spec(

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from types import TracebackType
 from uuid import uuid4
 
 CLAIM_SUFFIX = ".claim"
@@ -31,12 +30,7 @@ class BatchClaims:
         """Do nothing yet: who finds everything stored leaves no trace."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Give up what is held, and the file behind it."""
         self.release()
         if self._lock >= 0:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic
 from urllib.parse import quote
 from uuid import uuid4
@@ -217,12 +216,7 @@ class ShardWriter(Generic[V]):
         self._due = time.monotonic() + FLUSH_SECONDS
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Write what is pending, whatever ended the work."""
         self.flush()
 

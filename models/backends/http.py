@@ -12,12 +12,12 @@ from harness.core.errors import BadInput, ModelError
 from harness.core.http import Endpoint, HttpClient
 from harness.core.retry import Clock, RetryPolicy
 from harness.core.secrets import NO_KEY, key_from
-from harness.core.types import Json, PromptFields, Role, Usage, VectorSpace
+from harness.core.types import Json, Role, Usage, VectorSpace
 from models.backends.http_batching import EmbeddingRequests
 from models.backends.http_options import read_options
+from models.backends.local import CardEmbedder
 from models.backends.pooling import unit_rows
 from models.backends.server_tokens import open_tokens
-from models.prompts import render
 from models.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ SPACE_OPTIONS = (
 """Options that change vectors and have no field of their own in `VectorSpace`."""
 
 
-class HttpEmbedder:
+class HttpEmbedder(CardEmbedder):
     """Embeds through `POST {base_url}/embeddings` (OpenAI, vLLM, TEI, Ollama, llama.cpp, …).
 
     See `models.backends.http_options.HttpOptions` for what a card may say. Nothing is asked of
@@ -52,23 +52,12 @@ class HttpEmbedder:
         clock: Clock | None = None,
         draw: Callable[[], float] | None = None,
     ) -> None:
-        self.card = spec.card
+        super().__init__(spec)
         self._options = read_options(spec.card)
-        self._batch_tokens = spec.runtime.batch_tokens
         self._check_lengths(given=spec.runtime.lengths_given)
         self._tokens = open_tokens(self._options.tokenizer)
         self._clock = clock
         self._draw = draw
-
-    @property
-    def name(self) -> str:
-        """Return the card's name."""
-        return self.card.name
-
-    @property
-    def similarity(self) -> str:
-        """Return how a query and a document are scored; see `ModelCard.similarity`."""
-        return self.card.similarity
 
     @cached_property
     def identity(self) -> Mapping[str, Json]:
@@ -93,7 +82,10 @@ class HttpEmbedder:
     @property
     def batch_tokens(self) -> int:
         """Return the tokens of one `encode` call: enough to keep all connections busy."""
-        return self._batch_tokens or 4 * self._options.request_tokens * self._options.concurrency
+        return (
+            self._runtime.batch_tokens
+            or 4 * self._options.request_tokens * self._options.concurrency
+        )
 
     @property
     def usage(self) -> Usage:
@@ -103,10 +95,6 @@ class HttpEmbedder:
             if "_requests" in self.__dict__
             else Usage(price=self._options.price_per_million_tokens)
         )
-
-    def instruction(self, role: Role, prompt_fields: PromptFields) -> str:
-        """Return the card's instruction for a task."""
-        return render(self.card, role, prompt_fields)
 
     def space(self, role: Role, instruction: str) -> VectorSpace:
         """Return the vector space.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ModelError
@@ -30,14 +29,15 @@ class Recipe:
     norm 1 in float32.
     """
 
-    name: str
-    folder: Path
-    device: str
-    dtype: str
+    loading: Loading
     pooling: str
     normalize: bool
     bidirectional: bool = False
-    trust_remote_code: bool = False
+
+    @property
+    def mixed(self) -> bool:
+        """Return True if only products are in bfloat16: on a CPU the rest is as fast in float32."""
+        return self.loading.device == CPU and self.loading.dtype == "bfloat16"
 
 
 class LoadedModel:
@@ -46,7 +46,7 @@ class LoadedModel:
     def __init__(self, recipe: Recipe) -> None:
         self._recipe = recipe
         modules = list(_load(recipe).children())
-        self._transformer, self._after = _split(modules, recipe.name)
+        self._transformer, self._after = _split(modules, recipe.loading.name)
         network = self._transformer.model
         self._both_ways = (
             recipe.bidirectional or getattr(network.config, "is_causal", None) is False
@@ -54,10 +54,9 @@ class LoadedModel:
         if self._both_ways:
             _see_both_ways(network)
         self._pads_need_mask = self._both_ways or not _is_plain_decoder(network)
-        self._mixed = _is_mixed(recipe)
-        if self._mixed:
+        if recipe.mixed:
             lower_weights(network)
-        if recipe.device == CPU:
+        if recipe.loading.device == CPU:
             limit_threads()
             speed_up(network)
 
@@ -69,9 +68,9 @@ class LoadedModel:
         """
         import torch
 
-        mixed = torch.autocast(CPU, dtype=torch.bfloat16, enabled=self._mixed)
+        mixed = torch.autocast(CPU, dtype=torch.bfloat16, enabled=self._recipe.mixed)
         with torch.inference_mode(), memory_errors(), mixed:
-            device = self._recipe.device
+            device = self._recipe.loading.device
             tokens = torch.from_numpy(ids).to(device)
             real = torch.from_numpy(mask).to(device)
             features = {"input_ids": tokens}
@@ -99,14 +98,8 @@ class LoadedModel:
 
 def _load(recipe: Recipe) -> Any:
     """Return the SentenceTransformer of a folder, in the format and on the device asked for."""
-    dtype = "float32" if _is_mixed(recipe) else recipe.dtype
-    how = Loading(recipe.name, recipe.folder, recipe.device, dtype, recipe.trust_remote_code)
+    how = replace(recipe.loading, dtype="float32") if recipe.mixed else recipe.loading
     return load_folder("SentenceTransformer", how)
-
-
-def _is_mixed(recipe: Recipe) -> bool:
-    """Tell whether only products are in bfloat16: on a CPU the rest is as fast in float32."""
-    return recipe.device == CPU and recipe.dtype == "bfloat16"
 
 
 def _split(modules: list[Any], name: str) -> tuple[Any, list[Any]]:

@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from harness.core.errors import BadInput
-from harness.core.types import Json, PromptFields, Role, VectorSpace
+from harness.core.types import Json, Role, VectorSpace
+from models.backends.local import CardEmbedder
 from models.backends.pooling import unit_rows
-from models.prompts import render
 from models.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class StaticTable(Protocol):
         """Return the mean over each text's first `limit` tokens (0: all), float32 `[n, d]`."""
 
 
-class StaticEmbedder:
+class StaticEmbedder(CardEmbedder):
     """Embeds with a table of token vectors: WordLlama's own, or any model2vec model.
 
     A text without known tokens has the zero vector, whose score with every query is 0. Raises
@@ -42,20 +42,9 @@ class StaticEmbedder:
     """
 
     def __init__(self, spec: ModelSpec) -> None:
-        self.card = spec.card
-        self._runtime = spec.runtime
+        super().__init__(spec)
         self._loader = str(self.card.options.get("loader") or "model2vec")
         self._table = self._find_table()
-
-    @property
-    def name(self) -> str:
-        """Return the card's name."""
-        return self.card.name
-
-    @property
-    def similarity(self) -> str:
-        """Return how a query and a document are scored; see `ModelCard.similarity`."""
-        return self.card.similarity
 
     @cached_property
     def identity(self) -> Mapping[str, Json]:
@@ -77,10 +66,6 @@ class StaticEmbedder:
     def batch_tokens(self) -> int:
         """Return the padded tokens of one batch: 256 components each, so about 130 MB."""
         return self._runtime.batch_tokens or 131_072
-
-    def instruction(self, role: Role, prompt_fields: PromptFields) -> str:
-        """Return the card's instruction for a task (static embedders ship without one)."""
-        return render(self.card, role, prompt_fields)
 
     def space(self, role: Role, instruction: str) -> VectorSpace:
         """Return the vector space of one role."""

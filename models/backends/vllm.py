@@ -45,6 +45,8 @@ class VllmEmbedder(SentenceTransformerEmbedder):
     `gpu_memory_utilization`, `enforce_eager`, …). Raises `BadInput` for what vLLM cannot do.
     """
 
+    backend = BACKEND
+
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
         card = spec.card
@@ -69,14 +71,14 @@ class VllmEmbedder(SentenceTransformerEmbedder):
     @cached_property
     def identity(self) -> Mapping[str, Json]:
         """Return card, weights, and how they are run, engine arguments included."""
-        return {**super().identity, "backend": BACKEND, "engine": self._engine_options}
+        return {**super().identity, "engine": self._engine_options}
 
     def space(self, role: Role, instruction: str) -> VectorSpace:
         """Return the space of one role's vectors."""
         kept = {key: value for key, value in self._engine_options.items() if key not in SPEED_ONLY}
         space = super().space(role, instruction)
         recipe: dict[str, Json] = {**space.options, "vllm_recipe": RECIPE, "engine": kept}
-        return replace(space, backend=BACKEND, options=recipe)
+        return replace(space, options=recipe)
 
     def encode(self, texts: Sequence[str], *, role: Role, instruction: str) -> FloatMatrix:
         """Return float32 `[n, d]`, rows of norm 1 if so meant; raises `ModelError`."""
@@ -109,7 +111,7 @@ class VllmEmbedder(SentenceTransformerEmbedder):
         folder = self._weights.fetch()
         if not (folder / "config.json").is_file():
             folder = folder / self._facts.first_module
-        self._check_positions()
+        self._check_lengths()
         limits = (self._limit("query"), self._limit("document"))
         arguments: dict[str, Any] = dict(self._engine_options)
         if self.card.options.get("bidirectional"):

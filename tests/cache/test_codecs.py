@@ -251,7 +251,7 @@ def spoilt(change: str) -> tuple[csr_array, int]:
         ("float64", "returned float64 weights"),
         ("order", "terms out of order"),
         ("count", "shape \\(1, 9\\) for 2 texts"),
-        ("vocabulary", "weighs 9 terms; its card says 12"),
+        ("vocabulary", "9 components; its card says 12"),
     ],
 )
 def test_unusable_sparse_vectors_are_refused(change: str, told: str) -> None:

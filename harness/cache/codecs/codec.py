@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+import numpy as np
+
 from harness.core.errors import ModelError
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from harness.cache.keys import Distinct
@@ -108,13 +109,55 @@ class Codec(Protocol[V]):
         """Return an empty collector for these texts."""
 
 
-def check_dimension(known: int, dimension: int, model: str) -> None:
-    """Raise `ModelError` if vectors of one space differ in their dimension."""
-    if dimension != known:
+class Gathered:
+    """Which of n texts, m of them distinct, have their vector so far; collectors build on it.
+
+    `filled` is bool `[m]`.
+    """
+
+    def __init__(self, distinct: Distinct, model: str) -> None:
+        self._distinct = distinct
+        self._model = model
+        self._dimension = 0
+        self.filled = np.zeros(len(distinct), dtype=np.bool_)
+
+    def fill(self, rows: IntVector, dimension: int) -> None:
+        """Note that distinct texts `rows` have vectors; `ModelError` for another dimension."""
+        self._dimension = self._dimension or dimension
+        if dimension != self._dimension:
+            raise ModelError(
+                f"vectors of one space have {self._dimension} and {dimension} components "
+                f"(model {self._model!r})",
+                fix="The model has changed under one identity: drop what is stored with "
+                f"`rebench cache gc --model {self._model}` and run again.",
+            )
+        self.filled[rows] = True
+
+    def first_places(self) -> IntVector:
+        """Return where each of the n texts stands first, int64 `[n]`.
+
+        Raises `ValueError` unless all m have their vector.
+        """
+        if not self._dimension or not self.filled.all():
+            raise ValueError(f"{int((~self.filled).sum())} texts have no vector")
+        places: IntVector = self._distinct.first[self._distinct.inverse]
+        return places
+
+
+def check_shape(
+    shape: tuple[int, ...], batch: CountedTexts, space: VectorSpace, model: str
+) -> None:
+    """Raise `ModelError` unless a matrix has a row for each text and the card's dimension."""
+    if len(shape) != 2 or shape[0] != len(batch.texts) or not shape[1]:
         raise ModelError(
-            f"vectors of one space have {known} and {dimension} components (model {model!r})",
-            fix="The model has changed under one identity: drop what is stored with "
-            f"`rebench cache gc --model {model}` and run again.",
+            f"model {model!r} returned {space.kind} vectors of shape {shape} for "
+            f"{len(batch.texts)} texts",
+            fix="The backend must return one row a text; check its version or its server.",
+        )
+    if space.dimension and shape[1] != space.dimension:
+        raise ModelError(
+            f"model {model!r} returned {shape[1]:,} components; its card says {space.dimension:,}",
+            fix="Correct the card's dimension, or check which weights are loaded.",
         )
 
 

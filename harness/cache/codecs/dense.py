@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.cache.codecs.codec import CountedTexts, Layout, check_dimension, fix_for, shown
+from harness.cache.codecs.codec import CountedTexts, Gathered, Layout, check_shape, fix_for, shown
 from harness.cache.codecs.values import (
     ITEM_BYTES,
     pack_values,
@@ -44,22 +44,11 @@ class DenseCodec:
         Where the space is normalised each norm is 1 within the dtype's tolerance. A zero row is
         right only for a text without tokens: static models have nothing to average there.
         """
-        if vectors.ndim != 2 or vectors.shape[0] != len(batch.texts) or not vectors.shape[1]:
-            raise ModelError(
-                f"model {model!r} returned vectors of shape {vectors.shape} for "
-                f"{len(batch.texts)} texts",
-                fix="The backend must return one row a text; check its version or its server.",
-            )
+        check_shape(vectors.shape, batch, space, model)
         if vectors.dtype != np.float32:
             raise ModelError(
                 f"model {model!r} returned {vectors.dtype} vectors",
                 fix="The backend must return float32, whatever dtype it computes in.",
-            )
-        if space.dimension and vectors.shape[1] != space.dimension:
-            raise ModelError(
-                f"model {model!r} returned {vectors.shape[1]} components; its card says "
-                f"{space.dimension}",
-                fix="Correct the card's dimension, or check which weights are loaded.",
             )
         bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
         if len(bad):
@@ -107,35 +96,27 @@ class DenseCodec:
         return RowMatrix(distinct, model)
 
 
-class RowMatrix:
-    """Float32 `[n, d]` for n texts of which m are distinct; allocated when d is known.
-
-    `filled` is bool `[m]`: which distinct texts have their vector.
-    """
+class RowMatrix(Gathered):
+    """Float32 `[n, d]` for n texts; allocated when d is known."""
 
     def __init__(self, distinct: Distinct, model: str) -> None:
-        self._distinct = distinct
-        self._model = model
-        self._values: FloatMatrix | None = None
-        self.filled = np.zeros(len(distinct), dtype=np.bool_)
+        super().__init__(distinct, model)
+        self._values: FloatMatrix = np.empty((0, 0), dtype=np.float32)
 
     def put(self, rows: IntVector, vectors: FloatMatrix) -> None:
         """Store the vectors float32 `[r, d]` of distinct texts `rows`."""
-        if self._values is None:
+        self.fill(rows, vectors.shape[1])
+        if not self._values.size:
             shape = (len(self._distinct.inverse), vectors.shape[1])
             self._values = np.empty(shape, dtype=np.float32)
-        check_dimension(self._values.shape[1], vectors.shape[1], self._model)
         self._values[self._distinct.first[rows]] = vectors
-        self.filled[rows] = True
 
     def finish(self) -> FloatMatrix:
         """Copy repeated texts' rows and return the matrix; all m must be filled.
 
         Raises `ValueError` otherwise.
         """
-        if self._values is None or not self.filled.all():
-            raise ValueError(f"{int((~self.filled).sum())} texts have no vector")
-        source = self._distinct.first[self._distinct.inverse]
+        source = self.first_places()
         repeats = np.flatnonzero(source != np.arange(len(source)))
         # In pieces: a corpus may be half repeats, and a fancy index copies what it selects.
         for start in range(0, len(repeats), COPY_ROWS):

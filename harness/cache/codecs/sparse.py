@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.cache.codecs.codec import CountedTexts, Layout, check_dimension, fix_for, shown
+from harness.cache.codecs.codec import CountedTexts, Gathered, Layout, check_shape, fix_for, shown
 from harness.cache.codecs.values import (
     ITEM_BYTES,
     pack_values,
@@ -43,22 +43,11 @@ class SparseCodec:
 
         A row without a term is a text in which the model saw nothing; that is no error.
         """
-        if vectors.shape[0] != len(batch.texts) or not vectors.shape[1]:
-            raise ModelError(
-                f"model {model!r} returned sparse vectors of shape {vectors.shape} for "
-                f"{len(batch.texts)} texts",
-                fix="The backend must return one row a text; check its version.",
-            )
+        check_shape(vectors.shape, batch, space, model)
         if vectors.dtype != np.float32 or not vectors.has_canonical_format:
             raise ModelError(
                 f"model {model!r} returned {vectors.dtype} weights, or terms out of order",
                 fix="The backend must return float32 weights with each row's terms ascending.",
-            )
-        if space.dimension and vectors.shape[1] != space.dimension:
-            raise ModelError(
-                f"model {model!r} weighs {vectors.shape[1]:,} terms; its card says "
-                f"{space.dimension:,}",
-                fix="Correct the card's dimension, or check which weights are loaded.",
             )
         bad = np.flatnonzero(~np.isfinite(vectors.data))
         if len(bad):
@@ -122,33 +111,24 @@ class SparseCodec:
         return RowParts(distinct, model)
 
 
-class RowParts:
-    """CSR rows of n texts of which m are distinct: parts as they come, one matrix at the end.
-
-    `filled` is bool `[m]`: which distinct texts have their row.
-    """
+class RowParts(Gathered):
+    """CSR rows of n texts: parts as they come, one matrix at the end."""
 
     def __init__(self, distinct: Distinct, model: str) -> None:
-        self._distinct = distinct
-        self._model = model
-        self._dimension = 0
+        super().__init__(distinct, model)
         self._parts: list[tuple[IntVector, SparseRows]] = []
         self._lengths = np.zeros(len(distinct), dtype=np.int64)
-        self.filled = np.zeros(len(distinct), dtype=np.bool_)
 
     def put(self, rows: IntVector, vectors: SparseRows) -> None:
         """Store the rows `[r, vocabulary]` of distinct texts `rows`."""
-        self._dimension = self._dimension or int(vectors.shape[1])
-        check_dimension(self._dimension, int(vectors.shape[1]), self._model)
+        self.fill(rows, int(vectors.shape[1]))
         # A copy: what was read from a shard lasts only until the next one is.
         self._parts.append((rows, vectors.copy()))
         self._lengths[rows] = np.diff(vectors.indptr)
-        self.filled[rows] = True
 
     def finish(self) -> SparseRows:
         """Return CSR `[n, vocabulary]`; all m rows must be filled, else `ValueError`."""
-        if not self._parts or not self.filled.all():
-            raise ValueError(f"{int((~self.filled).sum())} texts have no vector")
+        source = self.first_places()
         first, inverse = self._distinct.first, self._distinct.inverse
         starts = np.zeros(len(inverse) + 1, dtype=np.int64)
         np.cumsum(self._lengths[inverse], out=starts[1:])
@@ -158,7 +138,6 @@ class RowParts:
             rows, part = self._parts.pop()
             to = _places(starts[first[rows]], self._lengths[rows])
             values[to], terms[to] = part.data, part.indices
-        source = first[inverse]
         repeats = np.flatnonzero(source != np.arange(len(source)))
         lengths = np.diff(starts)[repeats]
         to, of = _places(starts[repeats], lengths), _places(starts[source[repeats]], lengths)
