@@ -11,12 +11,13 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from harness.core.checksums import DamagedFile, read_manifest
 from harness.core.errors import BadInput, DataUnavailable
 from harness.core.files import read_json
 from harness.core.hashing import sha256_file, sha256_parts
 from harness.core.hub import HubRepository, fetch_snapshot, file_names, resolve_revision
 from harness.core.paths import user_path
-from harness.core.weight_files import WEIGHT_SUFFIXES, check_weight_file
+from harness.core.weight_files import EXPORT_MANIFEST, WEIGHT_SUFFIXES, check_weight_file
 from models.card import ModelCard
 
 HASHED_SUFFIXES = frozenset(
@@ -24,8 +25,8 @@ HASHED_SUFFIXES = frozenset(
 )
 """Weights, tokenizer, settings, list of modules, and code that a model may bring along."""
 NEVER_LOADED = frozenset(
-    ("data_config.json", "optimizer.pt", "rng_state.pth", "scheduler.pt", "trainer_state.json",
-     "training_args.bin")
+    (EXPORT_MANIFEST, "data_config.json", "optimizer.pt", "rng_state.pth", "scheduler.pt",
+     "trainer_state.json", "training_args.bin")
 )  # fmt: skip
 OTHER_RUNTIMES = frozenset(("onnx", "openvino", "coreml", "gguf", "original"))
 """Folders with the same weights for other programs."""
@@ -164,13 +165,29 @@ def check_files(folder: Path) -> None:
 
 
 def _in_folder(folder: Path, model: str) -> Weights:
-    """Return the weights in a folder; raises `BadInput` unless it holds any file to load."""
+    """Return the weights in a folder.
+
+    Raises `BadInput` unless it holds any file to load, and `DamagedFile`.
+    """
     if not os.path.isdir(folder) or not any(_loaded_files(folder)):
         raise BadInput(
             f"no weights of {model!r} in {folder}",
             fix="Name the folder that holds config.json and the model's weights: --weights DIR",
         )
+    _check_export(folder)
     return Weights(f"sha256:{folder_hash(folder)}", folder)
+
+
+def _check_export(folder: Path) -> None:
+    """Raise `DamagedFile` if a file of a model that rebench trained is not what was written."""
+    path = folder / EXPORT_MANIFEST
+    if not path.is_file():
+        return
+    fix = f"Export it again with `rebench train --resume`; if you changed it, remove {path}."
+    for name, expected in read_manifest(path, fix=fix).files.items():
+        file = folder / name
+        if not file.is_file() or _hash_file(file) != expected:
+            raise DamagedFile(f"{file} is not what {path.name} says: it was changed", fix=fix)
 
 
 def _loaded_files(folder: Path) -> Iterator[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.checksums import (
-    DamagedFile,
-    check_document,
     check_files,
     line_checksum,
+    read_document,
     read_manifest,
-    with_checksum,
-    without_checksum,
+    write_document,
     write_manifest,
 )
 from harness.core.errors import BadInput, StoreError
-from harness.core.files import fsync_folder, parse_json, read_json, write_text
+from harness.core.file_sets import file_set_problems
+from harness.core.files import fsync_folder, parse_json, write_text
+from harness.core.weight_files import EXPORT_MANIFEST
 from redapter.config import RunConfig
 from redapter.config_file import config_json, differences, merged, without_places
 
@@ -54,8 +53,12 @@ class TrainingFolder:
 
     @property
     def finished(self) -> bool:
-        """Return whether the exported model is whole (its card is written last)."""
-        return (self.model / CARD).is_file()
+        """Return whether the exported model is whole; one of which a file was changed is not.
+
+        It appears by a rename, card and manifest inside; earlier releases wrote no manifest.
+        """
+        there = (self.model / CARD).is_file()
+        return there and not file_set_problems(self.model / EXPORT_MANIFEST, fix="")
 
     def open(self, record: Mapping[str, Any], *, resume: bool) -> None:
         """Start or take up the run that `record` describes.
@@ -70,8 +73,7 @@ class TrainingFolder:
                 raise BadInput(
                     f"{self.path} holds checkpoints but no {RECORD}", fix="Choose another folder."
                 )
-            document = with_checksum(record)
-            write_text(there, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+            write_document(there, record)
             return
         if not resume:
             raise BadInput(
@@ -87,14 +89,9 @@ class TrainingFolder:
         self.remove_incomplete()
 
     def record(self) -> dict[str, Any]:
-        """Return what the run was started with; raises `DamagedFile` and `BadInput`."""
-        path = self.path / RECORD
-        record = read_json(path)
+        """Return what the run was started with; raises `DamagedFile`."""
         fix = "Start the run again in another folder: --output DIR."
-        if not isinstance(record, dict):
-            raise DamagedFile(f"{path}: should hold an object", fix=fix)
-        check_document(record, str(path), fix=fix, needed=False)
-        return without_checksum(record)
+        return read_document(self.path / RECORD, fix=fix)
 
     def remove_incomplete(self) -> None:
         """Remove checkpoint folders that a crash left without their marker."""

@@ -10,9 +10,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from harness.core.checksums import write_manifest
 from harness.core.distribution import DISTRIBUTION
 from harness.core.errors import StoreError
 from harness.core.files import fsync_folder, write_text
+from harness.core.weight_files import EXPORT_MANIFEST
 from redapter.checkpoints import CARD
 from redapter.config import RunConfig
 from redapter.encoder import Encoder
@@ -34,7 +36,8 @@ class Lineage:
 def export_model(encoder: Encoder, config: RunConfig, lineage: Lineage, folder: Path) -> Path:
     """Merge the adapters and write the model and its card; returns the folder.
 
-    Written beside the folder and renamed, the card last, so a folder with a card is whole. The
+    Written beside the folder and renamed, so a folder with a card is whole; a manifest holds the
+    hash of each file, and those who load the model look at it. The
     merge is done in float32 and rounded once to `card.dtype` (empty: what was trained). The
     encoder holds the merged weights afterwards. Raises `StoreError` when it does not fit.
     """
@@ -52,6 +55,9 @@ def export_model(encoder: Encoder, config: RunConfig, lineage: Lineage, folder: 
         part.parent.mkdir(parents=True, exist_ok=True)
         encoder.model.save_pretrained(str(part), create_model_card=False)
         write_text(part / CARD, card_text(card_values(encoder, config, lineage, dtype)))
+        files = sorted(path for path in part.rglob("*") if path.is_file())
+        names = [path.relative_to(part).as_posix() for path in files]
+        write_manifest(part / EXPORT_MANIFEST, names, {})
         fsync_folder(part)
         shutil.rmtree(folder, ignore_errors=True)
         part.replace(folder)

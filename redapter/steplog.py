@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.core.checksums import checked_line, line_checksum, without_checksum
-from harness.core.errors import BadInput, StoreError
-from harness.core.files import read_jsonl, read_lines
+from harness.core.checksums import LOG_FIX, checked_line, read_checked_lines
+from harness.core.errors import StoreError
 from redapter.options import LossOptions
 from redapter.weights import effective_sample_size, reasoning_intensity
 
@@ -83,17 +82,11 @@ def append_line(path: Path, values: Mapping[str, Any]) -> None:
 def read_log(path: Path) -> list[Mapping[str, Any]]:
     """Return the lines of a log, in step order (empty without a file).
 
-    Raises `BadInput` for a line that is damaged.
+    Raises `DamagedFile` for a line that is damaged.
     """
     if not path.is_file():
         return []
-    for number, line in read_lines(path):
-        if line_checksum(line.encode("utf-8")) is False:
-            raise BadInput(
-                f"{path}, line {number}: its contents do not have its checksum",
-                fix="Go on with --resume: steps after the last checkpoint are run again.",
-            )
-    return [without_checksum(values) for _, values in read_jsonl(path)]
+    return list(read_checked_lines(path, fix=LOG_FIX))
 
 
 def _short(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +9,11 @@ from typing import Any
 
 from harness.core.checksums import (
     DamagedFile,
-    check_document,
-    with_checksum,
-    without_checksum,
+    read_document,
+    write_document,
 )
 from harness.core.errors import BadInput
-from harness.core.files import read_json, write_jsonl, write_text
+from harness.core.files import write_jsonl
 from harness.core.hashing import sha256_file, sha256_json
 from harness.core.types import Json
 from remixer.rows import LabelRow, MinedRow, QueryRow, R, SourceRow, read_stage, row_values
@@ -33,6 +31,10 @@ FILES = {
 JOURNAL = "journal.jsonl"
 MANIFEST = "manifest.json"
 _VERSION = 1
+_MANIFEST_FIX = (
+    "Remove it and run the same command again: the stages are made anew, and no reply of the "
+    "journal is asked for again."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +109,14 @@ class RemixFolder:
         if record is not None and sha256_file(self.file(stage)) != record.output:
             raise DamagedFile(
                 f"{self.file(stage)} is not what {MANIFEST} says: it was changed or damaged",
-                fix=f"Run `rebench remix {stage}` again: it makes the file anew.",
+                fix=f"Run `rebench remix {_command(stage)}` again: it makes the file anew.",
             )
         return tuple(read_stage(self.file(stage), kind))
 
     def require(self, stage: str) -> None:
         """Raise `BadInput` when a stage has not been done."""
         if not self.file(stage).is_file():
-            command = "clean" if stage == "select" else stage
+            command = _command(stage)
             raise BadInput(
                 f"{self.path} has no {FILES[stage]} yet",
                 fix=f"Run `rebench remix {command}` first, or `rebench remix run` for all stages.",
@@ -150,20 +152,26 @@ class RemixFolder:
         return hashes
 
     def _load(self) -> dict[str, Any]:
-        """Return the manifest (empty without a file); raises `BadInput` for another version."""
+        """Return the manifest (empty without a file).
+
+        Raises `DamagedFile`, and `BadInput` for another version.
+        """
         path = self.path / MANIFEST
         if not path.is_file():
             return {}
-        manifest = read_json(path)
-        if not isinstance(manifest, dict) or manifest.get("version") != _VERSION:
+        manifest = read_document(path, fix=_MANIFEST_FIX)
+        if manifest.get("version") != _VERSION:
             raise BadInput(
                 f"{path} is not a manifest of version {_VERSION}",
                 fix="Give a new folder with --out.",
             )
-        check_document(manifest, str(path), fix="Give a new folder with --out.", needed=False)
-        return without_checksum(manifest)
+        return manifest
 
     def _save(self, manifest: Mapping[str, Any]) -> None:
         """Write the manifest whole."""
-        document = with_checksum(manifest)
-        write_text(self.path / MANIFEST, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+        write_document(self.path / MANIFEST, manifest)
+
+
+def _command(stage: str) -> str:
+    """Return the command that runs a stage."""
+    return "clean" if stage == "select" else stage

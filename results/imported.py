@@ -105,6 +105,7 @@ def _read(path: Path) -> ImportedRow:
     fields = StrictObject(value, str(path), fix=_FIX)
     schema = fields.integer("schema", least=1)
     if schema > IMPORTED_SCHEMA:
+        check_document(value, str(path), fix=_FIX, needed=False)
         raise StoreError(f"{path}: a later release wrote it", fix="Upgrade rebench.")
     check_document(value, str(path), fix=_FIX, needed=schema > 1)
     row = ImportedRow(

@@ -217,6 +217,8 @@ def _schema(fields: StrictObject) -> int:
     """Return the schema version if it is ours."""
     schema = fields.integer("schema", least=1)
     if schema > SCHEMA:
+        # The checksum covers the version: a wrong one means that the version may be damage.
+        check_document(fields.data, fields.where, fix=fields.fix, needed=False)
         raise NewerSchema(
             f"{fields.where}: schema version {schema}, this release reads up to {SCHEMA}",
             fix="A newer rebench wrote it: upgrade rebench, or use another results folder.",

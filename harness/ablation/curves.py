@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from harness.ablation.execute import RunResult
-from harness.core.files import read_jsonl
+from harness.core.checksums import LOG_FIX, read_checked_lines
 from harness.stats.samples import Values
 
 KEYS = (
@@ -39,12 +39,16 @@ class Curves:
 
 
 def read_curves(results: Sequence[RunResult], root: Path) -> dict[str, Curves]:
-    """Return each variant's curves, in the order of the runs; failed runs are left out."""
-    logs: dict[str, list[list[Mapping[str, Any]]]] = {}
+    """Return each variant's curves, in the order of the runs; failed runs are left out.
+
+    Raises `DamagedFile` for a damaged line of a log.
+    """
+    logs: dict[str, list[Sequence[Mapping[str, Any]]]] = {}
     for result in results:
         if not result.failed:
             path = result.run.folder(root) / result.record.log
-            logs.setdefault(result.run.variant, []).append([line for _, line in read_jsonl(path)])
+            lines = read_checked_lines(path, fix=LOG_FIX)
+            logs.setdefault(result.run.variant, []).append(lines)
     return {variant: _curves(lines) for variant, lines in logs.items() if all(lines)}
 
 

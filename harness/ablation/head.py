@@ -11,7 +11,9 @@ import numpy as np
 
 from harness.cache.batches import EncodingInput
 from harness.cache.encode import encode_texts
+from harness.core.checksums import DamagedFile
 from harness.core.errors import BadInput, ModelError
+from harness.core.file_sets import MANIFEST_SUFFIX, file_set_problems, write_file_set
 from harness.core.hashing import sha256_file
 from harness.core.protocols import Reporter, Retriever
 from harness.core.types import Json, PromptFields, RetrievalResult, Role, Task
@@ -121,18 +123,37 @@ class CachedVectors:
 
 
 def write_head(path: Path, head: FloatMatrix) -> None:
-    """Write a trained layer `[d, d]`."""
-    from safetensors.numpy import save_file
+    """Write a trained layer `[d, d]` whole, and its manifest after it; raises `StoreError`."""
+    from safetensors.numpy import save
 
-    save_file({TENSOR: np.ascontiguousarray(head)}, path)
+    files = {path.name: save({TENSOR: np.ascontiguousarray(head)})}
+    write_file_set(path.with_suffix(MANIFEST_SUFFIX), files)
 
 
 def read_head(path: Path) -> FloatMatrix:
-    """Return a trained layer `[d, d]`, float32."""
+    """Return a trained layer `[d, d]`, float32; raises `DamagedFile`."""
+    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    head: FloatMatrix = load_file(path)[TENSOR]
+    check_head(path)
+    try:
+        head: FloatMatrix = load_file(path)[TENSOR]
+    except (SafetensorError, KeyError, OSError) as error:
+        raise DamagedFile(f"{path} holds no trained layer: {error}", fix=_head_fix(path)) from error
     return head
+
+
+def check_head(path: Path) -> None:
+    """Raise `DamagedFile` for a trained layer that is not what was written, as far as is known.
+
+    Earlier releases wrote none of what it is held against.
+    """
+    for problem in file_set_problems(path.with_suffix(MANIFEST_SUFFIX), fix=_head_fix(path)):
+        raise problem
+
+
+def _head_fix(path: Path) -> str:
+    return f"Remove {path}: the next run of the ablation trains it again."
 
 
 class HeadRetriever:
@@ -148,7 +169,8 @@ class HeadRetriever:
         return f"{self._vectors.retriever.name}-head"
 
     def identity(self, task: Task) -> Mapping[str, Json]:
-        """Return the encoder's identity and the layer's hash."""
+        """Return the encoder's identity and the layer's hash; raises `DamagedFile`."""
+        check_head(self._path)
         return {**self._vectors.retriever.identity(task), "head": sha256_file(self._path)}
 
     def search(self, task: Task, k: int, reporter: Reporter) -> RetrievalResult:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.core.checksums import check_document, with_checksum, without_checksum
+from harness.core.checksums import read_document, write_document
 from harness.core.errors import StoreError
 from harness.core.file_sets import MANIFEST_SUFFIX, file_set_problems
-from harness.core.files import read_json, write_text
+from harness.core.files import read_json
 from harness.core.types import Json
 
 RECORD = "ablation.json"
@@ -38,19 +37,17 @@ def read_record(folder: Path) -> RunRecord | None:
     path = folder / RECORD
     if not path.is_file():
         return None
-    values, fix = read_json(path), f"Remove the folder {folder}."
+    fix = f"Remove {path}: the next run of the ablation writes it again."
     try:
-        check_document(values, str(path), fix=fix, needed=False)
-        return RunRecord(**without_checksum(values))
-    except (TypeError, AttributeError) as error:
+        return RunRecord(**read_document(path, fix=fix))
+    except TypeError as error:
         raise StoreError(f"{path} is no record of a run: {error}", fix=fix) from error
 
 
 def write_record(folder: Path, record: RunRecord) -> None:
     """Write a run's record whole; raises `StoreError`."""
     values: Mapping[str, Json] = asdict(record)
-    document = with_checksum(values)
-    write_text(folder / RECORD, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+    write_document(folder / RECORD, values)
 
 
 def known_detectable(root: Path) -> float | None:

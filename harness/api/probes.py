@@ -6,12 +6,11 @@ angle and length, not bit by bit: another device or library changes the last bit
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.core.errors import BadInput, ModelError
-from harness.core.files import read_json, write_text
+from harness.core.checksums import DamagedFile, read_document, write_document
+from harness.core.errors import ModelError
 from harness.core.hashing import sha256_json
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def recorded_probe(vectors: FloatMatrix, key: tuple[str, str, Role] | None, fold
     path = folder / f"{sha256_json(list(key))[:32]}.json"
     if not path.is_file():
         record = {"name": key[0], "version": key[1], "role": key[2], "vectors": rounded}
-        write_text(path, json.dumps(record) + "\n")
+        write_document(path, record)
         return _hash(rounded)
     recorded = _read(path)
     if not _alike(vectors, recorded):
@@ -93,8 +92,8 @@ def _hash(rounded: list[list[float]]) -> str:
 
 
 def _read(path: Path) -> list[list[float]]:
-    record = read_json(path)
-    vectors = record.get("vectors") if isinstance(record, dict) else None
+    fix = "Remove it; it is made again."
+    vectors = read_document(path, fix=fix).get("vectors")
     if not isinstance(vectors, list) or not all(isinstance(row, list) for row in vectors):
-        raise BadInput(f"{path} is no record of probes", fix="Remove it; it is made again.")
+        raise DamagedFile(f"{path} is no record of probes", fix=fix)
     return [[float(x) for x in row] for row in vectors]

@@ -13,7 +13,8 @@ from typing import Any, Literal
 from uuid import uuid4
 
 from harness.cache.shard import DamagedShard, NewerShard, ShardHead, read_head, read_vectors
-from harness.cache.store import PART_SUFFIX, SPACE_FILE, EmbeddingStore, SpaceFolder
+from harness.cache.store import PART_SUFFIX, SPACE_FILE, EmbeddingStore, SpaceFolder, read_note
+from harness.core.checksums import DamagedFile
 from harness.core.errors import BadInput, StoreError
 from harness.core.protocols import Reporter
 from harness.core.types import VectorKind
@@ -22,7 +23,7 @@ LEFTOVER_SECONDS = 3600.0
 """Age at which an unfinished file is a killed writer's: writing one takes seconds."""
 TRASH_PREFIX = ".dropped-"
 
-Problem = Literal["damaged", "newer schema", "other space", "bad space.json"]
+Problem = Literal["damaged", "newer schema", "other space", "bad space.json", "bad note of use"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,8 @@ def space_info(folder: SpaceFolder) -> SpaceInfo:
 def verify_store(store: EmbeddingStore, reporter: Reporter, *, repair: bool) -> Verified:
     """Read every shard to its last byte; with `repair` drop the damaged ones and only those.
 
-    A damaged `space.json` is dropped too (the next run of that space writes it again). Intact
+    A damaged `space.json` is dropped too (the next run of that space writes it again), and a
+    damaged note of which task used a space (the next use writes it again). Intact
     shards of a later schema or of another space are reported and left alone.
     """
     findings: list[Finding] = []
@@ -138,8 +140,9 @@ def verify_store(store: EmbeddingStore, reporter: Reporter, *, repair: bool) -> 
             advance()
     for folder in store.spaces():
         found = _check_description(folder)
-        if found is not None:
-            findings.append(_settle(found, repair=repair))
+        for each in (found, *_check_notes(folder)):
+            if each is not None:
+                findings.append(_settle(each, repair=repair))
     return Verified(len(work), size, tuple(findings))
 
 
@@ -190,6 +193,16 @@ def _check_shard(folder: SpaceFolder, path: Path) -> Finding | None:
     if head.space != folder.fingerprint:
         return Finding(path, "other space", f"belongs to {head.space}", dropped=False)
     return None
+
+
+def _check_notes(folder: SpaceFolder) -> Iterator[Finding]:
+    """Yield the damaged notes of use of a space."""
+    for path in folder.note_paths():
+        try:
+            read_note(path)
+        except DamagedFile as error:
+            if path.exists():
+                yield Finding(path, "bad note of use", error.message, dropped=False)
 
 
 def _check_description(folder: SpaceFolder) -> Finding | None:

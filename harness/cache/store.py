@@ -16,8 +16,15 @@ import numpy as np
 
 from harness.cache.codecs.codec import Codec, V
 from harness.cache.shard import shard_bytes
+from harness.core.checksums import (
+    DamagedFile,
+    check_document,
+    read_document,
+    with_checksum,
+    write_document,
+)
 from harness.core.errors import BadInput, StoreError
-from harness.core.files import parse_json, read_json, write_atomic
+from harness.core.files import parse_json, write_atomic
 from harness.core.hashing import canonical_json, sha256_json, space_fields, space_fingerprint
 from harness.core.types import VectorSpace
 
@@ -89,9 +96,8 @@ class SpaceFolder:
         """Write `space.json`, or compare it with `space` if it is there."""
         if not (self.folder / SPACE_FILE).exists():
             self.created = self._make_folder()
-            text = json.dumps(
-                {"schema": SPACE_SCHEMA, "space": space_fields(space)}, indent=1, ensure_ascii=False
-            )
+            document = with_checksum({"schema": SPACE_SCHEMA, "space": space_fields(space)})
+            text = json.dumps(document, indent=1, ensure_ascii=False)
             write_atomic(self.folder / SPACE_FILE, text.encode("utf-8", "surrogatepass"))
         elif canonical_json(self.description()) != canonical_json(space_fields(space)):
             raise _space_error(self.folder, "describes another space than the one asked for")
@@ -104,8 +110,13 @@ class SpaceFolder:
         """
         try:
             data = (self.folder / SPACE_FILE).read_bytes()
-            value = parse_json(data.decode("utf-8", "surrogatepass"), SPACE_FILE)
+            text = data.decode("utf-8", "surrogatepass")
+            # An instruction may hold half of a surrogate pair.
+            value = parse_json(text, SPACE_FILE, finite=False)
             schema, space = int(value["schema"]), dict(value["space"])
+            check_document(value, SPACE_FILE, fix="", needed=False)
+        except DamagedFile as error:
+            raise _space_error(self.folder, "does not have its checksum") from error
         except (BadInput, OSError, ValueError, KeyError, TypeError) as error:
             raise _space_error(self.folder, f"cannot be read: {error!r}") from error
         if schema > SPACE_SCHEMA:
@@ -156,17 +167,19 @@ class SpaceFolder:
         }
         # A read-only cache still serves; only the note of its use is missing then.
         with contextlib.suppress(StoreError):
-            write_atomic(path, (json.dumps(row, ensure_ascii=False) + "\n").encode())
+            write_document(path, row)
 
     def uses(self) -> list[dict[str, Any]]:
-        """Return the notes of use, in task order; a note that cannot be read is left out."""
+        """Return the notes of use, in task order; a damaged one is left out."""
         rows = []
-        for path in sorted((self.folder / "served").glob("*.json")):
-            with contextlib.suppress(BadInput):
-                row = read_json(path)
-                if isinstance(row, dict) and {"task", "model", "last_used"} <= row.keys():
-                    rows.append(row)
+        for path in self.note_paths():
+            with contextlib.suppress(DamagedFile):
+                rows.append(read_note(path))
         return rows
+
+    def note_paths(self) -> list[Path]:
+        """Return the notes of use, in the order of their names."""
+        return sorted((self.folder / "served").glob("*.json"))
 
     def _make_folder(self) -> bool:
         """Make the folder; exactly one of several processes is told that it was the first."""
@@ -181,6 +194,14 @@ class SpaceFolder:
                 fix="Make the folder writable, or choose another (REBENCH_CACHE).",
             ) from error
         return True
+
+
+def read_note(path: Path) -> dict[str, Any]:
+    """Return a note of use: task, model, texts and when; raises `DamagedFile`."""
+    note = read_document(path, fix="`rebench cache verify --repair` drops it.")
+    if not {"task", "model", "last_used"} <= note.keys():
+        raise DamagedFile(f"{path} is no note of use", fix="Remove it.")
+    return note
 
 
 def _space_error(folder: Path, problem: str) -> StoreError:

@@ -8,10 +8,13 @@ of each of its files.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -25,41 +28,13 @@ NO_CHECKSUM = "no checksum"
 """What is shown for a file that an earlier release wrote without one."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileKind:
-    """A kind of file that rebench writes and later believes, and what its checksum lies in.
-
-    `carrier` is `document` (a key of the file), `line` (a key of each line), `manifest` (a
-    neighbour that names it), `name` (its own or its folder's name), or `header` (binary).
-    """
-
-    name: str
-    carrier: str
-    writer: str
-
-
-FILE_KINDS = (
-    FileKind("entry", "document", "results.store"),
-    FileKind("run of an entry", "manifest", "results.store"),
-    FileKind("per-query values of an entry", "manifest", "results.store"),
-    FileKind("judgements", "name", "results.judgements"),
-    FileKind("imported row", "document", "results.imported"),
-    FileKind("shard", "header", "harness.cache.shard"),
-    FileKind("vector space", "name", "harness.cache.store"),
-    FileKind("journal", "line", "models.chat.journal"),
-    FileKind("stage output", "manifest", "remixer.folder"),
-    FileKind("stage manifest", "document", "remixer.folder"),
-    FileKind("training record", "document", "redapter.checkpoints"),
-    FileKind("checkpoint", "manifest", "redapter.checkpoints"),
-    FileKind("step log", "line", "redapter.steplog"),
-    FileKind("record of an ablation's run", "document", "harness.ablation.records"),
-)
-"""Every kind that has one."""
-
-
 def without_checksum(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return a JSON object without its checksum."""
     return {key: value for key, value in document.items() if key != CHECKSUM}
+
+
+LOG_FIX = "the step is left out of what is shown of the training."
+"""What it means to remove a line of the step log of a training, whoever reads it."""
 
 
 class DamagedFile(StoreError):
@@ -82,7 +57,7 @@ def check_document(document: Mapping[str, Any], where: str, *, fix: str, needed:
     `needed`: files of earlier releases have none.
     """
     if CHECKSUM not in document:
-        if needed:
+        if needed or _has_checksum_elsewhere(document):
             raise DamagedFile(f"{where}: key {CHECKSUM!r} is missing", fix=fix)
         return False
     bare = without_checksum(document)
@@ -95,6 +70,81 @@ def check_document(document: Mapping[str, Any], where: str, *, fix: str, needed:
     return True
 
 
+def _has_checksum_elsewhere(document: Mapping[str, Any]) -> bool:
+    """Tell whether an object has its checksum under another key, which then is what was damaged."""
+    for key, value in document.items():
+        if isinstance(value, str) and _SHA256.fullmatch(value):
+            rest = {name: each for name, each in document.items() if name != key}
+            with contextlib.suppress(ValueError):
+                if sha256_json(rest) == value:
+                    return True
+    return False
+
+
+def write_document(path: Path, document: Mapping[str, Json]) -> None:
+    """Write a JSON object whole, with its checksum; raises `StoreError`."""
+    text = json.dumps(with_checksum(document), ensure_ascii=False, indent=1)
+    write_text(path, text + "\n")
+
+
+def read_document(path: Path, *, fix: str) -> dict[str, Any]:
+    """Return the JSON object of a file, without its checksum, which is right if it has one.
+
+    Raises `DamagedFile`, saying `fix`, for anything else that is there.
+    """
+    return _read_object(path, fix)[0]
+
+
+def _read_object(path: Path, fix: str) -> tuple[dict[str, Any], bool]:
+    """Return a file's object without its checksum, and whether it has one."""
+    try:
+        document = read_json(path)
+    except BadInput as error:
+        raise DamagedFile(error.message, fix=fix) from error
+    if not isinstance(document, dict):
+        raise DamagedFile(f"{path}: should hold an object", fix=fix)
+    checked = check_document(document, str(path), fix=fix, needed=False)
+    return without_checksum(document), checked
+
+
+def read_checked_lines(path: Path, *, fix: str) -> list[dict[str, Any]]:
+    """Return the objects of a JSONL file, each without its checksum, which is right if it has one.
+
+    Raises `DamagedFile` for any other line. It names the damaged lines, and says to remove them
+    and, in `fix`, what that means.
+    """
+    rows: list[dict[str, Any]] = []
+    lines = path.read_bytes().splitlines()
+    for number, line in enumerate(lines, start=1):
+        row, problem = _checked_row(line)
+        if row is None:
+            rest = (_checked_row(each)[0] is None for each in lines[number:])
+            named = line_numbers(number, rest)
+            raise DamagedFile(f"{path}, {named}: {problem}", fix=f"Remove {named}: {fix}")
+        rows.append(row)
+    return rows
+
+
+def line_numbers(first: int, damaged_after: Iterable[bool]) -> str:
+    """Return `line 3` or `lines 3 to 4`: a damaged line and the damaged ones right behind it.
+
+    A byte that turned into a line's end makes two lines of one.
+    """
+    last = first + sum(1 for _ in takewhile(bool, damaged_after))
+    return f"line {first}" if last == first else f"lines {first} to {last}"
+
+
+def _checked_row(line: bytes) -> tuple[dict[str, Any] | None, str]:
+    """Return the object of a line without its checksum, or what is wrong with it."""
+    if line_checksum(line) is False:
+        return None, "its contents do not have its checksum"
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return None, f"not JSON ({error})"
+    return (without_checksum(row), "") if isinstance(row, dict) else (None, "should be an object")
+
+
 def checked_line(document: Mapping[str, Json]) -> bytes:
     """Return an object as one line of a JSONL file: ASCII, its checksum last, newline included.
 
@@ -105,11 +155,14 @@ def checked_line(document: Mapping[str, Json]) -> bytes:
 
 
 def line_checksum(line: bytes) -> bool | None:
-    """Return whether a line's checksum is right; `None` for a line without one."""
+    """Return whether a line's checksum is right; `None` for a line without one.
+
+    A line that ends as one with a checksum does, under another key, is damaged there.
+    """
     body = line.rstrip(b"\r\n")
     start, end = body[: -(_LINE_END - 1)], body[-(_LINE_END - 1) :]
     if not end.startswith(_LINE_KEY):
-        return None
+        return False if _LIKE_CHECKSUM.search(body) else None
     return end == _line_end(start)[:-1]
 
 
@@ -121,6 +174,8 @@ def _line_end(start: bytes) -> bytes:
 
 _LINE_KEY = b', "checksum": "'
 _LINE_DIGITS = 32
+_SHA256 = re.compile("[0-9a-f]{64}")
+_LIKE_CHECKSUM = re.compile(rb'[0-9a-f]{%d}"\}\Z' % _LINE_DIGITS)
 _LINE_END = len(_LINE_KEY) + _LINE_DIGITS + 3
 
 
@@ -139,8 +194,7 @@ def write_manifest(path: Path, files: Iterable[str], facts: Mapping[str, Json]) 
     `facts` are kept beside the hashes. Raises `StoreError` and `OSError`.
     """
     hashes = {name: sha256_file(path.parent / name) for name in files}
-    document = with_checksum({**facts, "files": hashes})
-    write_text(path, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+    write_document(path, {**facts, "files": hashes})
 
 
 def read_manifest(path: Path, *, fix: str, needed: Iterable[str] = ()) -> Manifest:
@@ -148,20 +202,14 @@ def read_manifest(path: Path, *, fix: str, needed: Iterable[str] = ()) -> Manife
 
     One that an earlier release wrote names no files. Raises `DamagedFile`, saying `fix`.
     """
-    try:
-        document = read_json(path)
-    except BadInput as error:
-        raise DamagedFile(error.message, fix=fix) from error
-    if not isinstance(document, dict):
-        raise DamagedFile(f"{path}: should hold an object", fix=fix)
-    checked = check_document(document, str(path), fix=fix, needed=False)
+    document, checked = _read_object(path, fix)
     files = document.get("files", {})
     if not isinstance(files, dict) or not all(isinstance(each, str) for each in files.values()):
         raise DamagedFile(f"{path}: names no files", fix=fix)
     for key in needed:
         if key not in document:
             raise DamagedFile(f"{path}: key {key!r} is missing", fix=fix)
-    facts = {key: value for key, value in document.items() if key not in ("files", CHECKSUM)}
+    facts = {key: value for key, value in document.items() if key != "files"}
     return Manifest(files, facts, checked)
 
 

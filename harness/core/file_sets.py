@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 
-from harness.core.checksums import DamagedFile, check_file, read_manifest, with_checksum
-from harness.core.files import atomic_file, write_text
+from harness.core.checksums import DamagedFile, check_file, read_manifest, write_document
+from harness.core.files import atomic_file
 
 MANIFEST_SUFFIX = ".manifest.json"
 """Ends a manifest's name where a set is called by its main file: `report.manifest.json`."""
@@ -40,8 +39,7 @@ def write_file_set(manifest: Path, files: Mapping[str, bytes]) -> tuple[Path, ..
         for name, data in files.items()
         if (folder / name).is_file()
     }
-    document = with_checksum({"files": hashes})
-    write_text(manifest, json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+    write_document(manifest, {"files": hashes})
     return tuple(folder / name for name in files)
 
 

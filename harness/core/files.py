@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 from uuid import uuid4
 
 from harness.core.errors import BadInput, StoreError
@@ -33,8 +33,25 @@ def open_text(path: Path) -> Iterator[io.TextIOBase]:
     A truncated or corrupt gzip and bytes that are not UTF-8 are reported when they are met.
     """
     with _translating_read_errors(path), path.open("rb") as raw:
-        stream = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+        stream = gzip.GzipFile(fileobj=_not_empty(raw)) if path.suffix == ".gz" else raw
         yield io.TextIOWrapper(stream, encoding="utf-8", newline="\n")
+
+
+@contextlib.contextmanager
+def damage_first(path: Path) -> Iterator[None]:
+    """Say of a damaged `.gz` that it is damaged, rather than what the damage made of its lines.
+
+    What is packed carries a checksum, but that stands at its end: a fault in a line may be met
+    before.
+    """
+    try:
+        yield
+    except BadInput:
+        if path.suffix == ".gz":
+            with _translating_read_errors(path), gzip.open(path, "rb") as handle:
+                while handle.read(1 << 20):
+                    pass
+        raise
 
 
 def read_text(path: Path) -> str:
@@ -44,7 +61,21 @@ def read_text(path: Path) -> str:
     """
     with _translating_read_errors(path):
         data = path.read_bytes()
-        return (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8")
+        if path.suffix == ".gz":
+            data = gzip.decompress(_not_empty(io.BytesIO(data)).read())
+        return data.decode("utf-8")
+
+
+def _not_empty(packed_file: BinaryIO) -> BinaryIO:
+    """Return a packed file that holds anything: Python takes one without a byte for an empty text.
+
+    Raises `EOFError`. A pipe is believed, since it cannot be looked into.
+    """
+    if packed_file.seekable():
+        if not packed_file.read(1):
+            raise EOFError("it is empty")
+        packed_file.seek(0)
+    return packed_file
 
 
 @contextlib.contextmanager
@@ -307,6 +338,11 @@ def write_jsonl(path: Path, rows: Iterable[Json]) -> int:
 
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text whole, gzipped where the name ends in `.gz` (no time stamp inside)."""
+    write_atomic(path, packed(text, path.suffix))
+
+
+def packed(text: str, suffix: str) -> bytes:
+    """Return the bytes of a text's file: UTF-8, gzipped without a time stamp if it is a `.gz`."""
     data = text.encode("utf-8")
     # Level 4 of 9: on runs of 115,000 lines seven times as quick for 4 % more bytes.
-    write_atomic(path, gzip.compress(data, 4, mtime=0) if path.suffix == ".gz" else data)
+    return gzip.compress(data, 4, mtime=0) if suffix == ".gz" else data

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from harness.core.errors import BadInput, DataUnavailable
+from harness.core.checksums import DamagedFile, read_document, write_document
+from harness.core.errors import BadInput, DataUnavailable, StoreError
 from harness.core.files import read_json, write_text
 
 if TYPE_CHECKING:
@@ -51,9 +52,19 @@ def resolve_revision(repository: HubRepository, revision: str) -> str:
     removes it. Raises `DataUnavailable` within seconds if neither is to be had.
     """
     known = repository.folder / "refs" / revision
-    if known.is_file():
-        return known.read_text(encoding="ascii").strip()
-    return str(ask(repository, revision).sha)
+    return _remembered(known) if known.is_file() else str(ask(repository, revision).sha)
+
+
+def _remembered(path: Path) -> str:
+    """Return the commit that a branch or tag was found to be; raises `StoreError` for no commit.
+
+    The file is the hub client's and holds nothing else. Another commit that damage makes of it
+    names no snapshot, so nothing is served for it.
+    """
+    commit = path.read_bytes().decode("ascii", "replace").strip()
+    if not _COMMIT.fullmatch(commit):
+        raise StoreError(f"{path} holds no commit", fix=f"Remove {path}: the hub is asked again.")
+    return commit
 
 
 def resolve_commit(repository: HubRepository, revision: str) -> str:
@@ -91,10 +102,25 @@ def listed_files(repository: HubRepository, commit: str) -> tuple[str, ...]:
     """
     kept = repository.folder / "listings" / f"{commit}.json"
     if kept.is_file():
-        return tuple(read_json(kept))
-    names = tuple(file_names(repository, commit))
-    write_text(kept, json.dumps(names))
-    return names
+        return _listing(kept)
+    names = file_names(repository, commit)
+    write_document(kept, {"names": list(names)})
+    return tuple(names)
+
+
+def _listing(path: Path) -> tuple[str, ...]:
+    """Return the names that a listing holds; raises `DamagedFile`.
+
+    Listings of earlier releases are bare lists.
+    """
+    fix = f"Remove {path}: the hub is asked again."
+    if path.read_bytes().startswith(b"["):
+        with contextlib.suppress(BadInput):
+            return tuple(read_json(path))
+    names = read_document(path, fix=fix).get("names")
+    if not isinstance(names, list):
+        raise DamagedFile(f"{path} lists no names", fix=fix)
+    return tuple(names)
 
 
 def _commits(repository: HubRepository) -> list[str]:

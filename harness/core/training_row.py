@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import BadInput
-from harness.core.files import read_jsonl, write_text
+from harness.core.files import damage_first, packed, read_jsonl, write_atomic
 from harness.core.types import Json
 
 LISTS = {"pos": str, "neg": str, "pos_scores": (int, float), "neg_scores": (int, float)}
@@ -103,14 +103,20 @@ def row_from_json(values: Mapping[str, Any], where: str) -> TrainingRow:
 
 def read_rows(path: Path) -> Iterator[TrainingRow]:
     """Yield the rows of a JSONL file, plain or `.gz`; raises `BadInput` with file and line."""
-    for number, values in read_jsonl(path):
-        yield row_from_json(values, f"{path}, line {number}")
+    with damage_first(path):
+        for number, values in read_jsonl(path):
+            yield row_from_json(values, f"{path}, line {number}")
 
 
 def write_rows(path: Path, rows: Iterable[TrainingRow]) -> None:
     """Write rows as JSONL (gzipped where the name ends in `.gz`), whole or not at all."""
+    write_atomic(path, rows_bytes(rows, path.suffix))
+
+
+def rows_bytes(rows: Iterable[TrainingRow], suffix: str) -> bytes:
+    """Return rows as JSONL, gzipped without a time stamp where `suffix` is `.gz`."""
     lines = (json.dumps(row_json(row), ensure_ascii=False) for row in rows)
-    write_text(path, "".join(f"{line}\n" for line in lines))
+    return packed("".join(f"{line}\n" for line in lines), suffix)
 
 
 def _typed(value: Any, kind: Any, key: str, where: str) -> Any:

@@ -13,6 +13,8 @@ from pathlib import Path
 from harness.core.errors import DataUnavailable, ModelError, OutOfMemory
 
 WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pt")
+EXPORT_MANIFEST = "export.manifest.json"
+"""What `rebench train` writes into a finished model's folder: the hash of each of its files."""
 POINTER = b"version https://git-lfs.github.com/spec/"
 """How a file begins that Git LFS left in the place of the real one."""
 _ZIP = b"PK\x03\x04"

@@ -234,6 +234,8 @@ def _scores(
     """Return the score of each pair and how many had to be computed."""
     keys = [pair_key(*pair) for pair in pairs]
     stored = store.find(keys) if store is not None else [None] * len(keys)
+    for path in store.damaged if store is not None else ():
+        reporter.warn(f"{path} is damaged: its scores are left out and computed again")
     found = {pair: score for pair, score in zip(pairs, stored, strict=True) if score is not None}
     waiting = [at for at, score in enumerate(stored) if score is None]
     if not waiting:

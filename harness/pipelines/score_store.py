@@ -7,6 +7,7 @@ processes may write at once and a reader trusts only what fits its name.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -40,6 +41,8 @@ class ScoreStore:
         self.folder = root / FOLDER / sha256_json(identity)[:32]
         self._identity = identity
         self._scores: dict[bytes, float] | None = None
+        self.damaged: list[Path] = []
+        """Files that do not have the hash that names them: left out, gone with the next `add`."""
 
     def find(self, keys: Sequence[bytes]) -> list[float | None]:
         """Return the stored score of each pair, `None` where there is none."""
@@ -60,16 +63,21 @@ class ScoreStore:
         if not (self.folder / "reranker.json").is_file():
             text = json.dumps(self._identity, indent=1, ensure_ascii=False)
             write_text(self.folder / "reranker.json", text + "\n")
+        known = self._known()
+        for path in self.damaged:  # before the new file, which may get the name of one of them
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
         write_atomic(self.folder / f"{hashlib.sha256(data).hexdigest()}.npz", data)
-        self._known().update(zip(keys, map(float, scores), strict=True))
+        known.update(zip(keys, map(float, scores), strict=True))
 
     def _known(self) -> dict[bytes, float]:
-        """All stored scores; a file that does not fit its name is passed over."""
+        """All stored scores; a file that does not fit its name is left out."""
         if self._scores is None:
             self._scores = {}
             for path in sorted(self.folder.glob("*.npz")):
                 data = path.read_bytes()
                 if hashlib.sha256(data).hexdigest() != path.stem:
+                    self.damaged.append(path)
                     continue
                 with np.load(io.BytesIO(data)) as shard:
                     rows = shard["keys"].tobytes()

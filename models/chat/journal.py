@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.core.checksums import checked_line, line_checksum
+from harness.core.checksums import checked_line, line_checksum, line_numbers
 from harness.core.errors import BadInput, StoreError
-from harness.core.files import read_lines
+from harness.core.files import open_text
 from harness.core.types import Json
 from models.chat.journal_segments import (
     JournalLine,
@@ -177,9 +177,10 @@ class Journal:
                 try:
                     yield parse_line(data), offset
                 except ValueError as error:
+                    lines = line_numbers(number, map(_is_damaged, handle))
                     raise BadInput(
-                        f"{self.path}, line {number}: {error}",
-                        fix="Remove that line; its request will be asked again.",
+                        f"{self.path}, {lines}: {error}",
+                        fix=f"Remove {lines}; what they answer will be asked again.",
                     ) from error
                 offset += len(data)
 
@@ -197,6 +198,15 @@ class Journal:
                 self._places[line.key] = offset * _SIZES + len(line.data)
                 totals = totals.plus(line.prompt_tokens, line.reply_tokens)
         return totals, end if self._places else 0
+
+
+def _is_damaged(data: bytes) -> bool:
+    """Tell whether a line is no record of a request and its reply."""
+    try:
+        parse_line(data)
+    except ValueError:
+        return True
+    return False
 
 
 def parse_line(data: bytes) -> JournalLine:
@@ -254,22 +264,21 @@ def reply_of(record: Mapping[str, Any]) -> ChatReply:
 def read_records(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Yield (line number, record) of a journal with its segments, plain or `.gz`.
 
-    A torn last line is left out. Raises `BadInput` naming file and line for any other line that is
-    no record or is damaged.
+    A last line without its end, torn by a kill, is left out. Raises `BadInput` naming file and
+    line for any other line that is no record or is damaged.
     """
     for segment in segment_files(path) if path.suffix == ".jsonl" else ():
         for number, data in enumerate(segment_lines(segment), start=1):
             yield number, _record(segment, number, data.decode("ascii", "replace").rstrip("\n"))
-    torn: BadInput | None = None
-    for number, line in read_lines(path):
-        if torn is not None:
-            raise torn
-        try:
-            record = _record(path, number, line)
-        except BadInput as error:
-            torn = error
-            continue
-        yield number, record
+    with open_text(path) as handle:
+        for number, line in enumerate(handle, start=1):
+            try:
+                record = _record(path, number, line.rstrip("\n").removesuffix("\r"))
+            except BadInput:
+                if line.endswith("\n"):
+                    raise
+                return
+            yield number, record
 
 
 def _record(path: Path, number: int, line: str) -> Mapping[str, Any]:

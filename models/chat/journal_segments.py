@@ -209,6 +209,8 @@ def _index_of(path: Path, parse: LineParser) -> NDArray[np.void]:
         return stored
     entries = []
     offset, size = 0, path.stat().st_size
+    if not size:
+        raise _damaged(path, "it is empty")
     while offset < size:
         lines, end = _unpack(path, offset)
         for number, line in enumerate(lines):
@@ -229,7 +231,10 @@ def _write_index(path: Path, table: NDArray[np.void]) -> None:
 
 
 def _read_index(path: Path) -> NDArray[np.void] | None:
-    """Return a stored index, or `None` if there is none that belongs to this segment."""
+    """Return a stored index, or `None` if there is none that belongs to this segment.
+
+    Raises `BadInput` for a segment that has lost its end.
+    """
     index = _index_path(path)
     if not index.is_file():
         return None
@@ -238,7 +243,10 @@ def _read_index(path: Path) -> NDArray[np.void] | None:
     whole = data.startswith(_MAGIC) and zlib.crc32(body).to_bytes(4, "little") == check
     if not whole or (len(body) - 8) % _ENTRY.itemsize:
         return None
-    if int.from_bytes(body[:8], "little") != path.stat().st_size:
+    indexed, size = int.from_bytes(body[:8], "little"), path.stat().st_size
+    if indexed > size:
+        raise _damaged(path, f"it is cut short, {size:,} of {indexed:,} bytes are left")
+    if indexed != size:
         return None
     return np.frombuffer(body[8:], dtype=_ENTRY)
 

@@ -133,7 +133,7 @@ def test_the_files_are_a_task_and_rows_and_the_same_each_time(world, tmp_path):
     write_control(SMALL, tmp_path / "b")
     one, other = (control_folder(SMALL, tmp_path / name) for name in "ab")
     files = [path.relative_to(one) for path in sorted(one.rglob("*")) if path.is_file()]
-    assert len(files) == 4
+    assert len(files) == 5  # corpus, queries, judgements, rows, manifest
     assert all((one / path).read_bytes() == (other / path).read_bytes() for path in files)
     task = load_task(str(one / "control"), TaskOptions(None), SilentReporter())
     split = draw_questions(world, SMALL)

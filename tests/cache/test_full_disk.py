@@ -113,12 +113,14 @@ def no_writing(monkeypatch) -> None:
     import errno
 
     from harness.cache import store as store_module
+    from harness.core import files as files_module
 
     def refuse(path, data):
         error = OSError(errno.EROFS, os.strerror(errno.EROFS))
         raise StoreError(f"cannot write {path}: {error.strerror}", fix="Choose another.")
 
     monkeypatch.setattr(store_module, "write_atomic", refuse)
+    monkeypatch.setattr(files_module, "write_atomic", refuse)
 
 
 def test_a_read_only_cache_serves_and_refuses_before_the_model_loads(tmp_path, monkeypatch) -> None:

@@ -91,7 +91,7 @@ def test_space_json_is_readable_and_compared(tmp_path: Path) -> None:
     assert json.loads(path.read_text())["space"]["instruction"] == "Represent: "
     assert store.space(BASE).folder == folder.folder
     path.write_text(path.read_text().replace('"max_length": 512', '"max_length": 513'))
-    with pytest.raises(StoreError, match="does not have the hash"):
+    with pytest.raises(StoreError, match="does not have its checksum"):
         store.space(BASE)
     path.write_text("{")
     with pytest.raises(StoreError, match="cannot be read"):

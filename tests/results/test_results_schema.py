@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.core.checksums import with_checksum
 from harness.core.errors import StoreError
 from results.schema import (
     SCHEMA,
@@ -87,7 +88,7 @@ def test_an_entry_without_files_has_no_json_form() -> None:
 
 
 def test_newer_schema_says_so() -> None:
-    value = {**to_json(STORED), "schema": SCHEMA + 1, "a_key_of_the_future": 1}
+    value = with_checksum({**to_json(STORED), "schema": SCHEMA + 1, "a_key_of_the_future": 1})
     with pytest.raises(NewerSchema, match=rf"entry\.json: schema version {SCHEMA + 1}") as caught:
         from_json(as_read(value), FILE)
     assert "upgrade rebench" in caught.value.fix

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from harness.core.checksums import with_checksum
 from harness.core.errors import StoreError
 from results.per_query import one_metric
 from results.schema import SCHEMA, Entry, NewerSchema
@@ -242,7 +243,7 @@ def test_measuring_again_mends_a_damaged_entry(
 
 def test_an_entry_of_a_later_release_is_reported_and_never_overwritten(store: ResultStore) -> None:
     path = store.folder(store.save(ENTRY, PER_QUERY, RUN)) / "entry.json"
-    text = json.dumps({**json.loads(path.read_text()), "schema": SCHEMA + 1})
+    text = json.dumps(with_checksum({**json.loads(path.read_text()), "schema": SCHEMA + 1}))
     path.write_text(text)
     before = sorted(path.parent.iterdir())
     with pytest.raises(NewerSchema):

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from harness.ablation.control.world import ControlOptions, ControlQuery, World, draw_questions
 from harness.core.errors import BadInput
-from harness.core.files import write_text
+from harness.core.file_sets import file_set_problems, write_file_set
 from harness.core.hashing import sha256_json
-from harness.core.training_row import TrainingRow, write_rows
+from harness.core.training_row import TrainingRow, rows_bytes
 
 if TYPE_CHECKING:
     from harness.ablation.spec import AblationSpec
     from redapter.config import RunConfig
 
-TASK, ROWS = "control", "rows.jsonl.gz"
+TASK, ROWS, MANIFEST = "control", "rows.jsonl.gz", "control.manifest.json"
 POSITIVE, NEGATIVE = 5.0, 1.0
 
 
@@ -53,24 +53,27 @@ def check_heads(recipes: Mapping[str, RunConfig]) -> None:
 
 
 def write_control(options: ControlOptions, root: Path) -> None:
-    """Write the task's folder and the rows, unless they are there; the same bytes each time."""
+    """Write the task's folder and the rows, unless they are there; the same bytes each time.
+
+    Files that are not what was written are written again: everything follows from the options.
+    """
     folder = control_folder(options, root)
-    rows = folder / ROWS
-    if rows.is_file():
+    manifest = folder / MANIFEST
+    written = (folder / ROWS).is_file()
+    if written and not file_set_problems(manifest, fix="They are generated again."):
         return
     world = World(options.seed)
     split = draw_questions(world, options)
-    task = folder / TASK
-    _write_lines(
-        task / "corpus.jsonl",
-        [{"_id": key, "title": "", "text": text} for key, text in world.documents.items()],
-    )
-    _write_lines(
-        task / "queries.jsonl", [{"_id": each.id, "text": each.text} for each in split.held_out]
-    )
+    documents = [{"_id": key, "title": "", "text": text} for key, text in world.documents.items()]
+    queries = [{"_id": each.id, "text": each.text} for each in split.held_out]
     judged = "".join(f"{each.id}\t{each.answer}\t1\n" for each in split.held_out)
-    write_text(task / "qrels" / "test.tsv", f"query-id\tcorpus-id\tscore\n{judged}")
-    write_rows(rows, control_rows(world, split.training))
+    files = {
+        ROWS: rows_bytes(control_rows(world, split.training), ".gz"),
+        f"{TASK}/corpus.jsonl": _lines(documents),
+        f"{TASK}/queries.jsonl": _lines(queries),
+        f"{TASK}/qrels/test.tsv": f"query-id\tcorpus-id\tscore\n{judged}".encode(),
+    }
+    write_file_set(manifest, files)
 
 
 def control_rows(world: World, questions: Sequence[ControlQuery]) -> Iterator[TrainingRow]:
@@ -89,5 +92,5 @@ def control_rows(world: World, questions: Sequence[ControlQuery]) -> Iterator[Tr
         )
 
 
-def _write_lines(path: Path, rows: Sequence[dict[str, str]]) -> None:
-    write_text(path, "".join(f"{json.dumps(row)}\n" for row in rows))
+def _lines(rows: Sequence[dict[str, str]]) -> bytes:
+    return "".join(f"{json.dumps(row)}\n" for row in rows).encode()

@@ -1,0 +1,1 @@
+"""Injected faults: damage, kills, full disks, several processes, hostile input."""
