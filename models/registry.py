@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 from importlib import metadata, resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import BadInput, DataUnavailable, UnknownName
 from harness.core.files import parse_toml
@@ -22,6 +22,9 @@ from models.rerankers.shipped import reranker_called
 from models.sparse_folders import folder_kind
 from models.spec import LoadOptions, ModelSpec, given_flags, make_spec
 from models.weights import find_weights
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 LISTING = "`rebench models` lists all names; a folder or a hub id such as org/model works too."
 ENTRY_POINTS = "rebench.models"
@@ -112,32 +115,40 @@ def settle_backend(spec: ModelSpec, options: LoadOptions | None = None) -> Model
 
 
 @cache
+def _card_files() -> dict[str, Traversable]:
+    """Return the card files that ship with rebench by model: the file's name is the model's."""
+    entries = resources.files("models").joinpath("cards").iterdir()
+    return {
+        entry.name.removesuffix(".toml"): entry
+        for entry in sorted(entries, key=str)
+        if entry.name.endswith(".toml")
+    }
+
+
 def shipped_cards() -> dict[str, ModelCard]:
-    """Return the cards that ship with rebench by name; the file's name is the model's."""
-    cards = {}
-    for entry in sorted(resources.files("models").joinpath("cards").iterdir(), key=str):
-        if not entry.name.endswith(".toml"):
-            continue
-        card = card_from_mapping(
-            parse_toml(entry.read_text(encoding="utf-8"), entry.name), entry.name
-        )
-        if f"{card.name}.toml" != entry.name:
-            raise BadInput(f"the card {entry.name} is named {card.name!r}", fix="Rename one.")
-        cards[card.name] = card
-    return cards
+    """Return the cards that ship with rebench by name."""
+    return {name: find_card(name) for name in _card_files()}
 
 
+@cache
 def find_card(name: str) -> ModelCard:
-    """Return the card of a model that ships; raises `UnknownName` with the nearest names."""
-    cards = shipped_cards()
-    if name not in cards:
-        raise UnknownName("model", name, cards, listing=LISTING)
-    return cards[name]
+    """Return the card of a model that ships, no other file being read.
+
+    Raises `UnknownName` with the nearest names.
+    """
+    files = _card_files()
+    if name not in files:
+        raise UnknownName("model", name, files, listing=LISTING)
+    entry = files[name]
+    card = card_from_mapping(parse_toml(entry.read_text(encoding="utf-8"), entry.name), entry.name)
+    if card.name != name:
+        raise BadInput(f"the card {entry.name} is named {card.name!r}", fix="Rename one.")
+    return card
 
 
 def known_models(user_models: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
     """Return every name that needs no folder or hub id: the user's, other packages', ours."""
-    return tuple(sorted({*user_models, *_entry_points(), *shipped_cards()}))
+    return tuple(sorted({*user_models, *_entry_points(), *_card_files()}))
 
 
 def resolve_model(
@@ -162,8 +173,8 @@ def _look_up(spec: str, user_models: Mapping[str, Mapping[str, Any]]) -> ModelCa
     """Return the card of a name, folder or hub id."""
     if spec in user_models:
         return _user_card(spec, user_models[spec], user_models)
-    if spec in shipped_cards():
-        return shipped_cards()[spec]
+    if spec in _card_files():
+        return find_card(spec)
     if spec in _entry_points():
         return _packaged_card(spec)
     if reranker_called(spec) is not None:

@@ -167,16 +167,24 @@ def test_only_the_command_line_prints():
     assert printing == []
 
 
-def test_help_imports_nothing_heavy():
-    probe = (
-        "import sys\n"
-        "from harness.cli.main import main\n"
-        "sys.argv = ['rebench', '--help']\n"
-        "try:\n    main()\nexcept SystemExit as stop:\n    assert not stop.code, stop.code\n"
-        f"print('heavy:', sorted(set({HEAVY!r}) & set(sys.modules)))\n"
-    )
+def imported(statements: str) -> set[str]:
+    """Return the modules that a fresh interpreter holds after some statements."""
+    probe = f"import sys\n{statements}\nprint('modules:', *sys.modules)\n"
     done = subprocess.run(
         [sys.executable, "-c", probe], capture_output=True, text=True, cwd=ROOT, check=True
     )
-    assert "leaderboard" in done.stdout
-    assert done.stdout.rstrip().endswith("heavy: []")
+    return set(done.stdout.rpartition("modules: ")[2].split())
+
+
+def test_help_imports_nothing_heavy_and_no_command():
+    run = "from harness.cli.app import app\napp({}, standalone_mode=False)"
+    assert "harness.cli.evaluate" not in imported(run.format("['--help']"))
+    modules = imported(run.format("['eval', '--help']"))
+    assert "harness.cli.evaluate" in modules
+    assert not modules & {*HEAVY, "harness.cli.remix", "harness.evaluate"}
+
+
+def test_the_library_is_imported_when_it_is_used():
+    ours = {"harness.api", *HEAVY}
+    assert not imported("import rebench") & ours
+    assert imported("import rebench; rebench.evaluate") & ours == {"harness.api"}

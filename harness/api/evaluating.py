@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeGuard, overload
 
-from harness.api.object_retrievers import object_retriever
 from harness.api.objects import TEXTS_PER_CALL, ObjectOptions, default_name
 from harness.api.session import Session, open_session
 from harness.api.tables import TableResult
@@ -16,13 +15,13 @@ from harness.core.protocols import Closing, Reporter, Retriever
 from harness.core.types import Task
 from harness.evaluate import DEFAULT_K, EvalConfig, Outcome, scored_run, verify_all
 from harness.evaluate import evaluate as evaluate_task
-from harness.pipelines.staged.pipeline import Pipeline
 from results.schema import Entry
 from results.verify import Verdict
 
 if TYPE_CHECKING:
     from harness.core.errors import StoreError
     from harness.loading import RunOptions
+    from harness.pipelines.staged.pipeline import Pipeline
 
 ORIGINAL = "original"
 SHOWN = ("ndcg@10", "recall@1", "recall@100", "mrr")
@@ -152,15 +151,15 @@ def evaluate(
     `StoreError`.
     """
     session = open_session(results=results, cache=cache, data=data, progress=progress)
-    if isinstance(model, Pipeline):
+    if not isinstance(model, str | Path) and _is_pipeline(model):
         from harness.api.pipelining import evaluate_on
 
         config = EvalConfig(k=k, force=force)
         loaded = _loaded(tasks, queries, session)
-        found = evaluate_on(
+        outcomes = evaluate_on(
             model, loaded, session.settings, session.store, config, session.reporter
         )
-        return Evaluation(tuple(found))
+        return Evaluation(tuple(outcomes))
     said = ObjectOptions(
         name or default_name(model), version, session.settings.cache_dir / "probes", texts_per_call
     )
@@ -168,14 +167,14 @@ def evaluate(
     live = not isinstance(model, str | Path)
     command = () if live else _command(str(model), tasks)
     config = EvalConfig(k=k, force=force or (live and not version), command=command)
-    outcomes = []
+    measured = []
     try:
         for task in _loaded(tasks, queries, session):
-            outcomes.append(_evaluated(retriever, task, session, config, record=record))
+            measured.append(_evaluated(retriever, task, session, config, record=record))
     finally:
         if isinstance(retriever, Closing):
             retriever.close()
-    return Evaluation(tuple(outcomes))
+    return Evaluation(tuple(measured))
 
 
 def score(
@@ -260,11 +259,20 @@ def as_retriever(
     model: object, session: Session, said: ObjectOptions, options: RunOptions | None
 ) -> Retriever:
     """Return the retriever of a model's name or of a live object."""
-    from harness.loading import retriever
-
     if isinstance(model, str | Path):
+        from harness.loading import retriever
+
         return retriever(str(model), session.settings, options)
+    from harness.api.object_retrievers import object_retriever
+
     return object_retriever(model, said, session.settings.cache_dir)
+
+
+def _is_pipeline(model: object) -> TypeGuard[Pipeline]:
+    """Tell a pipeline from a live model; a name needs no import of pipelines."""
+    from harness.pipelines.staged.pipeline import Pipeline
+
+    return isinstance(model, Pipeline)
 
 
 def outcome_json(outcome: Outcome) -> dict[str, Any]:
