@@ -18,6 +18,7 @@ from harness.compare.selection import EntryFilter, named_tasks, select_all, sele
 from harness.compare.task_context import TaskContextLoader
 from harness.core.distribution import installed_version
 from harness.core.errors import BadInput, NotComparable, StoreError
+from harness.core.paths import check_folder
 from harness.core.protocols import Reporter
 from harness.data.local_tasks import DataLocations
 from harness.stats.conventions import SEED
@@ -192,6 +193,8 @@ def report(
     from harness.reports.report_data import Report, facts_of
     from harness.reports.write import report_problems, write_report
 
+    if Path(output).suffix != ".md":
+        check_folder(Path(output))
     session = open_session(results=results, data=data, progress=progress)
     measured = _measured(session, tasks, query_set)
     _refuse_published(systems, measured.entries)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.bounded import BoundedCommand
 from harness.cli.options import DataOption, JsonOption, ResultsOption
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ app = typer.Typer(
 TaskChoice = Annotated[str, typer.Option("--task", "-t", metavar="T", help="The task.")]
 
 
-@app.command("queries")
+@app.command("queries", cls=BoundedCommand)
 def queries(
     file: Annotated[
         Path,
@@ -45,7 +46,7 @@ def queries(
     _print(audit_queries(file, task, data=data, progress=reporter_for_stderr()).measures, as_json)
 
 
-@app.command("run")
+@app.command("run", cls=BoundedCommand)
 def run(
     run_file: Annotated[
         str, typer.Argument(metavar="RUN", help="A run file, or the name of a measured system.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.cli.bounded import BoundedCommand
 from harness.cli.options import JsonOption, settings_from
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ CacheOption = Annotated[
 ]
 
 
-@app.command("info")
+@app.command("info", cls=BoundedCommand)
 def info(as_json: JsonOption = False, cache: CacheOption = None) -> None:
     """List the vector spaces: model, role, instruction, size, last use and tasks served."""
     from harness.cache.maintain import space_infos
@@ -49,7 +50,7 @@ def info(as_json: JsonOption = False, cache: CacheOption = None) -> None:
     print_table("cached spaces", shown, as_json=False)
 
 
-@app.command("verify")
+@app.command("verify", cls=BoundedCommand)
 def verify(
     repair: Annotated[
         bool, typer.Option("--repair", help="Drop what is damaged, and nothing else.")
@@ -79,7 +80,7 @@ def verify(
         raise typer.Exit(2)
 
 
-@app.command("gc")
+@app.command("gc", cls=BoundedCommand)
 def collect(
     model: Annotated[
         str | None, typer.Option("--model", metavar="X", help="Spaces of this model.")

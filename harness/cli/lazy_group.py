@@ -10,6 +10,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
+from harness.cli.bounded import BoundedCommand
+
 
 @dataclass(frozen=True, slots=True)
 class CommandEntry:
@@ -22,7 +24,7 @@ class CommandEntry:
     name: str
     home: str
     help: str
-    cls: type[TyperCommand] = TyperCommand
+    cls: type[TyperCommand] = BoundedCommand
 
     def load(self) -> Any:
         """Import the home and return its click command or group."""

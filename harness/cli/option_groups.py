@@ -9,11 +9,12 @@ from dataclasses import MISSING, fields, is_dataclass
 from functools import wraps
 from typing import Annotated, Any, get_args, get_type_hints
 
-from typer.core import TyperCommand
 from typer.models import ParameterInfo
 
+from harness.cli.bounded import BoundedCommand
 
-class GroupedCommand(TyperCommand):
+
+class GroupedCommand(BoundedCommand):
     """A command whose help lists options in sections, by the group that they belong to."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from harness.cli import remix_audit, remix_replies
+from harness.cli.bounded import BoundedCommand
 from harness.cli.option_groups import GroupedCommand, flattened
 from harness.cli.options import JsonOption
 from harness.cli.remix_options import (
@@ -179,10 +180,12 @@ for _name in _STAGES:
     app.command(_name, cls=GroupedCommand)(_stage_command(_name))
 app.command("clean", cls=GroupedCommand, hidden=True)(_stage_command("select"))
 app.command("requests", cls=GroupedCommand)(remix_replies.requests)
-app.command("pack", short_help="Pack written answers into a file for --llm replay:FILE.")(
-    remix_replies.pack
-)
-app.command("annotator-data", short_help="Turn annotations into rows to train a judge.")(
-    remix_replies.annotator_data
-)
-app.command("audit", short_help="Look for faults in a training file, ours or any.")(remix_audit.run)
+app.command(
+    "pack", cls=BoundedCommand, short_help="Pack written answers into a file for --llm replay:FILE."
+)(remix_replies.pack)
+app.command(
+    "annotator-data", cls=BoundedCommand, short_help="Turn annotations into rows to train a judge."
+)(remix_replies.annotator_data)
+app.command(
+    "audit", cls=BoundedCommand, short_help="Look for faults in a training file, ours or any."
+)(remix_audit.run)

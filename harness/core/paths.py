@@ -8,6 +8,9 @@ from pathlib import Path
 
 from harness.core.errors import BadInput
 
+LONGEST_NAME, LONGEST_PATH = 255, 4095
+"""Bytes of a name and of a path that common file systems take."""
+
 
 def user_path(text: str | Path) -> Path:
     """Return a path that a user names, a leading `~` or `~user` expanded.
@@ -36,6 +39,24 @@ def named_folder(text: str | Path) -> Path | None:
         return None
     path = user_path(text)
     return path if os.path.isdir(path) else None
+
+
+def check_length(path: Path) -> None:
+    """Raise `BadInput` for a path that is too long for common file systems, or has such a name."""
+    longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
+    size = len(os.fsencode(path))
+    if longest > LONGEST_NAME or size > LONGEST_PATH:
+        told = f"a name of {longest:,} bytes" if longest > LONGEST_NAME else f"{size:,} bytes"
+        raise BadInput(
+            f"{str(path)[:60]}… cannot name a file: it has {told}",
+            fix=f"A name may have {LONGEST_NAME} bytes, a path {LONGEST_PATH:,}.",
+        )
+
+
+def check_folder(path: Path) -> None:
+    """Raise `BadInput` for a path to write a folder to that is a file, a pipe or a device."""
+    if os.path.lexists(path) and not os.path.isdir(path):
+        raise BadInput(f"{path} is not a folder", fix="Name a folder, or one that is not there.")
 
 
 def check_arguments(arguments: Sequence[str]) -> None:

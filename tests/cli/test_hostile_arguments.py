@@ -30,10 +30,11 @@ REFUSED = {
     "an index of no links": (("eval", "-m", "wordllama", *TASK, "--index", "HNSW0"), "'HNSW0'"),
     "an index of no lists": (("eval", "-m", "wordllama", *TASK, "--index", "IVF0,Flat"), "IVF0"),
     "an index of one link": (("eval", "-m", "wordllama", *TASK, "--index", "HNSW1"), "'HNSW1'"),
-    "too many permutations": (("compare", "a", "b", "--permutations", "1" + "0" * 20), "at most"),
+    "too many permutations": (("compare", "a", "b", "--permutations", "1" + "0" * 9), "at most"),
+    "a number of 21 digits": (("compare", "a", "b", "--permutations", "1" + "0" * 20), "is 1000"),
     "permutations as a power": (("compare", "a", "b", "--permutations", "1e20"), "integer"),
     "a batch below nothing": (("eval", "-m", "wordllama", *TASK, "--batch-tokens", "-5"), "is -5"),
-    "a length below nothing": (("eval", "-m", "wordllama", *TASK, "--max-length", "-1"), "= -1"),
+    "a length below nothing": (("eval", "-m", "wordllama", *TASK, "--max-length", "-1"), "is -1"),
 }
 
 
