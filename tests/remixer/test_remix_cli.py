@@ -197,7 +197,7 @@ def test_documents_and_sources_are_narrowed(remix, server: ChatServer, corpus: P
         (["--annotator", "dice"], "Give llm, lexical, embedding or cross-encoder:MODEL"),
         (["--annotator", "cross-encoder:"], "names no model"),
         (["--llm-dialect", "x", "--llm", "http://h/v1", "--llm-model", "m"], "dialect 'x'"),
-        (["--max-cost", "-1"], "negative"),
+        (["--max-cost", "-1"], "--max-cost is -1"),
         ([], "--llm URL, vllm:MODEL or replay:FILE"),
     ],
 )
