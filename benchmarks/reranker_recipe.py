@@ -2,6 +2,7 @@
 
     python benchmarks/reranker_recipe.py                  # five folds, reranks BM25 out of fold
     python benchmarks/reranker_recipe.py --fold 0         # one of them: a fifth of the time
+    python benchmarks/reranker_recipe.py --keep FOLDER    # models stay there for the next run
     python benchmarks/reranker_recipe.py --save FOLDER    # trains on all queries, keeps the model
 
 Trained with sentence-transformers' CrossEncoderTrainer on queries that were written for this
@@ -39,6 +40,7 @@ from harness.ablation.folds import (
 )
 from harness.api.session import open_session
 from harness.api.training import ablation_folder, ablation_spec, dependencies
+from harness.core.files import write_text
 from harness.core.progress import SilentReporter
 from harness.core.types import Corpus, Query, Run, Task
 from harness.data.folds import FOLDS, fold_of
@@ -55,6 +57,8 @@ from results.environment import environment
 OUT = Path(__file__).parent / "results" / "reranker_recipe.md"
 METRIC = "ndcg@10"
 QUERY_WORDS, DOCUMENT_WORDS, WINDOW = 50, 40, 128
+QUERY_TOKENS = 96
+"""A query keeps this much of the window at most, so that a quarter is left to the passage."""
 FROZEN_LAYERS = 3
 NEGATIVES = 2
 EPOCHS, BATCH, RATE, SEED = 1, 16, 5e-5, 42
@@ -141,11 +145,33 @@ def train_reranker(pairs: Pairs, folder: Path) -> Path:
     return folder
 
 
-def cut_task(task: Task) -> Task:
+def cut_query(text: str, tokenizer: Any) -> str:
+    """Return a query's first words, as many as leave room for a passage."""
+    count = QUERY_WORDS
+    while len(tokenizer(first_words(text, count))["input_ids"]) > QUERY_TOKENS:
+        count -= 1
+    return first_words(text, count)
+
+
+SECONDS = "training-seconds.txt"
+"""Lies beside a trained model, written last: a folder without it is trained again."""
+
+
+def trained(pairs: Pairs, folder: Path) -> float:
+    """Train a model unless its folder is whole, and return how many seconds training took."""
+    done = folder / SECONDS
+    if not done.is_file():
+        start = time.perf_counter()
+        train_reranker(pairs, folder)
+        write_text(done, f"{time.perf_counter() - start:.1f}\n")
+    return float(done.read_text(encoding="utf-8"))
+
+
+def cut_task(task: Task, tokenizer: Any) -> Task:
     """Return a task whose texts are cut to what the reranker reads."""
     corpus = task.corpus or Corpus((), ())
     texts = tuple(first_words(text, DOCUMENT_WORDS) for text in corpus.texts)
-    queries = tuple(Query(each.id, first_words(each.text, QUERY_WORDS)) for each in task.queries)
+    queries = tuple(Query(each.id, cut_query(each.text, tokenizer)) for each in task.queries)
     return replace(task, queries=queries, corpus=replace(corpus, texts=texts))
 
 
@@ -159,14 +185,17 @@ class Measured:
 
 def measure(tasks: Mapping[str, Task], models: Mapping[int, Path]) -> dict[str, Measured]:
     """Rerank each query by the model of its fold, on each task."""
+    from transformers import AutoTokenizer
+
     scorers = {
         fold: _Kept(CrossEncoderReranker(find_reranker(str(folder)), LocalOptions("cpu")))
         for fold, folder in models.items()
     }
+    tokenizer = AutoTokenizer.from_pretrained(next(iter(models.values())))
     found = {}
     for name, task in tasks.items():
         first = Bm25Retriever("bm25", Bm25Settings()).search(task, 100, SilentReporter()).run
-        read = cut_task(task)
+        read = cut_task(task, tokenizer)
         before = score(first, task.qrels).per_query[METRIC]
         blends = {}
         for blend in BLENDS:
@@ -229,9 +258,8 @@ def run_folds(
         kept = [query for query in written.queries if fold_of(WRITTEN, query.id) != fold]
         held = frozenset(q.source for q in written.queries if fold_of(WRITTEN, q.id) == fold)
         pairs = training_pairs(kept, text_of, held)
-        start = time.perf_counter()
-        models[fold] = train_reranker(pairs, work / f"fold-{fold}")
-        seconds += time.perf_counter() - start
+        models[fold] = work / f"fold-{fold}"
+        seconds += trained(pairs, models[fold])
         count += len(pairs.labels)
         print(f"fold {fold}: {len(pairs.labels)} pairs, {seconds:.0f} s so far", flush=True)
     lines = table(measure(tasks, models))
@@ -245,8 +273,9 @@ def run_folds(
         "",
         f"MiniLM with a head for one number, words and lower {FROZEN_LAYERS} of 6 layers as they "
         f"were, {count // len(folds)} pairs a fold, {EPOCHS} epoch, "
-        f"batch {BATCH}, learning rate {RATE:g}, seed {SEED}; queries cut to {QUERY_WORDS} words, "
-        f"documents to {DOCUMENT_WORDS} for the reranker, none for BM25; depth {DEPTH}. "
+        f"batch {BATCH}, learning rate {RATE:g}, seed {SEED}; queries cut to {QUERY_WORDS} words "
+        f"and {QUERY_TOKENS} tokens, documents to {DOCUMENT_WORDS} for the reranker, none for "
+        f"BM25; depth {DEPTH}. "
         f"nDCG@10 × 100. Training took {seconds / len(folds):.0f} s a fold on "
         f"{facts.get('usable_cores')} shared cores, Python {facts.get('python')}, torch "
         f"{version('torch')}, sentence-transformers {version('sentence-transformers')}. "
@@ -265,6 +294,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("-o", "--output", type=Path, default=OUT)
     parser.add_argument("--save", type=Path, help="train on all queries and keep the model here")
+    parser.add_argument(
+        "--keep", type=Path, help="keep the folds' models here, and take them again"
+    )
     parser.add_argument("--fold", type=int, action="append", choices=range(FOLDS))
     arguments = parser.parse_args()
     session = open_session(progress=SilentReporter())
@@ -280,7 +312,8 @@ def main() -> None:
     without, with_source = folds.tasks(0)
     with tempfile.TemporaryDirectory() as work:
         tasks = {WRITTEN: without, WITH_SOURCE: with_source}
-        lines = run_folds(written, tasks, Path(work), arguments.fold or range(FOLDS))
+        place = arguments.keep or Path(work)
+        lines = run_folds(written, tasks, place, arguments.fold or range(FOLDS))
     print("\n".join(lines))
     arguments.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

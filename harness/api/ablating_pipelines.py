@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from harness.api.evaluating import Evaluation, evaluate
 from harness.api.tables import TableResult
 from harness.compare.differences import ComparisonSettings, verdict
 from harness.core.errors import BadInput
+from harness.leaderboard.cost import work_of_entries
 from harness.pipelines.staged.leave_out import LeftOut, parts_of, without
 from results.systems import MARK, configuration_hash
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from harness.core.protocols import Reporter
     from harness.pipelines.staged.pipeline import Pipeline
     from results.schema import Entry
+    from results.work import Work
 
 SCORING = "score"
 """The timing of an entry that is no stage's."""
@@ -27,12 +29,14 @@ SCORING = "score"
 
 @dataclass(frozen=True, slots=True)
 class PipelineCost:
-    """What a pipeline took over all tasks: stage seconds when they ran, calls, tokens, money."""
+    """What a pipeline takes over all tasks.
+
+    `seconds` are those of its stages when they ran, which may have read some of the work from a
+    store; `work` counts all of it whole, and is `None` if an entry does not tell.
+    """
 
     seconds: float
-    calls: int
-    tokens: int
-    cost: float
+    work: Work | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ def _row(
     name: str, mean: float, difference: Difference | None, cost: PipelineCost
 ) -> dict[str, Any]:
     interval = difference.interval if difference else None
+    work = cost.work
     return {
         "pipeline": name,
         "mean": mean,
@@ -92,10 +97,11 @@ def _row(
         "high": interval.high if interval else None,
         "corrected p": difference.p_corrected if difference else None,
         "detectable": difference.detectable if difference else None,
+        "tokens per query": work.tokens_per_query if work else None,
+        "calls per query": work.calls / work.queries if work and work.queries else None,
+        "money per thousand": work.cost_per_thousand if work else None,
         "seconds": cost.seconds,
-        "calls": cost.calls,
-        "tokens": cost.tokens,
-        "cost": cost.cost,
+        "work": work.json if work else None,
     }
 
 
@@ -153,17 +159,7 @@ def _cost(entries: Sequence[Entry]) -> PipelineCost:
     seconds = sum(
         value for entry in entries for name, value in entry.timings.items() if name != SCORING
     )
-    facts = [entry.facts for entry in entries]
-    return PipelineCost(
-        seconds,
-        int(_sum(facts, "calls")),
-        int(_sum(facts, "prompt_tokens") + _sum(facts, "reply_tokens")),
-        _sum(facts, "cost"),
-    )
-
-
-def _sum(facts: Sequence[Mapping[str, Any]], key: str) -> float:
-    return float(sum(each.get(key, 0) for each in facts))
+    return PipelineCost(seconds, work_of_entries(entries))
 
 
 def report_text(done: PipelineAblation) -> str:
@@ -174,7 +170,7 @@ def report_text(done: PipelineAblation) -> str:
 
     metric = done.comparison.comparison.metric
     tasks = done.comparison.comparison.tasks
-    heads = ("", f"{metric} × 100", "brings", "95 %", "p (Holm)", "seconds", "calls", "cost")
+    heads = ("", f"{metric} × 100", "brings", "95 %", "p (Holm)", "tokens", "LLM calls", "money")
     whole, *others = done.costs
     first = done.differences[0]
     lines = [(done.pipeline, points(first.mean_a), "", "", "", *_shown(whole))]
@@ -194,8 +190,9 @@ def report_text(done: PipelineAblation) -> str:
             f"# What each stage of {done.pipeline} brings",
             "",
             f"Mean over {', '.join(tasks)}. A part brings what is lost without it; intervals are "
-            "over resampled queries, p is Holm's over all tests. Seconds are those of the stages "
-            "when they ran.",
+            "over resampled queries, p is Holm's over all tests. Tokens through models and calls of "
+            "chat models are means for a query, computed or stored; money is for a thousand "
+            "queries, where prices are given.",
             "",
             *table(heads, lines),
             "",
@@ -206,4 +203,14 @@ def report_text(done: PipelineAblation) -> str:
 
 
 def _shown(cost: PipelineCost) -> tuple[str, str, str]:
-    return f"{cost.seconds:,.1f}", f"{cost.calls:,}", f"{cost.cost:,.4f}"
+    from harness.render.numbers import DASH
+
+    work = cost.work
+    if work is None:
+        return DASH, DASH, DASH
+    tokens, price = work.tokens_per_query, work.cost_per_thousand
+    return (
+        DASH if tokens is None else f"{tokens:,.1f}",
+        f"{work.calls / (work.queries or 1):,.1f}",
+        DASH if price is None else f"{price:,.2f}",
+    )

@@ -40,7 +40,7 @@ OTHER_KINDS: Mapping[str, str] = {
 """Class name -> why its objects are no dense embedders; subclasses count."""
 
 UNKNOWN_FACTS = (
-    "tokens", "encoded_tokens", "tokens_per_second", "truncated", "truncation_rate",
+    "tokens", "read_tokens", "encoded_tokens", "tokens_per_second", "truncated", "truncation_rate",
 )  # fmt: skip
 """Facts about encoding that take a tokenizer."""
 

@@ -47,9 +47,9 @@ class Encoded(Generic[V]):
     """The vectors of `texts` texts, n of them, in their order, and what it took to get them.
 
     Of the distinct texts `encoded` went through the model here and `reused` did not; `tokens`
-    counts all n texts before truncation, instruction included, `truncated` those of the n that
-    were cut. `encoded_tokens` went through the model (after truncation) in `encode_seconds`,
-    loading of the weights included; `seconds` is the wall time of everything.
+    counts all n texts before truncation, instruction included, `read_tokens` after it, `truncated`
+    those of the n that were cut. `encoded_tokens` went through the model (after truncation) in
+    `encode_seconds`, loading of the weights included; `seconds` is the wall time of everything.
     """
 
     vectors: V
@@ -61,6 +61,7 @@ class Encoded(Generic[V]):
     seconds: float
     encoded_tokens: int = 0
     encode_seconds: float = 0.0
+    read_tokens: int = 0
 
 
 def encode_texts(
@@ -105,6 +106,7 @@ def encode_texts(
         seconds=time.perf_counter() - start,
         encoded_tokens=work.encoded_tokens,
         encode_seconds=work.encode_seconds,
+        read_tokens=int((np.minimum(counts, limit) if limit > 0 else counts).sum()),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from harness.core.errors import UnknownName
 from harness.core.types import Json
 from harness.data.bright_tasks import HEAVY_FLOOR, TASKS
+from harness.leaderboard.cost import row_work
 from harness.leaderboard.measures import (
     billed,
     documents_per_second,
@@ -139,6 +140,31 @@ def _money(amount: Callable[[Row, Board], float | None]) -> Callable[[Row, Board
     return text
 
 
+def _tokens(row: Row, board: Board) -> float | None:
+    work = row_work(row)
+    return work.tokens_per_query if work else None
+
+
+def _calls(row: Row, board: Board) -> float | None:
+    work = row_work(row)
+    return work.calls / work.queries if work and work.queries else None
+
+
+def _charged(row: Row, board: Board) -> float | None:
+    work = row_work(row)
+    return work.cost_per_thousand if work else None
+
+
+def _count(amount: Callable[[Row, Board], float | None]) -> Callable[[Row, Board], str]:
+    """Return a cell text: a mean count, a dash for none."""
+
+    def text(row: Row, board: Board) -> str:
+        value = amount(row, board)
+        return "–" if value is None else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
+
+    return text
+
+
 LOST_DEPTH = 100
 LOST_FROM = ("ndcg@10", f"ceiling@{LOST_DEPTH}")
 """The metrics that lost points are split by."""
@@ -213,6 +239,20 @@ COLUMNS: tuple[Column, ...] = (
         lambda row, _: lost.ranked_low if (lost := _lost(row)) else None,
         lambda row, _: _with_depth(row, lost.ranked_low if (lost := _lost(row)) else None, 100),
         needs=LOST_FROM,
+    ),
+    Column(
+        "tokens-per-query", "tokens/q", True, 20,
+        "tokens through models for a query, computed or stored (`rebench report` says more)",
+        _tokens, _count(_tokens),
+    ),
+    Column(
+        "calls-per-query", "calls/q", True, 20, "calls of chat models for a query",
+        _calls, _count(_calls),
+    ),
+    Column(
+        "cost-per-thousand", "per 1,000", True, 20,
+        "what 1,000 queries are charged by the prices that were given",
+        _charged, _money(_charged),
     ),
     Column(
         "price", "price/M", True, 20, "per million tokens, in the card's currency",

@@ -15,11 +15,13 @@ from importlib.resources import files
 from harness.core.distribution import installed_version
 from harness.core.types import Json
 from harness.leaderboard.columns import Column
+from harness.leaderboard.cost import NOTE, cost_figure, costed_rows
 from harness.leaderboard.html_data import Texts, page_data
 from harness.leaderboard.profile import profile_figure, profile_note
 from harness.leaderboard.rank import QueryValues
 from harness.leaderboard.rows import Board
 from harness.leaderboard.wording import board_title
+from harness.metrics.names import label, parse_metric
 from harness.render.colour_scale import Shade, dark_ramp, light_ramp
 
 SCRIPTS = ("table.js", "entry.js", "board.js")
@@ -62,19 +64,30 @@ def to_html(
             "style": style,
             "script": script,
             "data": embedded_json(data),
-            "figures": "".join(_profile(board) for board in boards if board.profiles),
+            "figures": "".join(map(_figures, boards)),
         },
     )
 
 
-def _profile(board: Board) -> str:
-    """Return a board's profile by level as a figure that carries its picture."""
-    svg = profile_figure(board, board.profiles)["svg"]
-    picture = base64.b64encode(svg).decode("ascii")
-    title = escape(f"{board_title(board)}: by wording")
+def _figures(board: Board) -> str:
+    """Return a board's figures: its profile by level, and quality against cost."""
+    found = []
+    if board.profiles:
+        drawn = profile_figure(board, board.profiles)
+        found.append(_figure(drawn, f"{board_title(board)}: by wording", profile_note(board)))
+    costs = cost_figure(costed_rows(board), label(parse_metric(board.metric)))
+    if costs is not None:
+        found.append(_figure(costs, f"{board_title(board)}: quality and cost", NOTE))
+    return "".join(found)
+
+
+def _figure(drawn: Mapping[str, bytes], title: str, note: str) -> str:
+    """Return a figure that carries its picture."""
+    picture = base64.b64encode(drawn["svg"]).decode("ascii")
     return (
-        f'<figure class="profile"><img src="data:image/svg+xml;base64,{picture}" alt="{title}">'
-        f"<figcaption>{title}. {escape(profile_note(board))}</figcaption></figure>\n"
+        f'<figure class="profile"><img src="data:image/svg+xml;base64,{picture}" '
+        f'alt="{escape(title)}">'
+        f"<figcaption>{escape(title)}. {escape(note)}</figcaption></figure>\n"
     )
 
 

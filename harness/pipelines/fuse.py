@@ -19,6 +19,7 @@ from harness.pipelines.tuning import Tuned, choose_by_fold, fuse_by_fold, was_tu
 from harness.stats.bootstrap import Interval, mean_interval
 from harness.stats.samples import macro_weights
 from results.schema import Entry, identity_hash
+from results.work import WORK, on_queries, work_of
 
 SEED = 20_240_716
 """Where the resampling of the interval starts, as in `rebench compare`."""
@@ -149,7 +150,7 @@ class _Maker:
         retrieved = RetrievalResult(
             run=fused.run,
             timings={"fuse": time.perf_counter() - start},
-            facts=self._facts(fused),
+            facts=self._facts(fused, task),
         )
         judgements = self.parts.judgements(task, self.reader)
         scored = scored_run(self.name, identity, judgements, retrieved, self.config, facts)
@@ -168,13 +169,16 @@ class _Maker:
             identity["of_tuned"] = True
         return identity
 
-    def _facts(self, fused: Fused) -> dict[str, Json]:
+    def _facts(self, fused: Fused, task: str) -> dict[str, Json]:
         """Return what happened when the lists were fused, as the entry keeps it."""
         labels = [part.label for part in self.parts.parts]
+        parts = [part.system.entries[task] for part in self.parts.parts]
+        work = on_queries(map(work_of, parts), parts[0].task.n_queries)
         return {
             "only_in": dict(zip(labels, fused.only_in, strict=True)),
             "flat_lists": fused.flat,
             "lists": fused.lists,
+            **({WORK: work.json} if work is not None else {}),
         }
 
 

@@ -17,8 +17,14 @@ from harness.core.types import Json, Ranking, Run, Task
 from harness.metrics.headroom import run_depth
 from harness.pipelines.fusion import in_protocol_order, ranked
 from harness.pipelines.norms import Norm, Scores64, norm_named
-from harness.pipelines.rerank_ports import CandidateList, ListScorer, PairScorer, Scorer
-from harness.pipelines.score_store import ScoreStore, pair_key
+from harness.pipelines.rerank_ports import (
+    CandidateList,
+    ListScorer,
+    PairScorer,
+    Scorer,
+    TokenCounter,
+)
+from harness.pipelines.score_store import PairScore, ScoreStore, pair_key
 
 if TYPE_CHECKING:
     from harness.core.types import FloatVector
@@ -117,8 +123,8 @@ def rerank_run(
         found, facts = _list_scores(asked, scorer, settings, reporter)
         scored, reused = sum(len(each.texts) for each in asked.values()), 0
     else:
-        found, scored, reused = _pair_scores(asked, scorer, store, reporter)
-        facts = {}
+        pairs = _pair_scores(asked, scorer, store, reporter)
+        found, scored, reused, facts = pairs.values, pairs.scored, pairs.reused, pairs.facts
     rankings = {
         qid: reranked(run.rankings[qid], asked[qid].best(found[qid]), settings) for qid in asked
     }
@@ -180,17 +186,34 @@ def _list_scores(
     return dict(zip(asked, result.scores, strict=True)), result.facts
 
 
+@dataclass(frozen=True, slots=True)
+class _PairScores:
+    """The scores of each query's texts; how many pairs were scored, and how many stored."""
+
+    values: dict[str, FloatVector]
+    scored: int
+    reused: int
+    tokens: int | None
+
+    @property
+    def facts(self) -> dict[str, Json]:
+        """What the entry keeps: the tokens of all pairs, if every one was counted."""
+        return {} if self.tokens is None else {"pair_tokens": self.tokens}
+
+
 def _pair_scores(
     asked: Mapping[str, _Asked], scorer: PairScorer, store: ScoreStore | None, reporter: Reporter
-) -> tuple[dict[str, FloatVector], int, int]:
-    """Return the scores of each query's texts; how many pairs were scored, and how many stored."""
+) -> _PairScores:
+    """Score each query's texts, each pair of texts once."""
     pairs = dict.fromkeys((each.query, text) for each in asked.values() for text in each.texts)
     known, scored = _scores(list(pairs), scorer, store, reporter)
-    found = {
-        qid: np.array([known[each.query, text] for text in each.texts], dtype=np.float32)
+    values = {
+        qid: np.array([known[each.query, text].score for text in each.texts], dtype=np.float32)
         for qid, each in asked.items()
     }
-    return found, scored, len(pairs) - scored
+    counts = [each.tokens for each in known.values() if each.tokens is not None]
+    tokens = sum(counts) if len(counts) == len(known) else None
+    return _PairScores(values, scored, len(pairs) - scored, tokens)
 
 
 def reranked(before: Ranking, scores: FloatVector, settings: RerankSettings) -> Ranking:
@@ -230,7 +253,7 @@ def _scores(
     scorer: PairScorer,
     store: ScoreStore | None,
     reporter: Reporter,
-) -> tuple[dict[tuple[str, str], float], int]:
+) -> tuple[dict[tuple[str, str], PairScore], int]:
     """Return the score of each pair and how many had to be computed."""
     keys = [pair_key(*pair) for pair in pairs]
     stored = store.find(keys) if store is not None else [None] * len(keys)
@@ -246,9 +269,11 @@ def _scores(
             asked = [pairs[at] for at in places]
             scores = scorer.scores(asked)
             check_scores(scores, len(asked), scorer.name)
+            tokens = scorer.token_counts(asked) if isinstance(scorer, TokenCounter) else None
             if store is not None:
-                store.add([keys[at] for at in places], scores.tolist())
-            found.update(zip(asked, scores.tolist(), strict=True))
+                store.add([keys[at] for at in places], scores.tolist(), tokens)
+            counts = [None] * len(asked) if tokens is None else tokens.tolist()
+            found.update(zip(asked, map(PairScore, scores.tolist(), counts), strict=True))
             advance(len(asked))
     return found, len(waiting)
 

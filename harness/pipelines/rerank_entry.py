@@ -19,6 +19,7 @@ from harness.pipelines.rerank_ports import ListScorer, Scorer
 from harness.pipelines.score_store import ScoreStore
 from harness.pipelines.tuning import was_tuned
 from results.schema import identity_hash
+from results.work import WORK, on_queries, rerank_work, work_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,11 @@ def _outcome(
         "pairs_reused": found.reused,
         **found.facts,
     }
+    work = on_queries(
+        (work_of(part.system.entries[task_name]), rerank_work(counts)), len(task.qrels)
+    )
+    if work is not None:
+        counts = {**counts, WORK: work.json}
     retrieved = RetrievalResult(found.run, {"rerank": time.perf_counter() - start}, counts)
     scored = scored_run(name, identity, task, retrieved, config, facts)
     return Outcome(scored.stored_in(needs.reader.store), reused=False)

@@ -10,7 +10,7 @@ from harness.core.protocols import Reporter
 from harness.core.types import Json
 
 if TYPE_CHECKING:
-    from harness.core.types import FloatVector
+    from harness.core.types import FloatVector, IntVector
 
 
 class PairScorer(Protocol):
@@ -29,6 +29,14 @@ class PairScorer(Protocol):
 
     def scores(self, pairs: Sequence[tuple[str, str]]) -> FloatVector:
         """Return a score for each (query, passage), higher is better: float32 `[n]`."""
+
+
+@runtime_checkable
+class TokenCounter(Protocol):
+    """A `PairScorer` that can tell what it reads."""
+
+    def token_counts(self, pairs: Sequence[tuple[str, str]]) -> IntVector:
+        """Return the tokens that the model reads of each pair, after truncation: int64 `[n]`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from harness.compare.as_json import comparison_json, reproduction_json
 from harness.compare.changes import TOP
 from harness.compare.comparison import Comparison
 from harness.compare.reproduce import Reproduction
+from harness.leaderboard.cost import Costed, per_query, work_of_entries
 from harness.leaderboard.measures import documents_per_second, hardware, truncation_rate
 from harness.leaderboard.rows import NO_FACTS, ModelFacts
 from harness.metrics.headroom import Lost
@@ -47,6 +48,22 @@ class Report:
     version: str
     texts: bool = False
     lost: Mapping[str, Lost] = field(default_factory=dict)
+
+    @property
+    def costs(self) -> tuple[Costed, ...]:
+        """Each system with its mean and the work behind it, as far as its entries tell."""
+        found = self.comparison
+        last = "" if len(found.tasks) > 1 else found.tasks[0]
+        means = {each.system: each for each in found.means if each.task == last}
+        return tuple(
+            Costed(
+                system.label,
+                means[system.label].mean,
+                means[system.label].interval,
+                work_of_entries([system.entries[task] for task in found.tasks]),
+            )
+            for system in found.systems
+        )
 
 
 def facts_of(system: System, models: Mapping[str, ModelFacts]) -> SystemFacts:
@@ -88,4 +105,13 @@ def report_json(report: Report) -> dict[str, Any]:
         "comparison": comparison,
         "reproductions": [reproduction_json(each) for each in report.reproductions],
         "lost": {name: asdict(each) for name, each in report.lost.items()},
+        "work": {
+            each.name: {
+                **each.work.json,
+                "per_query": per_query(each.work),
+                "per_thousand": each.work.cost_per_thousand,
+            }
+            for each in report.costs
+            if each.work is not None
+        },
     }

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from harness.compare.changes import TOP
 from harness.compare.comparison import Comparison
 from harness.compare.differences import verdict
+from harness.leaderboard.cost import HEADS, NOTE, cost_cells
 from harness.metrics.names import label, parse_metric
 from harness.render import numbers
 from harness.render.markdown import bullets, escape, fenced, figure, section, table
@@ -24,6 +25,7 @@ FIGURES = {
     "levels": "quality by wording of the query",
     "intensity": "quality by reasoning-intensity bin",
     "headroom": "points won, ranked too low and not retrieved",
+    "cost": "quality against tokens through models for a query, and money where prices are known",
     "quality": "quality against documents per second and parameters",
 }
 """Figure -> what it shows, in words."""
@@ -56,7 +58,8 @@ def report_text(report: Report, figures: Collection[str], folder: str) -> str:
             lines += section("Largest changes", *changes_lists(found, texts=report.texts))
     if "headroom" in figures:
         lines += section("Where points go", shown("headroom"), headroom_table(report.lost))
-    lines += section("Quality and cost", shown("quality") or [_no_cost(found)])
+    lines += section("Quality and cost", *_costs(report, shown("cost")))
+    lines += section("Quality, speed and size", shown("quality") or [_no_speed(found)])
     if report.reproductions:
         lines += section("Measured and published", *reproduction_sections(report.reproductions))
     lines += section("How it was made", *_how(report))
@@ -135,10 +138,29 @@ def _is_bm25(system: System) -> bool:
     return any(entry.identity.get("retriever") == "bm25" for entry in system.entries.values())
 
 
-def _no_cost(found: Comparison) -> str:
-    """Return why there is no figure of quality against cost."""
+def _costs(report: Report, shown: list[str]) -> list[list[str]]:
+    """Return the figure and the table of work, or why there is none."""
+    systems = report.costs
+    if all(each.work is None for each in systems):
+        return [["Nothing is known of the work behind these systems: run files do not tell it."]]
+    told = [f"{NOTE} All but the documents' tokens are means for a query."]
+    kept = [
+        f"{escape(each.name)}: {', '.join(each.work.kept)}"
+        for each in systems
+        if each.work is not None and each.work.kept
+    ]
+    if kept:
+        told.append(
+            "Seconds are not compared: some of the work was read from a store when it was measured "
+            f"({'; '.join(kept)})."
+        )
+    return [*([shown] if shown else []), table(HEADS, cost_cells(systems)), told]
+
+
+def _no_speed(found: Comparison) -> str:
+    """Return why there is no figure of quality against speed and size."""
     if len(found.systems) < 2:
-        return "One system alone makes no picture of quality against cost."
+        return "One system alone makes no picture of quality against speed."
     return (
         "No figure: neither the speed nor the number of parameters is known of two systems or "
         "more. Runs that were scored from a file say nothing of speed."

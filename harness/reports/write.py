@@ -7,6 +7,8 @@ from pathlib import Path
 
 from harness.core.checksums import DamagedFile
 from harness.core.file_sets import MANIFEST_SUFFIX, file_set_problems, write_file_set
+from harness.leaderboard.cost import cost_figure
+from harness.metrics.names import label, parse_metric
 from harness.render.figures import figure_files
 from harness.reports.figures import (
     differences_figure,
@@ -73,6 +75,7 @@ def draw(report: Report) -> dict[str, dict[str, bytes]]:
         "levels": levels_figure(found),
         "intensity": intensity_figure(found),
         "headroom": headroom_figure(report.lost),
+        "cost": cost_figure(report.costs, label(parse_metric(found.metric))),
         "quality": quality(found, report.facts),
     }
     return {name: files for name, files in drawn.items() if files is not None}

@@ -143,8 +143,9 @@ def _billed(usage: Usage) -> dict[str, Json]:
 def encoding_facts(encoded: Encoded[Any]) -> dict[str, Json]:
     """Return the counts worth keeping; rates are 0 where nothing was encoded.
 
-    `tokens` are those of all texts before truncation, `encoded_tokens` those that went through
-    the model after it; rates are per second of encoding, loading of the weights included.
+    `tokens` are those of all texts before truncation, `read_tokens` after it, whether a text was
+    encoded now or stored; `encoded_tokens` those that went through the model now. Rates are per
+    second of encoding, loading of the weights included.
     """
     texts = encoded.texts
     rate = 1.0 / encoded.encode_seconds if encoded.encoded and encoded.encode_seconds > 0 else 0.0
@@ -153,6 +154,7 @@ def encoding_facts(encoded: Encoded[Any]) -> dict[str, Json]:
         "encoded": encoded.encoded,
         "reused": encoded.reused,
         "tokens": encoded.tokens,
+        "read_tokens": encoded.read_tokens,
         "encoded_tokens": encoded.encoded_tokens,
         "truncated": encoded.truncated,
         "truncation_rate": encoded.truncated / texts if texts else 0.0,

@@ -19,7 +19,7 @@ from models.rerankers.card import CROSS_ENCODER, YES_NO, RerankerCard
 from models.weights import Weights, find_weights
 
 if TYPE_CHECKING:
-    from harness.core.types import FloatVector
+    from harness.core.types import FloatVector, IntVector
 
 BATCH = 32
 """Pairs of one forward pass, `CrossEncoder.predict`'s own default; it sorts them by length."""
@@ -105,6 +105,38 @@ class CrossEncoderReranker:
         )
         return as_logits(found, self.name)
 
+    def token_counts(self, pairs: Sequence[tuple[str, str]]) -> IntVector:
+        """Return the tokens that the model reads of each pair, after truncation: int64 `[n]`.
+
+        Each text is tokenised once. A template counts too; what a tokenizer joins where a text
+        meets it is one token of some hundreds at most.
+        """
+        model, _ = self._model
+        around = self._card.rendered("", "", self._instruction) if self._templated else ""
+        texts = list(dict.fromkeys((around, *(text for pair in pairs for text in pair))))
+        read = model.tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+        length = dict(zip(texts, map(len, read), strict=True))
+        special = (
+            length[around]
+            if self._templated
+            else model.tokenizer.num_special_tokens_to_add(pair=True)
+        )
+        window = self._window
+        return np.array(
+            [min(window, length[query] + length[passage] + special) for query, passage in pairs],
+            dtype=np.int64,
+        )
+
+    @property
+    def _templated(self) -> bool:
+        return self._card.method == YES_NO
+
+    @property
+    def _window(self) -> int:
+        """Tokens of query and passage together that the loaded model reads."""
+        model, _ = self._model
+        return int(model.max_seq_length or model.tokenizer.model_max_length)
+
     @property
     def _instruction(self) -> str:
         return self._options.instruction or self._card.instruction
@@ -112,10 +144,10 @@ class CrossEncoderReranker:
     def _check_queries(self, queries: Mapping[str, None]) -> None:
         """Refuse queries that leave no room for a passage: the passage would decide nothing."""
         model, _ = self._model
-        window = model.max_seq_length or model.tokenizer.model_max_length
+        window = self._window
         for query in queries:
             text = query
-            if self._card.method == YES_NO:
+            if self._templated:
                 text = self._card.rendered(query, "", self._instruction)
             length = len(model.tokenizer(text, truncation=False, verbose=False)["input_ids"])
             if length >= window:

@@ -115,6 +115,13 @@ class Dispatcher:
     limits: FailureLimits = field(default_factory=FailureLimits)
     _asked: int = field(default=0, init=False)
     _given_up: int = field(default=0, init=False)
+    _own: set[int] = field(default_factory=set, init=False)
+    _kept: int = field(default=0, init=False)
+
+    @property
+    def kept(self) -> int:
+        """How many requests the journal had answered before this dispatcher asked anything."""
+        return self._kept
 
     def replies_in_order(self, requests: Iterable[ChatRequest]) -> Iterator[ChatReply]:
         """Yield a reply for each request, in the order of the requests.
@@ -133,12 +140,15 @@ class Dispatcher:
             for request in source:
                 key = request.key
                 waiting.append(key)
+                if key in self.journal and hash(key) not in self._own:
+                    self._kept += 1
                 if not (key in self.journal or key in arrived or key in under_way):
                     state.stop = self.budget.reached(self.journal.totals)
                     if state.stop is not None:
                         return
                     under_way[key] = request
                     self._asked += 1
+                    self._own.add(hash(key))
                     yield key, request
                 if len(waiting) >= WINDOW:
                     return

@@ -73,6 +73,9 @@ def test_scores_are_the_difference_of_two_logits_after_the_template(folder: Path
     assert found.dtype == np.float32
     expected = [by_hand(folder, f"<find it> Q: {q} D: {d}\nAnswer:\n\n") for q, d in pairs]
     assert found.tolist() == pytest.approx(expected, abs=1e-4)
+    # A token is a byte here.
+    lengths = [len(f"<find it> Q: {q} D: {d}\nAnswer:\n\n".encode()) for q, d in pairs]
+    assert scorer.token_counts(pairs).tolist() == [min(WINDOW, each) for each in lengths]
     other = CrossEncoderReranker(card(folder), LocalOptions("cpu", instruction="look"))
     assert other.scores(pairs[:1]).tolist() == pytest.approx(
         [by_hand(folder, "<look> Q: why the tide D: the moon pulls\nAnswer:\n\n")], abs=1e-4

@@ -17,7 +17,7 @@ from harness.core.types import Corpus, Query, Ranking, Run
 from harness.pipelines.fusion import in_protocol_order
 from harness.pipelines.rerank import RerankSettings, rerank_run, reranked
 from harness.pipelines.rerank_ports import CandidateList, ListScores
-from harness.pipelines.score_store import ScoreStore, pair_key
+from harness.pipelines.score_store import PairScore, ScoreStore, pair_key
 from tests.helpers import ground_layouts as layouts
 from tests.helpers.command_run import Done, runner
 from tests.helpers.measured_store import make_task
@@ -118,7 +118,7 @@ def test_a_damaged_file_of_scores_is_passed_over(tmp_path: Path):
     store.add(keys[:1], [0.1])
     store.add(keys[1:], [2.0])
     stored = ScoreStore(tmp_path, {"model": "m"}).find(keys)
-    assert stored == [pytest.approx(0.1), 2.0]
+    assert stored == [PairScore(pytest.approx(0.1)), PairScore(2.0)]
     damaged = next(store.folder.glob("*.npz"))
     damaged.write_bytes(damaged.read_bytes()[:-3])
     assert ScoreStore(tmp_path, {"model": "m"}).find(keys).count(None) == 1

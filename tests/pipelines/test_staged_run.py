@@ -108,6 +108,29 @@ def test_every_stage_is_told_with_score_ceiling_and_cost(
     assert verified.code == 0, verified.err
 
 
+def test_the_work_is_the_same_computed_or_stored(
+    rebench: Callable[..., Done], server: ChatServer, tmp_path: Path
+):
+    write(tmp_path, server.url, ask="samples = 2\nprice_reply = 1e6")
+    first = evaluated(rebench)
+    told = stages(first)
+    asked = told["ask"]["calls"] + told["order"]["calls"]
+    work = first["facts"]["work"]
+    assert (work["queries"], work["calls"], work["kept"]) == (2, asked, [])
+    assert work["cost"] is None, "one of two chat models has no price"
+    tokens = told["find"]["models"]["wordllama"]["versions"]
+    assert work["query_tokens"] == sum(each["queries"]["read_tokens"] for each in tokens)
+    assert work["index_tokens"] == tokens[0]["documents"]["read_tokens"] > 0
+    assert work["prompt_tokens"] == told["ask"]["prompt_tokens"] + told["order"]["prompt_tokens"]
+    again = evaluated(rebench, "--force")
+    assert {**again["facts"]["work"], "kept": []} == work
+    assert set(again["facts"]["work"]["kept"]) == {"vectors", "replies"}
+    write(tmp_path, server.url, ask="samples = 2", order="blend = 0.9")
+    other = stages(evaluated(rebench))
+    assert other["ask"]["work"]["kept"] == ["stages"]
+    assert other["ask"]["work"]["calls"] == told["ask"]["calls"]
+
+
 def test_a_changed_reranker_repeats_no_rewrite_and_no_retrieval(
     rebench: Callable[..., Done], server: ChatServer, tmp_path: Path
 ):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.render import numbers
 from harness.render.figures import drawing, rendered
-from harness.reports.quality import SIDES, name_sides, short
+from harness.render.scatter import SIDES, name_sides, short
 from harness.stats.bootstrap import Interval
 
 UNIT = st.floats(0.05, 0.95)

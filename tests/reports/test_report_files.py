@@ -61,7 +61,9 @@ def make_report(
         task = make_task(task_name, size)
         for at, name in enumerate(names):
             ranks = some_ranks(size, seed=7 * at + size, best=1 + at)
-            facts = {"documents": {"encoded": 900, "texts_per_second": 40.5 * (at + 1)}}
+            documents = {"encoded": 900, "texts_per_second": 40.5 * (at + 1), "read_tokens": 7_013}
+            asked = {"encoded": 9, "reused": 2 * at, "read_tokens": 310 * (at + 1)}
+            facts = {"documents": documents, "queries": asked}
             measure(store, name, task, ranks, facts=facts)
         measure(store, "bm25", task, some_ranks(size, 5), identity=bm25().identity(task))
     entries = store.entries().entries
@@ -98,7 +100,8 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_all_files_are_there_in_folders_that_were_missing(written: Path) -> None:
-    figures = {f"{n}.{s}" for n in ("tasks", "differences", "intensity", "headroom", "quality")
+    figures = {f"{n}.{s}" for n in (
+                   "tasks", "differences", "intensity", "headroom", "cost", "quality")
                for s in ("png", "svg")}  # fmt: skip
     assert {path.name for path in (written / "figures").iterdir()} == figures
     text = (written / "report.md").read_text(encoding="utf-8")

@@ -146,6 +146,7 @@ class Asking:
         """Return what asking took, and what was wrong, as the entry keeps it."""
         return {
             "calls": self.totals.replies,
+            "calls_kept": self.dispatcher.kept,
             "prompt_tokens": self.totals.prompt_tokens,
             "reply_tokens": self.totals.reply_tokens,
             "cost": self.dispatcher.budget.cost(self.totals),

@@ -15,7 +15,9 @@ from harness.metrics.score import score
 from harness.pipelines.staged.outputs import StageOutput
 from harness.pipelines.staged.run import PipelineRunner
 from harness.pipelines.staged.spec import Stage
+from harness.pipelines.staged.work import stage_works
 from results.schema import identity_hash
+from results.work import WORK, Work, on_queries
 
 if TYPE_CHECKING:
     from results.store import ResultStore
@@ -48,11 +50,17 @@ def evaluate_pipeline(
         return Outcome(stored, reused=True)
     store.check_writable(pipeline.name, task.name)
     done = runner.run(task)
-    told = [stage_facts(stage, done.outputs[stage.name], task) for stage in pipeline.order]
+    works = stage_works(pipeline, done.outputs, len(task.qrels))
+    told = [
+        stage_facts(stage, done.outputs[stage.name], works[stage.name], task)
+        for stage in pipeline.order
+    ]
+    whole = on_queries(works.values(), len(task.qrels))
     timings = {stage.name: done.outputs[stage.name].seconds for stage in pipeline.order}
-    retrieved = RetrievalResult(
-        _cut(done.run, config.k), timings, {STAGES: told, **_totals(done.outputs)}
-    )
+    stages: dict[str, Json] = {STAGES: told, **_totals(done.outputs)}
+    if whole is not None:
+        stages[WORK] = whole.json
+    retrieved = RetrievalResult(_cut(done.run, config.k), timings, stages)
     scored = scored_run(pipeline.name, identity, task, retrieved, config, facts)
     for stage in pipeline.order:
         if done.outputs[stage.name].reused:
@@ -60,7 +68,9 @@ def evaluate_pipeline(
     return Outcome(scored.stored_in(store), reused=False)
 
 
-def stage_facts(stage: Stage, output: StageOutput, task: Task) -> dict[str, Json]:
+def stage_facts(
+    stage: Stage, output: StageOutput, work: Work | None, task: Task
+) -> dict[str, Json]:
     """Return what an entry tells of a stage: its lists with score and ceilings, what it took."""
     return {
         "name": stage.name,
@@ -74,6 +84,7 @@ def stage_facts(stage: Stage, output: StageOutput, task: Task) -> dict[str, Json
             else {"rewritten": len(output.rewrites)}
         ),
         **output.facts,
+        **({WORK: work.json} if work is not None else {}),
     }
 
 

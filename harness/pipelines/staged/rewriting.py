@@ -77,7 +77,8 @@ class Rewriter:
                 self.stage.price_prompt,
                 self.stage.price_reply,
             )
-            asking = _Asking(self, Dispatcher(self.model, journal, reporter, budget), task)
+            dispatcher = Dispatcher(self.model, journal, reporter, budget)
+            asking = _Asking(self, dispatcher, task)
             drafts: Drafts = {}
             for at in range(self.stage.rounds):
                 found = self._found(task, drafts, search)
@@ -91,6 +92,7 @@ class Rewriter:
         without = sum(not texts for texts in current.values())
         facts: dict[str, Json] = {
             "calls": asking.totals.replies,
+            "calls_kept": dispatcher.kept,
             "prompt_tokens": asking.totals.prompt_tokens,
             "reply_tokens": asking.totals.reply_tokens,
             "cost": budget.cost(asking.totals),

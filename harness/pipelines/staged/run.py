@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -202,6 +202,8 @@ class PipelineRunner:
             return stored
         start = time.perf_counter()
         rewrites, facts = rewriter.rewrites(task, search, self._place.reporter)
+        if search is not None:
+            facts = {**facts, "searches": [dict(each) for each in search.facts]}
         seconds = time.perf_counter() - start
         return self._keep(identity, StageOutput("", seconds, rewrites=rewrites, facts=facts))
 
@@ -329,19 +331,25 @@ class PipelineRunner:
 
 @dataclass(frozen=True, slots=True)
 class _Feedback:
-    """The documents that a rewrite stage reads: those found before, then those of its rewrites."""
+    """The documents that a rewrite stage reads: those found before, then those of its rewrites.
+
+    `facts` are those of its own searches.
+    """
 
     first: Run
     task: Task
     retriever: Retriever
     stage: RewriteStage
     place: Workplace
+    facts: list[Mapping[str, Json]] = field(default_factory=list)
 
     def __call__(self, task: Task) -> Run:
         """Return the run for a task whose queries are as they are searched with now."""
         if task.queries == self.task.queries:
             return self.first
-        return self.retriever.search(task, self.stage.documents, self.place.reporter).run
+        found = self.retriever.search(task, self.stage.documents, self.place.reporter)
+        self.facts.append(found.facts)
+        return found.run
 
 
 def _ground(task: Task) -> dict[str, Json]:
