@@ -190,8 +190,8 @@ def report_text(done: PipelineAblation) -> str:
             f"# What each stage of {done.pipeline} brings",
             "",
             f"Mean over {', '.join(tasks)}. A part brings what is lost without it; intervals are "
-            "over resampled queries, p is Holm's over all tests. Tokens through models and calls of "
-            "chat models are means for a query, computed or stored; money is for a thousand "
+            "over resampled queries, p is Holm's over all tests. Tokens through models and calls "
+            "of chat models are means for a query, computed or stored; money is for a thousand "
             "queries, where prices are given.",
             "",
             *table(heads, lines),
