@@ -73,6 +73,19 @@ def bert(folder: Path, *, pooling: str = "mean", dtype: str = "float32", seed: i
     return folder
 
 
+def cross_encoder(folder: Path, *, dtype: str = "float32", seed: int = SEED) -> Path:
+    """Write a BERT with a head for one number, as sentence-transformers saves a cross-encoder."""
+    from transformers import BertConfig, BertForSequenceClassification
+
+    tokenizer = _word_pieces(folder)
+    config = BertConfig(
+        vocab_size=len(tokenizer), hidden_size=HIDDEN, num_hidden_layers=2, num_attention_heads=4,
+        intermediate_size=256, max_position_embeddings=64, num_labels=1,
+    )  # fmt: skip
+    _save(BertForSequenceClassification, config, folder, dtype, seed)
+    return folder
+
+
 def model2vec(folder: Path, *, seed: int = SEED) -> Path:
     """Write a model2vec model with an unknown token and 16 components."""
     import numpy as np
@@ -153,6 +166,7 @@ def _word_pieces(folder: Path) -> object:
     tokenizer.train_from_iterator(corpus(), trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
         special_tokens=[(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")],
     )
     wrapped = PreTrainedTokenizerFast(
