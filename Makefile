@@ -11,7 +11,8 @@ LOWEST := .venv-lowest
 VLLM := .venv-vllm
 VLLM_INSTALL := $(UV) --python $(VLLM)/bin/python
 
-.PHONY: eval test test-fast test-lowest test-vllm vllm-env lint fix readme remix-demo wheel-check clean
+.PHONY: eval test test-fast test-faults test-lowest test-vllm vllm-env lint fix readme remix-demo \
+  wheel-check clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rebench needs Python 3.11 or newer")'
@@ -47,6 +48,15 @@ test: $(VENV)/.dev   ## the whole test suite
 
 test-fast: $(VENV)/.dev   ## without the tests that load a neural model or kill processes
 	$(BIN)/python -m pytest $(FAST)
+
+# One process for the first, so that it can print how many faults there were.
+test-faults: $(VENV)/.dev   ## faults in full: damage, kills, full disks, several processes, hostile input
+	REBENCH_FAULTS=50 $(BIN)/python -m pytest tests/faults
+	REBENCH_KILLS=20 $(BIN)/python -m pytest -n 2 --dist loadfile tests/crash \
+	  tests/cache/test_claims.py tests/cache/test_damage.py tests/cache/test_full_disk.py \
+	  tests/results/test_results_crash.py tests/remixer/test_remix_kill.py \
+	  tests/redapter/test_redapter_resume.py tests/ablation/test_ablate_kill.py \
+	  tests/models/chat/test_chat_journal_segments.py
 
 $(LOWEST)/.ready: $(BIN)/uv pyproject.toml
 	$(PYTHON) -m venv --clear $(LOWEST)
