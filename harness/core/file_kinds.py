@@ -50,6 +50,9 @@ FILE_KINDS = (
         "shard of sparse vectors", "header", "", ("harness.cache.store:SpaceFolder.write_shard",)
     ),
     FileKind(
+        "shard of token vectors", "header", "", ("harness.cache.store:SpaceFolder.write_shard",)
+    ),
+    FileKind(
         "vector space", "name", "cache verify --repair",
         ("harness.cache.store:SpaceFolder.describe",),
     ),

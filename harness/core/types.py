@@ -20,12 +20,39 @@ if TYPE_CHECKING:
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 Role: TypeAlias = Literal["query", "document"]
 ROLES: tuple[Role, Role] = ("query", "document")
-VectorKind: TypeAlias = Literal["dense", "sparse"]
-"""What a text becomes: one float vector, or weights of a vocabulary's terms."""
+VectorKind: TypeAlias = Literal["dense", "sparse", "multi-vector"]
+"""What a text becomes: one float vector, weights of a vocabulary's terms, or a vector a token."""
 CandidateLists: TypeAlias = Mapping[str, Mapping[str, tuple[str, ...]]]
 """name of a list -> query id -> document ids, best first."""
 Qrels: TypeAlias = Mapping[str, Mapping[str, int]]
 """query id -> document id -> relevance (1 or more is relevant; 0 and below is not)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TokenVectors:
+    """The token vectors of n texts, for late interaction; a text may have none.
+
+    `values` is float32 `[t, d]`, the tokens of all texts; those of text r are its rows from
+    `starts[r]` to `starts[r + 1]` (int64 `[n + 1]`).
+    """
+
+    values: FloatMatrix
+    starts: IntVector
+
+    def __len__(self) -> int:
+        """Return n."""
+        return len(self.starts) - 1
+
+    @property
+    def lengths(self) -> IntVector:
+        """Return the token vectors of each text, int64 `[n]`."""
+        lengths: IntVector = self.starts[1:] - self.starts[:-1]
+        return lengths
+
+    def __getitem__(self, row: int) -> FloatMatrix:
+        """Return the token vectors of one text, float32 `[its tokens, d]`."""
+        matrix: FloatMatrix = self.values[self.starts[row] : self.starts[row + 1]]
+        return matrix
 
 
 @dataclass(frozen=True, slots=True)

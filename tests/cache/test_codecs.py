@@ -14,10 +14,14 @@ from typing import Any, get_args
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 from scipy.sparse import csr_array, issparse
 from scipy.sparse import random as random_sparse
 
 from harness.cache.batches import EncodingInput
+from harness.cache.codecs.rounding import ROUNDINGS, rounded_to
 from harness.cache.codecs.table import CODECS
 from harness.cache.encode import encode_texts
 from harness.cache.keys import distinct_texts, text_keys
@@ -34,7 +38,7 @@ from harness.cache.store import EmbeddingStore
 from harness.core.errors import ModelError
 from harness.core.hashing import space_fingerprint
 from harness.core.progress import SilentReporter
-from harness.core.types import VectorKind, VectorSpace
+from harness.core.types import TokenVectors, VectorKind, VectorSpace
 from tests.helpers.cache_embedders import Recorder, Watched, some_texts
 from tests.helpers.shard_versions import as_version
 
@@ -54,9 +58,24 @@ def sparse_vectors(rows: int, dimension: int, seed: int) -> csr_array:
     return csr_array(made.tocsr())
 
 
+def token_vectors(rows: int, dimension: int, seed: int) -> TokenVectors:
+    """Return texts of which the first has no token and the others a few."""
+    lengths = np.arange(rows) * 2 % 5
+    starts = np.concatenate(([0], np.cumsum(lengths)))
+    return TokenVectors(dense_vectors(int(starts[-1]), dimension, seed), starts)
+
+
+def values_of(vectors: Any) -> np.ndarray:
+    """Return the floats of vectors of any kind."""
+    if isinstance(vectors, TokenVectors):
+        return vectors.values
+    return vectors.data if issparse(vectors) else vectors
+
+
 SAMPLES: Mapping[VectorKind, Callable[[int, int, int], Any]] = {
     "dense": dense_vectors,
     "sparse": sparse_vectors,
+    "multi-vector": token_vectors,
 }
 KINDS = pytest.mark.parametrize("kind", list(CODECS))
 
@@ -67,6 +86,8 @@ def same(one: Any, other: Any) -> bool:
         parts = ("data", "indices", "indptr")
         alike = all(np.array_equal(getattr(one, part), getattr(other, part)) for part in parts)
         return alike and one.shape == other.shape and one.dtype == other.dtype == np.float32
+    if isinstance(one, TokenVectors):
+        return np.array_equal(one.starts, other.starts) and same(one.values, other.values)
     return one.dtype == other.dtype and one.shape == other.shape and bool((one == other).all())
 
 
@@ -109,7 +130,7 @@ def test_what_goes_in_comes_out(
 ) -> None:
     vectors = SAMPLES[kind](5, dimension, 7)
     if bits == 16:
-        values = vectors.data if issparse(vectors) else vectors
+        values = values_of(vectors)
         values[...] = values.astype(np.float16)
     path = tmp_path / "a.shard"
     keys = text_keys(list("abcde"))
@@ -242,6 +263,62 @@ def spoilt(change: str) -> tuple[csr_array, int]:
     elif change == "count":
         rows = rows[:1]
     return rows, 12 if change == "vocabulary" else 9
+
+
+UNUSABLE_TOKENS = {
+    "not finite": "1 token vectors that are not finite, the first for 'two' \\(3 tokens\\)",
+    "zeros": "nothing but zeros for the tokens of 1 texts, the first is 'two'",
+    "norm": "should return vectors of norm 1; 1 of 3 differ",
+    "float64": "token vectors of float64",
+    "too few": "returned 2 token vectors of float32 for texts that have 3",
+    "texts": "shape \\(1, 4\\) for 2 texts",
+}
+
+
+@pytest.mark.parametrize("change", UNUSABLE_TOKENS)
+def test_unusable_token_vectors_are_refused(change: str) -> None:
+    values, starts = np.eye(3, 4, dtype=np.float32), np.array([0, 0, 3])
+    space = replace(Made("multi-vector").space("document", ""), normalize=True)
+    batch = type("Batch", (), {"texts": ("one", "two"), "counts": np.array([0, 3])})()
+    CODECS["multi-vector"].check(TokenVectors(values, starts), batch, space, "m")
+    spoilt = values.copy()
+    if change in ("not finite", "norm"):
+        spoilt[1, 1] = np.nan if change == "not finite" else 1.1
+    elif change == "zeros":
+        spoilt[:] = 0
+    elif change == "float64":
+        spoilt = spoilt.astype(np.float64)
+    elif change == "too few":
+        spoilt = spoilt[:2]
+    starts = np.array([0, 3]) if change == "texts" else starts
+    with pytest.raises(ModelError, match=UNUSABLE_TOKENS[change]):
+        CODECS["multi-vector"].check(TokenVectors(spoilt, starts), batch, space, "m")
+
+
+@given(
+    arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=9),
+           elements=st.floats(-1e6, 1e6, width=32)),
+    st.sampled_from(ROUNDINGS),
+)  # fmt: skip
+def test_rounded_vectors_are_near_and_stored_without_loss(values: np.ndarray, to: str) -> None:
+    rounded = rounded_to(values, to)
+    most = np.abs(values).max(axis=1, keepdims=True)
+    step = {"float32": 0 * most, "bfloat16": np.abs(values) / 256, "int8": most / 254}[to]
+    assert (np.abs(rounded - values) <= step * 1.001 + 1e-37).all()
+    assert np.array_equal(rounded_to(rounded, to), rounded)
+    codec = CODECS["multi-vector"]
+    vectors = TokenVectors(rounded, np.array([0, 0, len(rounded)]))
+    layout, body = codec.pack(vectors)
+    assert len(body) == codec.body_bytes(layout)
+    assert same(codec.unpack(np.frombuffer(body, np.uint8), layout), vectors)
+
+
+@pytest.mark.parametrize("to", ROUNDINGS)
+def test_a_shard_takes_the_room_of_its_rounding(to: str) -> None:
+    vectors = TokenVectors(rounded_to(dense_vectors(50, 128, 4), to), np.array([0, 20, 50]))
+    layout, body = CODECS["multi-vector"].pack(vectors)
+    assert (layout.storage, len(body)) == (to, 8 + 50 * {"float32": 512, "bfloat16": 256,
+                                                         "int8": 132}[to])  # fmt: skip
 
 
 @pytest.mark.parametrize(

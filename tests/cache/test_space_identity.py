@@ -43,7 +43,7 @@ OTHERS = {
     "truncation_side": ["left"],
     "tokenizer": ["u" * 40],
     "dimension": [0, 255],
-    "kind": ["sparse"],
+    "kind": ["sparse", "multi-vector"],
     "options": [{"input_type": "passage", "nested": {"a": [2, 1]}},
                 {"input_type": "query", "nested": {"a": [1, 2]}}, {}],
 }  # fmt: skip

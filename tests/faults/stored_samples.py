@@ -13,7 +13,7 @@ from harness.cache.batches import EncodingInput
 from harness.cache.encode import encode_texts
 from harness.cache.maintain import verify_store
 from harness.cache.store import EmbeddingStore
-from harness.core.types import Ranking, Run, VectorKind, VectorSpace
+from harness.core.types import Ranking, Run, TokenVectors, VectorKind, VectorSpace
 from harness.pipelines.score_store import ScoreStore
 from harness.pipelines.staged.outputs import StageOutput, StageOutputs
 from models.chat.journal import Journal
@@ -118,6 +118,8 @@ class Numbered:
     def encode(self, texts, *, role, instruction):
         rows = [[len(text), text.count("1"), sum(text.encode()) / 7, 0.0] for text in texts]
         dense = np.array(rows, dtype=np.float32)
+        if self.kind == "multi-vector":
+            return TokenVectors(dense, np.arange(len(texts) + 1))
         return csr_array(dense) if self.kind == "sparse" else dense
 
 
@@ -128,7 +130,8 @@ def _encode(root: Path, kind: VectorKind) -> Reading:
 
     def parts() -> Parts:
         vectors = encode_texts(embedder, TEXTS, source, store, reporter).vectors
-        rows = vectors.toarray() if kind == "sparse" else vectors
+        rows = vectors.values if isinstance(vectors, TokenVectors) else vectors
+        rows = rows.toarray() if kind == "sparse" else rows
         store.space(source.space).record_use("biology", "numbered", len(TEXTS))
         return dict(zip(TEXTS, rows.tolist(), strict=True))
 
@@ -279,6 +282,9 @@ SAMPLES: Mapping[str, Sample] = {
     ),
     "shard of sparse vectors": Sample(
         _shard("sparse"), lambda root: _encode(root, "sparse"), _cache_verify
+    ),
+    "shard of token vectors": Sample(
+        _shard("multi-vector"), lambda root: _encode(root, "multi-vector"), _cache_verify
     ),
     "vector space": Sample(
         _beside_shards("space.json"), lambda root: _encode(root, "dense"), _cache_verify

@@ -14,8 +14,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.cache.keys import Distinct
-    from harness.core.types import IntVector, VectorKind, VectorSpace
+    from harness.core.types import FloatMatrix, IntVector, VectorKind, VectorSpace
 
+NORM_TOLERANCE = {"float32": 1e-3, "float16": 4e-3, "bfloat16": 3.2e-2}
+"""How far a norm may be from 1: a few units in the last place of a norm rounded to the dtype
+(2^-11 for float16, 2^-8 for bfloat16), and room for float32 sums of any order."""
+LOOSE_TOLERANCE = 3.2e-2
+"""For servers that do not say what they compute in, and for vectors that are rounded."""
 V = TypeVar("V")
 """The vectors of n texts in memory, as `Codec.kind` has them."""
 
@@ -158,6 +163,22 @@ def check_shape(
         raise ModelError(
             f"model {model!r} returned {shape[1]:,} components; its card says {space.dimension:,}",
             fix="Correct the card's dimension, or check which weights are loaded.",
+        )
+
+
+def check_norms(
+    vectors: FloatMatrix, space: VectorSpace, model: str, *, rounded: bool = False
+) -> None:
+    """Raise `ModelError` for a vector whose norm is not 1 within the space's tolerance."""
+    norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    tolerance = NORM_TOLERANCE.get(space.dtype, LOOSE_TOLERANCE)
+    tolerance = LOOSE_TOLERANCE if rounded else tolerance
+    wrong = np.flatnonzero(np.abs(norms - 1) > tolerance)
+    if len(wrong):
+        raise ModelError(
+            f"model {model!r} should return vectors of norm 1; {len(wrong)} of {len(vectors)} "
+            f"differ by more than {tolerance}, the first has {float(norms[wrong[0]]):.4f}",
+            fix="Set normalize = false in the model's card if that is how it is meant to be run.",
         )
 
 

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.cache.codecs.codec import CountedTexts, Gathered, Layout, check_shape, fix_for, shown
+from harness.cache.codecs.codec import (
+    CountedTexts,
+    Gathered,
+    Layout,
+    check_norms,
+    check_shape,
+    fix_for,
+    shown,
+)
 from harness.cache.codecs.values import (
     ITEM_BYTES,
     pack_values,
@@ -22,11 +30,6 @@ if TYPE_CHECKING:
     from harness.cache.keys import Distinct
     from harness.core.types import FloatMatrix, IntVector, VectorKind, VectorSpace
 
-NORM_TOLERANCE = {"float32": 1e-3, "float16": 4e-3, "bfloat16": 3.2e-2}
-"""How far a norm may be from 1: a few units in the last place of a norm rounded to the dtype
-(2^-11 for float16, 2^-8 for bfloat16), and room for float32 sums of any order."""
-LOOSE_TOLERANCE = 3.2e-2
-"""For servers that do not say what they compute in."""
 COPY_ROWS = 1024
 
 
@@ -137,12 +140,4 @@ def _check_norms(vectors: FloatMatrix, batch: CountedTexts, space: VectorSpace, 
         )
     if not space.normalize:
         return
-    norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-    tolerance = NORM_TOLERANCE.get(space.dtype, LOOSE_TOLERANCE)
-    wrong = np.flatnonzero(something & (np.abs(norms - 1) > tolerance))
-    if len(wrong):
-        raise ModelError(
-            f"model {model!r} should return vectors of norm 1; {len(wrong)} of {len(batch.texts)} "
-            f"differ by more than {tolerance}, the first has {float(norms[wrong[0]]):.4f}",
-            fix="Set normalize = false in the model's card if that is how it is meant to be run.",
-        )
+    check_norms(vectors[something], space, model)

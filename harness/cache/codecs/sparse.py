@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.cache.codecs.codec import CountedTexts, Gathered, Layout, check_shape, fix_for, shown
+from harness.cache.codecs.codec import CountedTexts, Layout, check_shape, fix_for, shown
+from harness.cache.codecs.ragged import COUNT_BYTES, RaggedParts, starts_of
 from harness.cache.codecs.values import (
     ITEM_BYTES,
     pack_values,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from harness.cache.keys import Distinct
     from harness.core.types import FloatVector, IntVector, SparseRows, VectorKind, VectorSpace
 
-ROW_BYTES = 4
 _SHORT_TERMS = 1 << 16
 
 
@@ -90,18 +90,17 @@ class SparseCodec:
     def body_bytes(self, layout: Layout) -> int:
         """Return the bytes of the three parts."""
         per_term = _term_type(layout.dimension).itemsize + ITEM_BYTES[layout.storage]
-        return layout.rows * ROW_BYTES + layout.items * per_term
+        return layout.rows * COUNT_BYTES + layout.items * per_term
 
     def unpack(self, body: NDArray[np.uint8], layout: Layout) -> SparseRows:
         """Return CSR rows; stored float32 weights are not copied."""
         terms = _term_type(layout.dimension)
-        terms_at = layout.rows * ROW_BYTES
+        terms_at = layout.rows * COUNT_BYTES
         weights_at = terms_at + layout.items * terms.itemsize
-        starts = np.zeros(layout.rows + 1, dtype=np.int64)
-        np.cumsum(body[:terms_at].view("<u4"), out=starts[1:])
+        starts = starts_of(body[:terms_at].view("<u4"))
         # A term's two bytes may leave the weights where no float may begin.
         weights = body[weights_at:]
-        weights = weights if weights_at % ROW_BYTES == 0 else weights.copy()
+        weights = weights if weights_at % COUNT_BYTES == 0 else weights.copy()
         numbers = body[terms_at:weights_at].view(terms)
         values = unpack_values(weights, layout.storage)
         return canonical_rows(values, numbers, starts, layout.dimension)
@@ -111,37 +110,14 @@ class SparseCodec:
         return RowParts(distinct, model)
 
 
-class RowParts(Gathered):
+class RowParts(RaggedParts["SparseRows"]):
     """CSR rows of n texts: parts as they come, one matrix at the end."""
 
-    def __init__(self, distinct: Distinct, model: str) -> None:
-        super().__init__(distinct, model)
-        self._parts: list[tuple[IntVector, SparseRows]] = []
-        self._lengths = np.zeros(len(distinct), dtype=np.int64)
+    def _taken(self, vectors: SparseRows) -> tuple[int, IntVector, Sequence[NDArray[Any]]]:
+        return int(vectors.shape[1]), np.diff(vectors.indptr), (vectors.data, vectors.indices)
 
-    def put(self, rows: IntVector, vectors: SparseRows) -> None:
-        """Store the rows `[r, vocabulary]` of distinct texts `rows`."""
-        self.fill(rows, int(vectors.shape[1]))
-        # A copy: what was read from a shard lasts only until the next one is.
-        self._parts.append((rows, vectors.copy()))
-        self._lengths[rows] = np.diff(vectors.indptr)
-
-    def finish(self) -> SparseRows:
-        """Return CSR `[n, vocabulary]`; all m rows must be filled, else `ValueError`."""
-        source = self.first_places()
-        first, inverse = self._distinct.first, self._distinct.inverse
-        starts = np.zeros(len(inverse) + 1, dtype=np.int64)
-        np.cumsum(self._lengths[inverse], out=starts[1:])
-        values = np.empty(starts[-1], dtype=np.float32)
-        terms = np.empty(starts[-1], dtype=_index_type(int(starts[-1]), self._dimension))
-        while self._parts:
-            rows, part = self._parts.pop()
-            to = _places(starts[first[rows]], self._lengths[rows])
-            values[to], terms[to] = part.data, part.indices
-        repeats = np.flatnonzero(source != np.arange(len(source)))
-        lengths = np.diff(starts)[repeats]
-        to, of = _places(starts[repeats], lengths), _places(starts[source[repeats]], lengths)
-        values[to], terms[to] = values[of], terms[of]
+    def _made(self, arrays: Sequence[NDArray[Any]], starts: IntVector) -> SparseRows:
+        values, terms = arrays
         return canonical_rows(values, terms, starts, self._dimension)
 
 
@@ -158,14 +134,6 @@ def canonical_rows(
     )
     rows.has_canonical_format = True
     return rows
-
-
-def _places(starts: IntVector, lengths: IntVector) -> IntVector:
-    """Return the places of rows that begin at `starts` and hold `lengths` items, row by row."""
-    ends = np.cumsum(lengths)
-    shift = np.repeat(starts - (ends - lengths), lengths)
-    places: IntVector = shift + np.arange(len(shift), dtype=np.int64)
-    return places
 
 
 def _term_type(dimension: int) -> np.dtype[Any]:
