@@ -11,8 +11,8 @@ LOWEST := .venv-lowest
 VLLM := .venv-vllm
 VLLM_INSTALL := $(UV) --python $(VLLM)/bin/python
 
-.PHONY: eval test test-fast test-faults test-lowest test-vllm vllm-env lint fix readme remix-demo \
-  wheel-check clean
+.PHONY: eval test test-fast test-faults test-lowest test-vllm vllm-env lint docs fix readme \
+  remix-demo wheel-check clean
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rebench needs Python 3.11 or newer")'
@@ -93,7 +93,10 @@ remix-demo: $(VENV)/.static   ## a training file, its card and its audit, from w
 	  --replay-tolerant --no-domain-filter --embedder bm25 --depth 10 --out build/remix-demo
 	$(BIN)/rebench remix audit build/remix-demo --task stdlib-oblique -o build/remix-demo/audit.md
 
-lint: $(VENV)/.dev   ## ruff and mypy --strict
+docs: $(VENV)/.dev   ## the documentation as a site: build/site/index.html; a warning is an error
+	$(BIN)/python -m sphinx -q -W -n -c docs . build/site
+
+lint: $(VENV)/.dev docs   ## ruff, mypy --strict and the documentation
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
