@@ -13,6 +13,8 @@ from harness.core.types import Ranking, Run
 from harness.search.top_k import TopKRanker
 
 if TYPE_CHECKING:
+    import torch
+
     from harness.core.types import FloatMatrix
 
 
@@ -131,7 +133,7 @@ def torch_multiplier(
         import torch
     except ImportError as error:
         raise MissingExtra("torch", "torch") from error
-    place = _device(device)
+    place = search_device(device)
     # On the CPU this shares the matrix' memory; nothing is copied.
     documents = torch.from_numpy(document_vectors)
     if place.type == "cpu":
@@ -154,7 +156,7 @@ def torch_multiplier(
     return multiply
 
 
-def _device(name: str):  # type: ignore[no-untyped-def]  # noqa: ANN202 - torch.device
+def search_device(name: str) -> torch.device:
     """Return the device of that name; raises `BadInput` if torch cannot use it."""
     import torch
 
