@@ -1,19 +1,23 @@
 """Long texts tokenised in pieces that give the tokens of the whole, so that memory stays bounded.
 
 A tokenizer's own result takes some hundred bytes a token and as much again for the text, and
-BRIGHT has documents of nine million characters. A text is cut only at a space between two ASCII
+BRIGHT has documents of nine million characters. A text is cut at a space between two ASCII
 letters or digits, and only if no token of the tokenizer can reach across one: its rules then see
-the same on both sides of the cut. Other tokenizers get every text whole.
+the same on both sides of the cut. Where there is no such space, `unbroken` knows other places for
+some tokenizers. Other texts and tokenizers stay whole.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from models.backends.unbroken import SPACE_MARKS, MayCut, cut_rule, shortened_words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,9 +29,24 @@ PIECE_CHARACTERS = 100_000
 CHARACTERS_AT_ONCE = 2_000_000
 """Characters given to the tokenizer in one call."""
 _BREAK = re.compile(r"(?<=[A-Za-z0-9]) (?=[A-Za-z0-9])")
-_MARKS = "\u2581\u0120 "
-"""What stands for a space inside of tokens: of SentencePiece, of byte-level BPE, and itself."""
+_MARKS = f"{SPACE_MARKS} "
 _PROBES = ("ab cd ef", "The 12 Cats sat, on 3 mats in 1999 a b don't x1 2y", "a  b c\nd e")
+
+
+CUTS_TRIED = 2000
+"""Places without a space that are looked at in each stretch of `PIECE_CHARACTERS`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a text that ends before character `end`; its first `skip` tokens are not its own.
+
+    Those are of the character before it, which stands in front where the cut is at no space.
+    """
+
+    text: str
+    end: int
+    skip: int = 0
 
 
 class PieceTokenizer:
@@ -49,9 +68,9 @@ class PieceTokenizer:
         """
         for group in _groups(texts):
             parts = [list(self._pieces(before + text)) for text in group]
-            firsts = self._encode([pieces[0] for pieces in parts])
+            firsts = self._encode([pieces[0].text for pieces in parts])
             for pieces, first in zip(parts, firsts, strict=True):
-                rest = [self._encode([piece])[0] for piece in pieces[1:]]
+                rest = [self._piece_ids(piece) for piece in pieces[1:]]
                 yield np.concatenate((first, *rest)) if rest else first
 
     def beginning(self, text: str, limit: int) -> str:
@@ -59,27 +78,48 @@ class PieceTokenizer:
 
         It ends where a piece does, so its tokens are those of the whole.
         """
-        count, end = 0, 0
+        count = 0
         for piece in self._pieces(text):
-            end = text.index(piece, end) + len(piece)
-            count += len(self._encode([piece])[0])
+            count += len(self._piece_ids(piece))
             if count > limit:
-                return text[:end]
+                return text[: piece.end]
         return text
 
-    def _pieces(self, text: str) -> Iterator[str]:
+    def _pieces(self, text: str) -> Iterator[Piece]:
         """Yield the pieces of a text: itself, unless it is long and may be cut."""
-        start = 0
+        start = skip = 0
         while len(text) - start > self._piece:
-            at = _BREAK.search(text, start + self._piece)
-            if at is None or self._behind_space is None:
+            cut = self._next_cut(text, start + self._piece)
+            if cut is None:
                 break
-            yield text[start : at.start()]
-            start = at.start() + self._behind_space
-        yield text[start:]
+            end, at_space = cut
+            yield Piece(text[start:end], end, skip)
+            start = end + (self._behind_space or 0) if at_space else end - 1
+            skip = 0 if at_space else len(self._encode([text[end - 1]])[0])
+        yield Piece(text[start:], len(text), skip)
+
+    def _next_cut(self, text: str, start: int) -> tuple[int, bool] | None:
+        """Return the next place where a text may be cut, and whether that is at a space."""
+        while start < len(text):
+            stop = start + self._piece
+            space = _BREAK.search(text, start, stop + 1)
+            if space is not None and self._behind_space is not None:
+                return space.start(), True
+            if self._may_cut is not None:
+                for at in range(start, min(stop, start + CUTS_TRIED, len(text))):
+                    if self._may_cut(text, at):
+                        return at, False
+            elif self._behind_space is None:
+                return None
+            start = stop
+        return None
+
+    def _piece_ids(self, piece: Piece) -> Ids:
+        return self._encode([piece.text])[0][piece.skip :]
 
     def _encode(self, texts: list[str]) -> list[Ids]:
         """Return the ids of texts as the tokenizer gives them."""
+        texts = list(map(self._shortened, texts))
         try:
             encoded = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         except (TypeError, UnicodeEncodeError):
@@ -88,6 +128,23 @@ class PieceTokenizer:
                      for text in texts]  # fmt: skip
             encoded = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         return [np.array(each.ids, dtype=np.int32) for each in encoded]
+
+    @cached_property
+    def _may_cut(self) -> MayCut | None:
+        """Return where texts may be cut at no space; `None`: nowhere."""
+        if self._holds_words():
+            return None
+        return cut_rule(self._tokenizer)
+
+    @cached_property
+    def _shortened(self) -> Callable[[str], str]:
+        """Return what shortens words that are too long to be known."""
+        return shortened_words(self._tokenizer)
+
+    def _holds_words(self) -> bool:
+        """Tell whether words were added to the tokenizer: they are looked for across all rules."""
+        added = self._tokenizer.get_added_tokens_decoder().values()
+        return any(each.content[:1].isalnum() or each.content[-1:].isalnum() for each in added)
 
     @cached_property
     def _behind_space(self) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ TEXTS = st.lists(st.tuples(WORDS, GAPS), max_size=60).map(
 )
 
 
-def trained(normalizer, words, model=None) -> Tokenizer:
+def trained(normalizer, words, model=None, more: Sequence[str] = ()) -> Tokenizer:
     """Return a small BPE tokenizer of some make, trained on the tests' words."""
     tokenizer = Tokenizer(model or models.BPE(byte_fallback=True, unk_token="<unk>"))
     if normalizer is not None:
@@ -34,7 +35,7 @@ def trained(normalizer, words, model=None) -> Tokenizer:
     if words is not None:
         tokenizer.pre_tokenizer = words
     trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=["<unk>", "</s>"], show_progress=False,
+        vocab_size=400 + len(more), special_tokens=["<unk>", "</s>", *more], show_progress=False,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )  # fmt: skip
     # Word by word, so that no token reaches across a space unless its maker lets it.
@@ -45,7 +46,7 @@ def trained(normalizer, words, model=None) -> Tokenizer:
 def sentencepiece() -> Tokenizer:
     """Return a tokenizer made as Llama 2's: a space before every text, no words."""
     mark = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
-    return trained(mark, None)
+    return trained(mark, None, more=[f"<0x{byte:02X}>" for byte in range(256)])
 
 
 MAKES = {
@@ -89,7 +90,7 @@ def test_a_tokenizer_whose_tokens_hold_spaces_is_never_cut():
     tokenizer = Tokenizer(models.BPE({"a": 0, " ": 1, "b": 2, "a ": 3, "a b": 4},
                                      [("a", " "), ("a ", "b")]))  # fmt: skip
     pieces = PieceTokenizer(tokenizer, 2)
-    assert list(pieces._pieces("a b a b a b")) == ["a b a b a b"]
+    assert [piece.text for piece in pieces._pieces("a b a b a b")] == ["a b a b a b"]
     added = MAKES["white space"]()
     added.add_tokens([AddedToken("moss grow", normalized=False)])
     assert len(list(PieceTokenizer(added, 2)._pieces("why does moss grow"))) == 1
@@ -161,6 +162,73 @@ def test_a_long_text_of_model2vec_has_the_packages_vector(
     assert not table.means(["unseen " * 50], 0).any()
 
 
+UNBROKEN = {
+    "Chinese": "水の心臓為何苔蘚生長於石上河流變化無常",
+    "kana": "こけはなぜいしのうえにはえるのでしょうか",
+    "Hangul": "이끼는왜돌위에서자라는가강은왜변하는가",
+    "base64": "Qm9vdHN0cmFwIGlzIGEgcmVzYW1wbGluZyBtZXRob2Q",
+    "letters": "mosszqxjwvkgrowqzjxstonewvzkriverjqx",
+    "one letter": "a",
+    "digits": "3141592653589793238462643383279502884197",
+}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    parts=st.lists(
+        st.sampled_from([*UNBROKEN.values(), "</s>", "moss", "ｱ", "e\u0301", "\u3099"]),
+        min_size=4,
+        max_size=30,
+    )
+)
+def test_unbroken_text_has_the_tokens_of_the_whole(make: str, parts: list[str]):
+    pieces, whole = both(make)
+    text = "".join(parts)
+    np.testing.assert_array_equal(next(pieces.ids([text])), next(whole.ids([text])))
+
+
+@pytest.mark.parametrize("kind", ["qwen3", "llama", "bert"])
+def test_unbroken_text_of_models_agrees(kind: str, request: pytest.FixtureRequest):
+    folder = request.getfixturevalue(kind)
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    whole, cut = PieceTokenizer(tokenizer, 10**9), PieceTokenizer(tokenizer, 30)
+    for name, text in UNBROKEN.items():
+        expected = next(whole.ids([text * 30]))
+        np.testing.assert_array_equal(next(cut.ids([text * 30])), expected, name)
+    if kind != "llama":  # this tiny one's patterns are none that the rules know
+        assert len(list(cut._pieces(UNBROKEN["Chinese"] * 30))) > 8
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [("llama 2", "Chinese"), ("llama 2", "base64"), ("llama 2", "digits"),
+     ("byte level", "Chinese"), ("byte level", "letters")],
+)  # fmt: skip
+def test_unbroken_text_is_really_cut(make: str, name: str):
+    pieces, _ = both(make)
+    assert len(list(pieces._pieces(UNBROKEN[name] * 20))) > 8
+
+
+def test_a_word_beyond_wordpieces_limit_is_one_unknown_token():
+    from models.backends.unbroken import shortened_words
+
+    tokenizer = MAKES["white space"]()
+    table = {"[UNK]": 0, "moss": 1, "a": 2, "##a": 3}
+    tokenizer.model = models.WordPiece(table, unk_token="[UNK]", max_input_chars_per_word=100)
+    text = "moss " + "a" * 5000 + " moss"
+    expected = tokenizer.encode(text, add_special_tokens=False).ids
+    assert next(PieceTokenizer(tokenizer).ids([text])).tolist() == expected == [1, 0, 1]
+    assert len(shortened_words(tokenizer)(text)) < 1100
+
+
+def test_wordllama_takes_unbroken_text_bit_by_bit(wordllama):
+    table, theirs = wordllama
+    texts = [text * 40 for text in UNBROKEN.values()]
+    expected = theirs.embed(texts, norm=False, batch_size=len(texts))
+    np.testing.assert_array_equal(table.means(texts, 0), expected)
+    assert len(list(table._pieces._pieces(UNBROKEN["Chinese"] * 40))) > 8
+
+
 LONG = """
 from models.backends.static_tables import WordLlamaTable
 def peak():
@@ -169,15 +237,19 @@ def peak():
 table = WordLlamaTable(256)
 table.means(["moss"], 0)
 before = peak()
-text = "why does moss grow on stone and river " * 26_000
-table.counts([text, "short"])
-table.means([text, "short"], 0)
+import sys
+texts = [text * (500_000 // len(text)) for text in sys.argv[1:]]
+table.counts([*texts, "short"])
+table.means([*texts, "short"], 0)
 print(peak() - before)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_a_document_of_a_megabyte_takes_little_memory():
+def test_long_documents_take_little_memory():
     pytest.importorskip("wordllama")
-    done = subprocess.run([sys.executable, "-c", LONG], capture_output=True, text=True, check=True)
-    assert int(done.stdout) < 100  # MiB; whole and padded it took 2,900
+    texts = ("why does moss grow on stone and river ", UNBROKEN["Chinese"])
+    done = subprocess.run(
+        [sys.executable, "-c", LONG, *texts], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 100  # MiB; whole and padded, a million letters took 2,900
