@@ -287,6 +287,7 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
         "n_documents": entry.task.n_documents,
         "k": entry.k,
         "metrics": dict(entry.metrics),
+        "headroom": dict(outcome.headroom),
         "missing_queries": list(entry.missing_queries),
         "timings": dict(entry.timings),
         "facts": dict(entry.facts),

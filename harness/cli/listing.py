@@ -25,9 +25,11 @@ def models(
 ) -> None:
     """List the models, or show one model's card and its query on every kind of task.
 
-    Rerankers are listed below the retrievers, with how each is run.
+    Rerankers and models that rewrite queries are listed below the retrievers, with how each is
+    run.
     """
     from harness.cli.console import print_card, print_json, print_table, print_text
+    from models.chat.rewriters import find_rewriter, shipped_rewriters
     from models.registry import described_card, resolve_model, shipped_cards
     from models.rerankers.shipped import reranker_called
     from models.spec import LoadOptions
@@ -38,6 +40,10 @@ def models(
         return
     if reranker is not None:
         _show_reranker(reranker, as_json=as_json)
+        return
+    if name in shipped_rewriters():
+        rewriter = find_rewriter(name or "")
+        _show({**rewriter.json, "stage": rewriter.example}, as_json=as_json)
         return
     if name is not None:
         card = described_card(resolve_model(name, LoadOptions(), settings_from().models))
@@ -55,14 +61,16 @@ def models(
         }
         for card in shipped_cards().values()
     ]
-    rerankers = _reranker_rows()
+    rerankers, rewriters = _reranker_rows(), _rewriter_rows()
     if as_json:
-        print_json([*rows, *rerankers])
+        print_json([*rows, *rerankers, *rewriters])
         return
     spare = ("licence", "query length", "document length")
     print_table("models", rows, as_json=False, spare=spare)
     print_text("")
     print_table("rerankers", rerankers, as_json=False, spare=("licence", "parameters"))
+    print_text("")
+    print_table("rewriters", rewriters, as_json=False, spare=("licence",))
 
 
 def _reranker_rows() -> list[dict[str, object]]:
@@ -89,17 +97,40 @@ def _reranker_rows() -> list[dict[str, object]]:
     ]
 
 
-def _show_reranker(card: RerankerCard, *, as_json: bool) -> None:
-    """Print a reranker's card, what its scores are, and the commands that run it."""
-    from harness.api.local_rerankers import how_to_run
-    from harness.cli.console import print_fields, print_json
-    from models.rerankers.card import METHODS, reranker_json
+def _rewriter_rows() -> list[dict[str, object]]:
+    """Return a row for each model that rewrites queries, and one for any chat model."""
+    from models.chat.rewriters import shipped_rewriters
 
-    values = {**reranker_json(card), "scores": METHODS[card.method], "run": how_to_run(card)}
+    rows: list[dict[str, object]] = [
+        {
+            "rewriter": card.name,
+            "method": card.method,
+            "runs with": "llm and prompts",
+            "licence": card.licence,
+        }
+        for card in shipped_rewriters().values()
+    ]
+    methods = "reason, hyde, query2doc, concise"
+    return [*rows, {"rewriter": "any chat model", "method": methods, "runs with": "llm"}]
+
+
+def _show(values: dict[str, object], *, as_json: bool) -> None:
+    """Print a card."""
+    from harness.cli.console import print_fields, print_json
+
     if as_json:
         print_json(values)
         return
     print_fields(values)
+
+
+def _show_reranker(card: RerankerCard, *, as_json: bool) -> None:
+    """Print a reranker's card, what its scores are, and the commands that run it."""
+    from harness.api.local_rerankers import how_to_run
+    from models.rerankers.card import METHODS, reranker_json
+
+    values = {**reranker_json(card), "scores": METHODS[card.method], "run": how_to_run(card)}
+    _show(values, as_json=as_json)
 
 
 def _template(name: str | None, card: RerankerCard | None) -> str:

@@ -21,6 +21,7 @@ from harness.pipelines.staged.spec import (
     RewriteStage,
     Stage,
 )
+from models.chat.rewriters import find_rewriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,8 @@ def _stage(table: Any, where: str, folder: Path) -> Stage:
     sources = table.get("from")
     if sources is not None and not _are_names(sources):
         raise BadInput(f"{where}: from = {sources!r}", fix='Write from = ["NAME", …].')
+    if kind == RewriteStage.kind and "rewriter" in values:
+        values = _with_rewriter(values, where)
     for key in ("file", "prompts"):
         if isinstance(values.get(key), str) and values[key]:
             values[key] = str(folder / values[key])
@@ -160,6 +163,21 @@ def _stage(table: Any, where: str, folder: Path) -> Stage:
     if sources is None:
         return stage
     return replace(stage, inputs=tuple(sources))
+
+
+def _with_rewriter(values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return a rewrite stage's values with those that a rewriter's card gives.
+
+    Raises `UnknownName`, and `BadInput` for a model that was trained on a prompt and gets none.
+    """
+    card = find_rewriter(str(values["rewriter"]))
+    if not values.get("prompts"):
+        raise BadInput(
+            f"{where}: {card.name} was trained on a prompt of its own ({card.own_prompt})",
+            fix=f"Write it into DIR/{card.method}.txt, with {{{{query}}}} in it, and prompts = "
+            "the folder.",
+        )
+    return {**card.stage, **{key: value for key, value in values.items() if key != "rewriter"}}
 
 
 def _are_names(value: object) -> bool:
