@@ -21,6 +21,7 @@ from harness.core.protocols import Closing, Reporter, Retriever
 from harness.core.types import Json, RetrievalResult, Run, Task
 from harness.data.registry import known_facts
 from harness.data.trec import check_run, read_run, read_run_file, write_run
+from harness.derived import HEADROOM, EntryReader
 from harness.metrics.names import ASPECT_METRICS, OFFICIAL, parse_metric
 from harness.metrics.score import Scores, score
 from results.environment import environment
@@ -56,10 +57,28 @@ class EvalConfig:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """An entry as stored, and whether it was there already."""
+    """An entry as stored, and whether it was there already.
+
+    `fresh` is the headroom of a run that was scored now; that of one stored in `store` is read.
+    """
 
     entry: Entry
     reused: bool
+    fresh: Mapping[str, float] | None = None
+    store: ResultStore | None = None
+
+    @property
+    def headroom(self) -> Mapping[str, float]:
+        """Ceilings and candidate recall at the depths that rerankers are fed, fractions.
+
+        Empty unless the task is scored by nDCG@10; raises `StoreError` for a run that is gone.
+        """
+        if self.fresh is not None:
+            return self.fresh
+        if self.store is None or self.entry.task.head_metric != HEADROOM[0]:
+            return {}
+        found = EntryReader(self.store).with_metrics(self.entry, HEADROOM).metrics
+        return {name: found[name] for name in HEADROOM[1:]}
 
 
 def evaluate(
@@ -81,11 +100,11 @@ def evaluate(
     identity = retriever.identity(task)
     found = store.find(retriever.name, task.name, identity_hash(identity, facts, config.k))
     if found is not None and not config.force:
-        return Outcome(entry=found, reused=True)
+        return Outcome(entry=found, reused=True, store=store)
     store.check_writable(retriever.name, task.name)
     retrieved = retriever.search(task, config.k, reporter)
     scored = scored_run(retriever.name, identity, task, retrieved, config, facts)
-    return Outcome(entry=scored.stored_in(store), reused=False)
+    return scored.outcome(store)
 
 
 def evaluate_models(
@@ -164,6 +183,14 @@ class ScoredRun:
             return self.entry
         save_judgements(store.root, self.task)
         return store.save(self.entry, self.scores.per_query, write_run(self.run, self.entry.model))
+
+    def outcome(self, store: ResultStore | None) -> Outcome:
+        """Store the entry as `stored_in` does, and return it with its headroom."""
+        fresh: dict[str, float] = {}
+        if self.task.head_metric == HEADROOM[0]:
+            wanted = [parse_metric(name) for name in HEADROOM[1:]]
+            fresh = dict(score(self.run, self.task.qrels, wanted).means)
+        return Outcome(self.stored_in(store), reused=False, fresh=fresh)
 
 
 def scored_run(
@@ -306,7 +333,7 @@ def score_given(
     at_depth = replace(config, k=max(1, deepest))
     retrieved = RetrievalResult(run=run, timings={}, facts={})
     entry = scored_run(name, identity, task, retrieved, at_depth)
-    return Outcome(entry=entry.stored_in(store), reused=False)
+    return entry.outcome(store)
 
 
 def _check_task(task: Task) -> None:

@@ -304,7 +304,7 @@ def _evaluated(
         return evaluate_task(retriever, task, session.store, config, session.reporter)
     retrieved = retriever.search(task, config.k, session.reporter)
     scored = scored_run(retriever.name, retriever.identity(task), task, retrieved, config)
-    return Outcome(scored.entry, reused=False)
+    return scored.outcome(None)
 
 
 @overload

@@ -140,7 +140,7 @@ class _Maker:
         key = identity_hash(identity, facts, self.config.k)
         stored = self.reader.store.find(self.name, task, key)
         if stored is not None and not self.config.force:
-            return Outcome(stored, reused=True)
+            return Outcome(stored, reused=True, store=self.reader.store)
         start = time.perf_counter()
         if self.tuned is not None:
             fused = fuse_by_fold(runs, task, self.tuned, self.config.k)
@@ -154,7 +154,7 @@ class _Maker:
         )
         judgements = self.parts.judgements(task, self.reader)
         scored = scored_run(self.name, identity, judgements, retrieved, self.config, facts)
-        return Outcome(scored.stored_in(self.reader.store), reused=False)
+        return scored.outcome(self.reader.store)
 
     def _identity(self, task: str, runs: Sequence[Run]) -> dict[str, Json]:
         """Return what makes the fused run its own: settings, parts, and the parts' runs."""

@@ -89,7 +89,7 @@ def _outcome(
     key = identity_hash(identity, facts, config.k)
     stored = needs.reader.store.find(name, task_name, key)
     if stored is not None and not config.force:
-        return Outcome(stored, reused=True)
+        return Outcome(stored, reused=True, store=needs.reader.store)
     start = time.perf_counter()
     scores = None
     if needs.cache_dir is not None and not isinstance(scorer, ListScorer):
@@ -107,4 +107,4 @@ def _outcome(
         counts = {**counts, WORK: work.json}
     retrieved = RetrievalResult(found.run, {"rerank": time.perf_counter() - start}, counts)
     scored = scored_run(name, identity, task, retrieved, config, facts)
-    return Outcome(scored.stored_in(needs.reader.store), reused=False)
+    return scored.outcome(needs.reader.store)

@@ -115,3 +115,19 @@ def test_a_run_can_be_labelled_with_the_query_set_it_was_made_with(rebench, beir
     assert labelled["query_set"] == "gpt4"
     assert labelled["metrics"] == plain["metrics"]
     assert "unknown query set 'gtp4'" in rebench(*arguments, "--made-with", "gtp4").err
+
+
+def test_headroom_is_told_of_runs_scored_now_and_of_stored_ones(rebench, beir: Path, tmp_path):
+    run = tmp_path / "theirs.trec"
+    run.write_text(RUN, encoding="utf-8")
+    (row,) = rebench("score", run, "--task", beir, "--name", "theirs", "--json").json
+    told = row["headroom"]
+    assert set(told) == {f"{m}@{d}" for m in ("ceiling", "recall") for d in (10, 20, 50, 100)}
+    # One of q2's two documents is there: a perfect order has DCG 1 of 1.6309.
+    assert told["ceiling@10"] == pytest.approx((1 + 1 / 1.63093) / 2, abs=1e-5)
+    assert told["recall@100"] == 0.75
+    (fresh,) = rebench("eval", "--model", "bm25", "--tasks", beir, "--json").json
+    (again,) = rebench("eval", "--model", "bm25", "--tasks", beir, "--json").json
+    assert again["reused"]
+    assert again["headroom"] == pytest.approx(fresh["headroom"])
+    assert fresh["headroom"]["ceiling@10"] >= fresh["metrics"]["ndcg@10"] > 0

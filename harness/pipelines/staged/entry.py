@@ -47,7 +47,7 @@ def evaluate_pipeline(
     identity = runner.identity(task)
     stored = store.find(pipeline.name, task.name, identity_hash(identity, facts, config.k))
     if stored is not None and not config.force:
-        return Outcome(stored, reused=True)
+        return Outcome(stored, reused=True, store=store)
     store.check_writable(pipeline.name, task.name)
     done = runner.run(task)
     works = stage_works(pipeline, done.outputs, len(task.qrels))
@@ -65,7 +65,7 @@ def evaluate_pipeline(
     for stage in pipeline.order:
         if done.outputs[stage.name].reused:
             reporter.note(f"{pipeline.name} on {task.name}: {stage.name} was there already")
-    return Outcome(scored.stored_in(store), reused=False)
+    return scored.outcome(store)
 
 
 def stage_facts(
