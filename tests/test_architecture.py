@@ -42,7 +42,7 @@ ALLOWED: dict[str, set[str]] = {
     "harness.backend_check": {
         "harness.core", "harness.cache", "harness.data", "harness.retrieval", "models",
     },
-    "harness.evaluate": {"harness.core", *LEVEL_2, "results"},
+    "harness.evaluate": {"harness.core", *LEVEL_2, "harness.derived", "results"},
     "harness.derived": {"harness.core", "harness.data", "harness.metrics", "results"},
     "harness.leaderboard": {"harness.core", *LEVEL_2, "harness.derived", "results"},
     "harness.interop": {"harness.core", *LEVEL_2, "results"},
