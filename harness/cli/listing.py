@@ -111,7 +111,8 @@ def _rewriter_rows() -> list[dict[str, object]]:
         for card in shipped_rewriters().values()
     ]
     methods = "reason, hyde, query2doc, concise"
-    return [*rows, {"rewriter": "any chat model", "method": methods, "runs with": "llm"}]
+    any_model = {"rewriter": "any chat model", "method": methods, "runs with": "llm"}
+    return [*rows, {**any_model, "licence": None}]
 
 
 def _show(values: dict[str, object], *, as_json: bool) -> None:
