@@ -11,7 +11,7 @@ LOWEST := .venv-lowest
 VLLM := .venv-vllm
 VLLM_INSTALL := $(UV) --python $(VLLM)/bin/python
 
-.PHONY: eval test test-fast test-faults test-lowest test-vllm vllm-env lint docs fix readme \
+.PHONY: eval test test-fast test-faults test-fuzz test-lowest test-vllm vllm-env lint docs fix readme \
   remix-demo wheel-check clean
 
 $(BIN)/python:
@@ -58,6 +58,9 @@ test-faults: $(VENV)/.dev   ## faults in full: damage, kills, full disks, severa
 	  tests/redapter/test_redapter_resume.py tests/ablation/test_ablate_kill.py \
 	  tests/models/chat/test_chat_journal_segments.py
 
+test-fuzz: $(VENV)/.dev   ## 20,000 changed files for every reader; what is found is kept
+	$(BIN)/python -m tests.faults.fuzz
+
 $(LOWEST)/.ready: $(BIN)/uv pyproject.toml
 	$(PYTHON) -m venv --clear $(LOWEST)
 	$(UV) --python $(LOWEST)/bin/python \
@@ -96,9 +99,10 @@ remix-demo: $(VENV)/.static   ## a training file, its card and its audit, from w
 docs: $(VENV)/.dev   ## the documentation as a site: build/site/index.html; a warning is an error
 	$(BIN)/python -m sphinx -q -W -n -c docs . build/site
 
-lint: $(VENV)/.dev docs   ## ruff, mypy --strict and the documentation
+lint: $(VENV)/.dev docs   ## ruff, bandit, mypy --strict and the documentation
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/bandit -q -c pyproject.toml -r harness models remixer redapter results rebench.py
 	$(BIN)/mypy
 
 fix: $(VENV)/.dev   ## what ruff can mend by itself

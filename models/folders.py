@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -128,14 +129,22 @@ def read_inputs(base: Path, *, sparse: bool = False) -> FolderFacts:
         truncation_side=str(tokenizer.get("truncation_side") or "right"),
         causal=_is_causal(config),
         static=config.get("model_type") == "model2vec",
-        architectures=tuple(map(str, config.get("architectures") or ())),
+        architectures=named_architectures(config),
     )
 
 
 def read_modules(folder: Path) -> list[Mapping[str, Any]]:
-    """Return the rows of a folder's modules.json, none where there is no such file."""
-    modules = _read(folder / "modules.json")
-    return modules if isinstance(modules, list) else []
+    """Return the rows of a folder's modules.json, none where there is no such file.
+
+    Raises `BadInput` for a file that holds no list of objects.
+    """
+    path = folder / "modules.json"
+    modules = _read(path)
+    if modules is None and not path.is_file():
+        return []
+    if not isinstance(modules, list) or not all(isinstance(each, dict) for each in modules):
+        raise BadInput(f"{path} is no list of modules", fix="Fetch the model again.")
+    return modules
 
 
 def module_kind(module: object) -> str:
@@ -156,16 +165,22 @@ def _pooling(folder: Path, modules: list[Mapping[str, Any]]) -> tuple[str, bool]
             modes = table.get("pooling_mode")
             if modes is None:
                 modes = [name for key, name in LEGACY_POOLING.items() if table.get(key)]
-            names = [modes] if isinstance(modes, str) else list(modes or ["mean"])
+            names = list(modes or ["mean"]) if isinstance(modes, list | tuple) else [modes]
             joined = "+".join(str(name) for name in names)
             return POOLING_NAMES.get(joined, joined), bool(table.get("include_prompt", True))
     return "", True
 
 
+def named_architectures(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the classes that a network's settings name; none where they hold no list of names."""
+    named = config.get("architectures")
+    return tuple(map(str, named)) if isinstance(named, list) else ()
+
+
 def _is_causal(config: Mapping[str, Any]) -> bool:
     """Tell whether a transformer's settings are those of a decoder."""
-    named = any(str(name).endswith("ForCausalLM") for name in config.get("architectures") or ())
-    causal = named or config.get("model_type") in CAUSAL_TYPES
+    named = any(name.endswith("ForCausalLM") for name in named_architectures(config))
+    causal = named or str(config.get("model_type")) in CAUSAL_TYPES
     return causal and config.get("is_causal") is not False
 
 
@@ -188,9 +203,9 @@ def _limit(sentence: Mapping[str, Any], tokenizer: Mapping[str, Any], positions:
 
 
 def _number(table: Mapping[str, Any], key: str) -> int:
-    """Return a whole number of a settings table, 0 where it is absent."""
+    """Return a whole number of a settings table, 0 where there is none: no limit may be inf."""
     value = table.get(key)
-    return int(value) if isinstance(value, (int, float)) else 0
+    return int(value) if isinstance(value, (int, float)) and math.isfinite(value) else 0
 
 
 def read_settings(path: Path) -> Mapping[str, Any]:

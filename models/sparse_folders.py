@@ -9,7 +9,14 @@ from typing import Any, Literal
 
 from harness.core.errors import BadInput
 from harness.core.types import ROLES, Role
-from models.folders import FolderFacts, module_kind, read_inputs, read_modules, read_settings
+from models.folders import (
+    FolderFacts,
+    module_kind,
+    named_architectures,
+    read_inputs,
+    read_modules,
+    read_settings,
+)
 from models.st_settings import MODEL, check_settings
 
 ROUTER_FILE = "router_config.json"
@@ -61,8 +68,8 @@ def folder_kind(folder: Path) -> FolderKind:
     if modules:
         kinds = {kind for role in ROLES for kind, _ in _chain(folder, modules, role)}
         return "sparse" if kinds & (OUTPUTS | {"MLMTransformer"}) else "other"
-    architectures = read_settings(folder / "config.json").get("architectures") or ()
-    return "masked-lm" if any(str(each).endswith(MASKED) for each in architectures) else "other"
+    architectures = named_architectures(read_settings(folder / "config.json"))
+    return "masked-lm" if any(each.endswith(MASKED) for each in architectures) else "other"
 
 
 def read_sparse_folder(folder: Path) -> SparseFacts:
@@ -80,10 +87,20 @@ def read_sparse_folder(folder: Path) -> SparseFacts:
     return SparseFacts(
         routes=routes,
         similarity=str(similarity or ""),
-        max_active=int(settings.get("max_active_dims") or 0),
+        max_active=_max_active(folder, settings.get("max_active_dims")),
         query_prompt=str(prompts.get("query") or ""),
         document_prompt=str(prompts.get("document") or ""),
     )
+
+
+def _max_active(folder: Path, value: object) -> int:
+    """Return the most terms of a vector, 0 for no limit; raises `BadInput`."""
+    if isinstance(value, bool) or not isinstance(value, int | None) or (value or 0) < 0:
+        raise BadInput(
+            f"{folder}: {MODEL} sets max_active_dims = {value!r}",
+            fix="It must be a whole number; fetch the model again.",
+        )
+    return value or 0
 
 
 def _route(folder: Path, modules: Sequence[Mapping[str, Any]], role: Role) -> Route:
@@ -127,9 +144,24 @@ def _chain(folder: Path, modules: Sequence[Mapping[str, Any]], role: Role) -> li
             chain.append((kind, path))
             continue
         settings = read_settings(folder / path / ROUTER_FILE)
-        structure, types = settings.get("structure") or {}, settings.get("types") or {}
-        default = str((settings.get("parameters") or {}).get("default_route") or "")
-        for name in structure.get(role) or structure.get(default) or ():
-            inner = "/".join(part for part in (path, str(name)) if part)
+        structure, types, parameters = (
+            _object(folder / path / ROUTER_FILE, settings, key)
+            for key in ("structure", "types", "parameters")
+        )
+        default = str(parameters.get("default_route") or "")
+        inside = structure.get(role) or structure.get(default) or []
+        if not isinstance(inside, list):
+            raise BadInput(f"{folder / path / ROUTER_FILE}: the route {inside!r} is no list",
+                           fix="Fetch the model again.")  # fmt: skip
+        for name in map(str, inside):
+            inner = "/".join(part for part in (path, name) if part)
             chain.append((module_kind(types.get(name, "")), inner))
     return chain
+
+
+def _object(path: Path, settings: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return an object of a settings file, empty where there is none; raises `BadInput`."""
+    value = settings.get(key) or {}
+    if not isinstance(value, dict):
+        raise BadInput(f"{path}: {key} is {value!r}", fix="Fetch the model again.")
+    return value

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.core.checksums import (
     check_files,
+    expecting_fields,
     line_checksum,
     read_document,
     read_manifest,
@@ -110,7 +111,9 @@ class TrainingFolder:
         newest = max(whole, key=lambda folder: int(folder.name.removeprefix(PREFIX)))
         fix = f"Remove {newest} to go on from the checkpoint before it."
         manifest = read_manifest(newest / MARKER, fix=fix, needed=("step", "sizes"))
-        for name, size in manifest.facts["sizes"].items():
+        with expecting_fields(newest / MARKER, fix=fix):
+            sizes = dict(manifest.facts["sizes"].items())
+        for name, size in sizes.items():
             path = newest / name
             found = path.stat().st_size if path.is_file() else None
             if found != size:

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.core.errors import BadInput, DataUnavailable
+from harness.core.errors import BadInput
 from harness.core.files import read_jsonl
 from harness.core.hashing import sha256_parts
+from harness.core.hub import HubRepository, fetch_snapshot
 from harness.core.paths import user_path
 from harness.core.training_row import TrainingRow, row_from_json
 from redapter.config import BatchConfig, DataConfig
@@ -118,20 +119,11 @@ def _files(source: str) -> list[Path]:
 
 def _fetch(name: str) -> Path:
     """Return the local folder of a hub data set's rows; raises `DataUnavailable`."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
-
     inner = HUB_FOLDERS.get(name, "")
     prefix = f"{inner}/" if inner else ""
     patterns = [f"{prefix}*{suffix}" for suffix in FILE_SUFFIXES]
-    try:
-        folder = snapshot_download(name, repo_type="dataset", allow_patterns=patterns)
-    except (OSError, ValueError, HfHubHTTPError) as error:
-        raise DataUnavailable(
-            f"the data set {name} could not be fetched: {error}",
-            fix="Check the connection (and the licence's terms on the hub), or name local files.",
-        ) from error
-    return Path(folder) / inner
+    repository = HubRepository(name, "dataset", otherwise="name local files")
+    return fetch_snapshot(repository, "main", allow=patterns) / inner
 
 
 @dataclass(frozen=True, slots=True)

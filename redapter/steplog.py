@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.core.checksums import LOG_FIX, checked_line, read_checked_lines
+from harness.core.checksums import LOG_FIX, DamagedFile, checked_line, read_checked_lines
 from harness.core.errors import StoreError
 from redapter.options import LossOptions
 from redapter.weights import effective_sample_size, reasoning_intensity
@@ -86,7 +86,13 @@ def read_log(path: Path) -> list[Mapping[str, Any]]:
     """
     if not path.is_file():
         return []
-    return list(read_checked_lines(path, fix=LOG_FIX))
+    lines = read_checked_lines(path, fix=LOG_FIX)
+    for number, line in enumerate(lines, start=1):
+        if not isinstance(line.get("step"), int):
+            raise DamagedFile(
+                f"{path}, line {number}: names no step", fix=f"Remove line {number}: {LOG_FIX}"
+            )
+    return lines
 
 
 def _short(value: Any) -> Any:

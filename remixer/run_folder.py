@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.core.checksums import (
     DamagedFile,
+    expecting_fields,
     read_document,
     write_document,
 )
@@ -66,6 +67,8 @@ class RemixFolder:
         """Say which task and corpus the folder is for; raises `BadInput` if it is another's."""
         manifest = self._load()
         known = manifest.get("run")
+        if not isinstance(known, dict | None):
+            raise DamagedFile(f"{self.path / MANIFEST}: run is {known!r}", fix=_MANIFEST_FIX)
         if known is None:
             self._save({**manifest, "version": _VERSION, "run": dict(identity)})
             return
@@ -79,8 +82,10 @@ class RemixFolder:
 
     def record(self, stage: str) -> StageRecord | None:
         """Return what the manifest says of a stage."""
-        found = self._load().get("stages", {}).get(stage)
-        return None if found is None else StageRecord(**found)
+        manifest = self._load()
+        with expecting_fields(self.path / MANIFEST, fix=_MANIFEST_FIX):
+            found = manifest.get("stages", {}).get(stage)
+            return None if found is None else StageRecord(**found)
 
     def records(self) -> dict[str, StageRecord]:
         """Return stage -> record, for the stages that were done, in order."""

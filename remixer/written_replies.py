@@ -115,6 +115,8 @@ def read_written(paths: Iterable[Path]) -> dict[str, Written]:
                     if own.setdefault(key, _text(row, key, where)) != row[key]:
                         raise BadInput(f"{where}: a second {key} of {doc_id!r}", fix="Keep one.")
             judged = row.get("judgements", [row] if "candidate" in row else [])
+            if not isinstance(judged, list) or not all(isinstance(each, dict) for each in judged):
+                raise BadInput(f"{where}: judgements is {judged!r}", fix="Give a list of objects.")
             for item in judged:
                 own_scores = scores.setdefault(doc_id, {})
                 own_scores[_text(item, "candidate", where)] = _judgement(item, where)

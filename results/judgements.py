@@ -73,7 +73,7 @@ def load_judgements(root: Path, fingerprint: str) -> Task:
             },
         )
         actual = task_fingerprint(task)
-    except (BadInput, KeyError, TypeError, AttributeError) as error:
+    except (BadInput, LookupError, TypeError, ValueError, AttributeError) as error:
         raise StoreError(
             f"the judgements at {path} cannot be read: {error}",
             fix="Measure one of the task's entries again with --force.",

@@ -20,7 +20,8 @@ from harness.pipelines.rerank_ports import CandidateList, ListScores, Scorer
 if TYPE_CHECKING:
     from harness.core.types import FloatVector
     from models.backends.cross_encoder import LocalOptions
-    from models.rerankers.card import RerankerCard
+from models.devices import find_device
+from models.rerankers.card import RerankerCard
 
 _PLACES = ("corpus_id", "index")
 _SCORES = ("score", "relevance_score")
@@ -145,10 +146,14 @@ def _own_rank(folder: Any, name: str, how: LocalOptions) -> Callable[[str, list[
     except ImportError as error:
         raise MissingExtra("transformers", "torch") from error
     with weight_errors(name, folder):
-        model = AutoModel.from_pretrained(
-            str(folder), trust_remote_code=True, dtype=getattr(torch, how.dtype or "float32")
+        # A folder, not a name on the hub: it has no revision.
+        model = AutoModel.from_pretrained(  # nosec B615
+            str(folder),
+            local_files_only=True,
+            trust_remote_code=True,
+            dtype=getattr(torch, how.dtype or "float32"),
         )
-    model = model.to(how.device or ("cuda" if torch.cuda.is_available() else "cpu")).eval()
+    model = model.to(find_device(how.device)).eval()
     method = getattr(model, "rerank", None) or getattr(model, "rank", None)
     if not callable(method):
         raise ModelError(

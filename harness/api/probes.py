@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.core.checksums import DamagedFile, read_document, write_document
+from harness.core.checksums import DamagedFile, expecting_fields, read_document, write_document
 from harness.core.errors import ModelError
 from harness.core.hashing import sha256_json
 
@@ -96,4 +96,8 @@ def _read(path: Path) -> list[list[float]]:
     vectors = read_document(path, fix=fix).get("vectors")
     if not isinstance(vectors, list) or not all(isinstance(row, list) for row in vectors):
         raise DamagedFile(f"{path} is no record of probes", fix=fix)
-    return [[float(x) for x in row] for row in vectors]
+    with expecting_fields(path, fix=fix):
+        found = [[float(x) for x in row] for row in vectors]
+    if len({len(row) for row in found}) != 1:
+        raise DamagedFile(f"{path} is no record of probes", fix=fix)
+    return found

@@ -199,7 +199,8 @@ class SpaceFolder:
 def read_note(path: Path) -> dict[str, Any]:
     """Return a note of use: task, model, texts and when; raises `DamagedFile`."""
     note = read_document(path, fix="`rebench cache verify --repair` drops it.")
-    if not {"task", "model", "last_used"} <= note.keys():
+    texts = (note.get(key) for key in ("task", "model", "last_used"))
+    if not all(isinstance(text, str) for text in texts) or not isinstance(note.get("texts"), int):
         raise DamagedFile(f"{path} is no note of use", fix="Remove it.")
     return note
 

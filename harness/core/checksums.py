@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -48,6 +48,20 @@ def with_checksum(document: Mapping[str, Json]) -> dict[str, Json]:
     """
     bare = without_checksum(document)
     return {**bare, CHECKSUM: sha256_json(bare)}
+
+
+@contextlib.contextmanager
+def expecting_fields(path: Path, *, fix: str) -> Iterator[None]:
+    """Turn what a reader meets at a field that is absent, or of another kind, into `DamagedFile`.
+
+    A file of an earlier release without a checksum may hold anything, and so may one that somebody
+    wrote by hand.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        what = f"does not hold the fields of such a file: {repr(error)[:200]}"
+        raise DamagedFile(f"{path} {what}", fix=fix) from error
 
 
 def check_document(document: Mapping[str, Any], where: str, *, fix: str, needed: bool) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import math
 from collections.abc import Mapping
@@ -66,10 +67,15 @@ def _value(hint: Any, value: Any, where: str, key: str) -> Any:
 
 
 def _finite(value: float, where: str, key: str) -> float:
-    """Return a number as a float; raises `BadInput` for infinities and NaN, which TOML has."""
-    if not math.isfinite(value):
-        raise BadInput(f"{where}: {key} = {value}", fix="It must be a finite number.")
-    return float(value)
+    """Return a number as a float; raises `BadInput` for infinities and NaN, which TOML has.
+
+    An integer that no float can hold counts as infinite.
+    """
+    with contextlib.suppress(OverflowError):
+        number = float(value)
+        if math.isfinite(number):
+            return number
+    raise BadInput(f"{where}: {key} = {value}", fix="It must be a finite number.")
 
 
 def _items(hints: tuple[Any, ...], values: Any, where: str, key: str) -> tuple[Any, ...]:

@@ -62,6 +62,8 @@ def weight_errors(name: str, folder: Path | str) -> Iterator[None]:
     A pickle that holds more than weights is refused by `torch.load(weights_only=True)`, which
     sentence-transformers and transformers use; nothing in it has run by then.
     """
+    from safetensors import SafetensorError
+
     try:
         yield
     except OutOfMemory:
@@ -72,11 +74,9 @@ def weight_errors(name: str, folder: Path | str) -> Iterator[None]:
             "and was refused",
             fix="Use the model's .safetensors; if it has none, convert it where you trust it.",
         ) from error
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, EOFError) as error:
-        raise _not_loaded(name, folder, error) from error
-    except Exception as error:
-        if type(error).__name__ != "SafetensorError":
-            raise
+    except (
+        OSError, ValueError, KeyError, ImportError, RuntimeError, EOFError, SafetensorError
+    ) as error:  # fmt: skip
         raise _not_loaded(name, folder, error) from error
 
 

@@ -91,7 +91,8 @@ def _opened(path: Path) -> Iterator[ParquetFile]:
     try:
         with parquet.ParquetFile(path) as file:
             yield file
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
+        # ValueError: a text that is not UTF-8, a date that Python does not have
         raise BadInput(
             f"{path} cannot be read as parquet: {error}",
             fix="The file is damaged or cut short; fetch it again.",

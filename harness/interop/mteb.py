@@ -163,10 +163,13 @@ def _model(path: Path) -> str:
 
 
 def _date(seconds: object) -> str:
-    """Return a Unix time as ISO 8601 in UTC, empty where there is none."""
+    """Return a Unix time as ISO 8601 in UTC, empty where there is none that can be one."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         return ""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")
+    except (ValueError, OverflowError, OSError):  # NaN, or a year that no calendar has
+        return ""
 
 
 def mteb_document(

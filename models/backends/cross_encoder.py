@@ -15,6 +15,7 @@ from harness.core.files import read_json
 from harness.core.types import Json
 from harness.core.weight_files import weight_errors
 from models.card import DTYPES
+from models.folders import named_architectures
 from models.rerankers.card import CROSS_ENCODER, YES_NO, RerankerCard
 from models.weights import Weights, find_weights
 
@@ -252,7 +253,7 @@ def check_cross_encoder(folder: Path, name: str) -> None:
 def model_kind(folder: Path) -> tuple[str, str]:
     """Return `cross-encoder` or nothing for what a folder's settings say, and what they name."""
     own = _settings(folder / "config_sentence_transformers.json").get("model_type")
-    architectures = list(map(str, _settings(folder / "config.json").get("architectures") or []))
+    architectures = named_architectures(_settings(folder / "config.json"))
     head = any(each.endswith("ForSequenceClassification") for each in architectures)
     what = ", ".join(architectures) or "no architecture named"
     if own == "CrossEncoder" or (own is None and head):

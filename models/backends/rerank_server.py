@@ -210,7 +210,7 @@ class ServerReranker:
             reply = answer.json()
             rows = self._dialect.rows(reply)
             by_index = {int(row["index"]): float(row[self._dialect.score]) for row in rows}
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
             return Failure(Trouble.REPLY, f"sent a reply that cannot be read ({error!r})")
         named = reply.get("model") if isinstance(reply, dict) else None
         if isinstance(named, str) and named and named != self._model:

@@ -166,7 +166,8 @@ def load_tokenizer(folder: Path, *, trust_remote_code: bool) -> Any:
     if not any(any(folder.glob(pattern)) for pattern in TOKENIZER_FILES):
         raise ModelError(f"no tokenizer in {folder}", fix="Copy tokenizer.json beside the weights.")
     try:
-        return AutoTokenizer.from_pretrained(
+        # A folder, not a name on the hub: it has no revision.
+        return AutoTokenizer.from_pretrained(  # nosec B615
             str(folder), trust_remote_code=trust_remote_code, local_files_only=True
         )
     except (OSError, ValueError, KeyError) as error:

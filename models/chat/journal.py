@@ -122,12 +122,12 @@ class Journal:
             line = os.pread(self._file, size, offset)
         try:
             parse_line(line)
-        except ValueError as error:
+            return reply_of(json.loads(line))
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise BadInput(
                 f"{self.path}: the reply to {key[:16]}… is damaged: {error}",
                 fix="Remove its line; its request will be asked again.",
             ) from error
-        return reply_of(json.loads(line))
 
     def append(self, request: ChatRequest, reply: ChatReply) -> None:
         """Keep a reply; one that is kept already, or that is an error, raises `ValueError`."""
@@ -288,7 +288,7 @@ def _record(path: Path, number: int, line: str) -> Mapping[str, Any]:
         reply_of(parsed)
         if line_checksum(line.encode("utf-8", "surrogatepass")) is False:
             raise ValueError("its contents do not have its checksum")
-    except (RecursionError, KeyError, TypeError, ValueError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise BadInput(
             f"{path}, line {number}: not a record of a request and its reply ({error!r})",
             fix="Fix or remove that line of the journal.",

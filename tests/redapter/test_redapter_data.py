@@ -99,7 +99,8 @@ def test_the_hub_set_by_name(tmp_path, monkeypatch):
     write(inner, [GOOD], "pony-formatted.jsonl")
     asked = {}
 
-    def fetch(name, *, repo_type, allow_patterns):
+    def fetch(name, *, repo_type, allow_patterns, revision, **_rest):
+        assert revision == "main"
         asked.update(name=name, repo_type=repo_type, patterns=allow_patterns)
         return str(tmp_path)
 

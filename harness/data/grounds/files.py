@@ -172,8 +172,9 @@ def _card(files: DatasetFiles) -> Mapping[str, Any]:
 
     try:
         return metadata_load(files.fetch(CARD)) or {}
-    except (yaml.YAMLError, ValueError) as error:
-        raise _odd_card(files, f"its head is no YAML ({str(error).splitlines()[0]})") from error
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise _odd_card(files, f"its head is no YAML ({said})") from error
 
 
 def _odd_card(files: DatasetFiles, what: str) -> BadInput:

@@ -13,8 +13,15 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from harness.core.checksums import DamagedFile, check_files, read_manifest, write_manifest
+from harness.core.checksums import (
+    DamagedFile,
+    check_files,
+    expecting_fields,
+    read_manifest,
+    write_manifest,
+)
 from harness.core.errors import StoreError
 from harness.core.files import read_json, write_atomic, write_text
 from harness.core.hashing import sha256_json, sha256_text
@@ -82,17 +89,21 @@ class StageOutputs:
         try:
             manifest = read_manifest(manifest_path, fix=_FIX, needed=_NEEDED)
             check_files(manifest_path, manifest, fix=_FIX)
+            with expecting_fields(manifest_path, fix=_FIX):
+                return self._stored(manifest_path.parent, manifest.facts)
         except DamagedFile as error:
             self._reporter.warn(f"{error.message}. {_FIX}")
             return None
-        facts = manifest.facts
+
+    def _stored(self, folder: Path, facts: Mapping[str, Any]) -> StageOutput:
+        """Return what a stage's folder holds, by the facts of its manifest."""
         lists = {
-            system: read_run(manifest_path.parent / f"list-{at}.trec.gz")
+            system: read_run(folder / f"list-{at}.trec.gz")
             for at, system in enumerate(facts["systems"])
         }
         rewrites: Rewrites = {}
         if not lists:
-            stored = read_json(manifest_path.parent / "rewrites.json")
+            stored = read_json(folder / "rewrites.json")
             rewrites = {qid: tuple(texts) for qid, texts in stored.items()}
         return StageOutput(
             facts["content"], facts["seconds"], lists, rewrites, facts["facts"], reused=True
