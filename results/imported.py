@@ -73,11 +73,22 @@ def imported_path(root: Path, row: ImportedRow) -> Path:
 
 
 def save_imported(root: Path, row: ImportedRow) -> Path:
-    """Write a row whole, in place of an older import of the same; raises `StoreError`."""
+    """Write a row whole, in the place of what was there; raises `StoreError`."""
     path = imported_path(root, row)
     document = with_checksum({"schema": IMPORTED_SCHEMA, **asdict(row)})
     write_text(path, json.dumps(document, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
     return path
+
+
+def earlier_import(root: Path, row: ImportedRow) -> ImportedRow | None:
+    """Return what was imported before of the same model and kind; `None` if nothing usable was."""
+    path = imported_path(root, row)
+    if not path.is_file():
+        return None
+    try:
+        return _read(path)
+    except StoreError:  # the advice for a damaged row is to import again: that replaces it
+        return None
 
 
 def load_imported(root: Path) -> LoadedRows:

@@ -60,20 +60,18 @@ def import_results(
     """Import result files of mteb or BRIGHT as rows of the leaderboard.
 
     mteb's files name the revision of their data, which tells the version of the judgements.
-    Imported rows have no per-query values, so they are shown but never tested.
+    Imported rows have no per-query values, so they are shown but never tested. Files of one model
+    that are imported one by one add up.
 
     Example: rebench import results/BAAI__bge-large-en-v1.5
     """
     from harness.cli.console import print_table
     from harness.interop.bright import ImportHints
-    from harness.interop.importing import read_results
-    from results.imported import save_imported
+    from harness.interop.importing import keep_imported, read_results
 
     root = settings_from(results=results).results_dir
     found = read_results(path, ImportHints(task, model, queries, gold))
-    for row in found.rows:
-        save_imported(root, row)
-    shown = [_shown(row) for row in found.rows]
+    shown = [_shown(keep_imported(root, row)) for row in found.rows]
     print_table("imported rows", shown, as_json=as_json, spare=("query set", "metric"))
     _report(found)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from harness.core.files import open_text, read_json
 from harness.interop.bright import ImportHints, is_bright, read_bright
 from harness.interop.mteb import is_mteb, read_mteb
 from harness.interop.records import TASK_HEAD_METRICS, ResultFile, UnsupportedFile
-from results.imported import ImportedRow, OriginalFile
+from results.imported import ImportedRow, OriginalFile, earlier_import, save_imported
 
 _ASIDE = ("model_meta.json", "score.json")
 """Files that lie beside results and hold none."""
@@ -53,6 +53,38 @@ def read_results(path: Path, hints: ImportHints) -> Imported:
             fix="Give mteb result files or BRIGHT's results.json, or a folder of them.",
         )
     return Imported(tuple(_rows(records)), tuple(skipped), tuple(problems))
+
+
+def keep_imported(root: Path, row: ImportedRow) -> ImportedRow:
+    """Write a row below a results folder; return it with the tasks that earlier imports gave it.
+
+    Where both have a task, or a file of the same name, the new one stands. Raises `StoreError`.
+    """
+    earlier = earlier_import(root, row)
+    if earlier is not None:
+        row = _joined(earlier, row)
+    save_imported(root, row)
+    return row
+
+
+def _joined(earlier: ImportedRow, row: ImportedRow) -> ImportedRow:
+    """Return a row with what an earlier import of the same model and kind had besides."""
+    metrics = {**earlier.metrics, **row.metrics}
+    ordered = {task: metrics[task] for task in TASK_HEAD_METRICS if task in metrics}
+    protocols = (*earlier.protocol.split(" · "), *row.protocol.split(" · "))
+    replaced = {file.path for file in row.files}
+    if not earlier.metrics.keys() - row.metrics.keys():
+        protocols, replaced = (row.protocol,), {file.path for file in (*earlier.files, *row.files)}
+    kept = tuple(file for file in earlier.files if file.path not in replaced)
+    return replace(
+        row,
+        metrics=ordered,
+        head_metric=TASK_HEAD_METRICS[next(iter(ordered))].metric,
+        protocol=" · ".join(dict.fromkeys(each for each in protocols if each)),
+        date=max(earlier.date, row.date),
+        dataset_revision=row.dataset_revision or earlier.dataset_revision,
+        files=(*kept, *row.files),
+    )
 
 
 def _files(path: Path) -> Iterator[Path]:

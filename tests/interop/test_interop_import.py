@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from harness.core.errors import BadInput, RebenchError
 from harness.data.bright_tasks import REVISION, TASKS
 from harness.data.grounds.table import GROUNDS
 from harness.interop.bright import ImportHints, bright_document, folder_name
-from harness.interop.importing import Imported, read_results
+from harness.interop.importing import Imported, keep_imported, read_results
 from harness.interop.mteb import OUR_TASKS, task_name
 from results.imported import imported_path, load_imported, save_imported
 
@@ -254,3 +255,31 @@ def test_real_files_give_the_published_means(shared_data: Path, model: str, mean
     assert round(100 * sum(values) / 12, 2) == mean
     others = {each.gold for each in found.rows} - {"current"}
     assert others == ({"a75a0eb"} if "bm25" not in model else {"a75a0eb, without exclusions"})
+
+
+def test_files_that_are_imported_one_by_one_add_up(tmp_path):
+    folder = tmp_path / "org__model" / "rev"
+    folder.mkdir(parents=True)
+    for number, name in enumerate(("Economics", "Biology", "Pony")):
+        scores = {"standard": [{"ndcg_at_10": number / 10, "hf_subset": "default"}]}
+        document = {"task_name": f"Bright{name}Retrieval", "scores": scores, "date": number}
+        (folder / f"Bright{name}Retrieval.json").write_text(json.dumps(document))
+        (row,) = read_results(folder / f"Bright{name}Retrieval.json", NOBODY).rows
+        keep_imported(tmp_path / "out", row)
+    (row,) = load_imported(tmp_path / "out").rows
+    (whole,) = read_results(tmp_path / "org__model", NOBODY).rows
+    assert replace(row, imported="", files=()) == replace(whole, imported="", files=())
+    assert list(row.metrics) == list(whole.metrics)
+    assert {file.path for file in row.files} == {file.path for file in whole.files}
+
+
+def test_a_task_that_is_imported_again_is_replaced_and_damage_is_no_hindrance(tmp_path):
+    for value in (0.25, 0.5):
+        path = bright_file(tmp_path, "biology_m_long_False")
+        path.write_text(json.dumps({"NDCG@10": value}))
+        (row,) = read_results(path, NOBODY).rows
+        assert keep_imported(tmp_path / "out", row).metrics == {"biology": {"ndcg@10": value}}
+    (kept,) = load_imported(tmp_path / "out").rows
+    assert len(kept.files) == 1
+    imported_path(tmp_path / "out", row).write_text("{")
+    assert keep_imported(tmp_path / "out", row) == row
