@@ -23,8 +23,7 @@ from harness.pipelines.staged.entry import evaluate_pipeline
 from harness.pipelines.staged.pipeline import Pipeline, pipeline_from_table
 from harness.pipelines.staged.rewriting import Rewriter
 from harness.pipelines.staged.run import PipelineRunner, Workplace
-from harness.pipelines.staged.spec import RerankStage, RewriteStage
-from models.chat.dispatch import Budget
+from harness.pipelines.staged.spec import ChatUse, RerankStage, RewriteStage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -109,15 +108,7 @@ class NamedStageModels:
                     f"no such file: {stage.file}", fix=f"The stage {stage.name} reads it."
                 )
             return Rewriter(stage, None, journals)
-        model = chat_model(
-            ChatFlags(
-                stage.llm or None,
-                stage.llm_model,
-                dialect=stage.dialect,
-                concurrency=stage.concurrency,
-                option=f"llm of the stage {stage.name}",
-            )
-        )
+        model = chat_model(_flags(stage, f"llm of the stage {stage.name}"))
         if model is None:
             raise BadInput(
                 f"the stage {stage.name} needs a chat model",
@@ -135,29 +126,30 @@ class NamedStageModels:
         chat = None
         if stage.llm:
             chat = ChatOptions(
-                ChatFlags(
-                    stage.llm,
-                    stage.llm_model,
-                    dialect=stage.dialect,
-                    concurrency=stage.concurrency,
-                ),
+                _flags(stage),
                 ChatSettings(
                     stage.samples, stage.window, stage.step, stage.passes, stage.words, stage.seed
                 ),
                 temperature=None if stage.temperature < 0 else stage.temperature,
                 max_tokens=stage.max_tokens,
                 prompts=Path(stage.prompts) if stage.prompts else None,
-                budget=Budget(
-                    stage.max_tokens_total,
-                    stage.max_cost,
-                    stage.price_prompt,
-                    stage.price_reply,
-                ),
+                budget=stage.budget,
             )
         server = ServerOptions(stage.server_model, stage.api_key_env)
         return reranker_named(
             stage.model, self.settings.cache_dir, RerankerOptions(local, server, chat)
         )
+
+
+def _flags(stage: ChatUse, option: str = "--llm") -> ChatFlags:
+    """Return what a stage says of its chat model; `option` is what an error calls it."""
+    return ChatFlags(
+        stage.llm or None,
+        stage.llm_model,
+        dialect=stage.dialect,
+        concurrency=stage.concurrency,
+        option=option,
+    )
 
 
 def evaluate_on(

@@ -14,7 +14,7 @@ from harness.core.types import Json, Query, Run, Task
 from harness.data.query_sets import read_rewrites
 from harness.pipelines.staged.outputs import Rewrites
 from harness.pipelines.staged.spec import RewriteStage, stage_json
-from models.chat.dispatch import Budget, Dispatcher, UnusableReply
+from models.chat.dispatch import Dispatcher, UnusableReply
 from models.chat.journal import Journal, TokenTotals
 from models.chat.protocol import ChatModel, ChatReply, ChatRequest, Sampling, user_request
 from models.chat.thinking import control_token, without_thinking
@@ -71,12 +71,7 @@ class Rewriter:
             return {qid: (text,) for qid, text in texts.items()}, {}
         journal_path = self.journals / version(self.model.name) / "journal.jsonl"
         with Journal(journal_path) as journal:
-            budget = Budget(
-                self.stage.max_tokens_total,
-                self.stage.max_cost,
-                self.stage.price_prompt,
-                self.stage.price_reply,
-            )
+            budget = self.stage.budget
             dispatcher = Dispatcher(self.model, journal, reporter, budget)
             asking = _Asking(self, dispatcher, task)
             drafts: Drafts = {}

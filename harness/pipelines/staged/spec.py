@@ -12,6 +12,7 @@ from harness.pipelines.fusion import FusionSettings
 from harness.pipelines.methods import method_named
 from harness.pipelines.rerank import RerankSettings
 from models.chat.defaults import CONCURRENCY
+from models.chat.dispatch import Budget
 
 ORIGINAL = "original"
 METHODS = ("reason", "hyde", "query2doc", "concise")
@@ -33,16 +34,41 @@ def _at_least(least: int, **values: int) -> None:
             raise BadInput(f"{name} is {value}", fix=f"Give {least} or more.")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatUse:
+    """How a stage asks a chat model: where it is, what it is told, how often, and for how much.
+
+    `llm` is what `--llm` of `rebench remix` takes. Prices are per million tokens; `max_cost` and
+    `max_tokens_total` (0: none) stop the stage with all replies kept.
+    """
+
+    llm: str = ""
+    llm_model: str = ""
+    dialect: str = "vllm"
+    concurrency: int = CONCURRENCY
+    prompts: str = ""
+    samples: int = 1
+    seed: int = 42
+    price_prompt: float = 0.0
+    price_reply: float = 0.0
+    max_cost: float = 0.0
+    max_tokens_total: int = 0
+
+    @property
+    def budget(self) -> Budget:
+        """The limits of asking; raises `BadInput` for a cost without prices."""
+        return Budget(self.max_tokens_total, self.max_cost, self.price_prompt, self.price_reply)
+
+
 @dataclass(frozen=True, slots=True)
-class RewriteStage:
+class RewriteStage(ChatUse):
     """Rewrites the original queries, by a chat model (`method`) or from a `file`.
 
     `samples` rewrites are drawn of each query. `keep` says what is searched with: each rewrite
     alone ("replace"), query, newline and rewrite as one text ("append"), or the query and each
     rewrite as separate versions ("both"). With `reads`, a retrieve stage, the model sees the texts
     of that stage's first `documents` (`words` of each); in each further of `rounds` those that the
-    same models find for the rewrite so far. Prices are per million tokens; `max_cost` and
-    `max_tokens_total` (0: none) stop the stage with all replies kept.
+    same models find for the rewrite so far.
     """
 
     kind: ClassVar[str] = "rewrite"
@@ -50,25 +76,14 @@ class RewriteStage:
     name: str
     method: str = ""
     file: str = ""
-    llm: str = ""
-    llm_model: str = ""
-    dialect: str = "vllm"
-    concurrency: int = CONCURRENCY
-    prompts: str = ""
-    samples: int = 1
     temperature: float = 0.7
     top_p: float = 1.0
     max_tokens: int = 2_048
-    seed: int = 42
     keep: str = "append"
     rounds: int = 1
     reads: str = ""
     documents: int = 5
     words: int = 300
-    price_prompt: float = 0.0
-    price_reply: float = 0.0
-    max_cost: float = 0.0
-    max_tokens_total: int = 0
     inputs: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -181,7 +196,7 @@ class FuseStage:
 
 
 @dataclass(frozen=True, slots=True)
-class RerankStage:
+class RerankStage(ChatUse):
     """Reranks one list; `model` is what `rebench rerank --with` takes.
 
     `query` is what the reranker reads: the original query, or a rewrite stage's only version.
@@ -199,28 +214,17 @@ class RerankStage:
     norm: str = "min-max"
     tail: str = "keep"
     long: str = "cut"
-    llm: str = ""
-    llm_model: str = ""
-    dialect: str = "vllm"
-    concurrency: int = CONCURRENCY
-    prompts: str = ""
-    samples: int = 1
     window: int = 20
     step: int = 0
     passes: int = 1
     words: int = 0
     temperature: float = -1.0
     max_tokens: int = 0
-    seed: int = 42
     server_model: str = ""
     api_key_env: str = ""
     max_length: int = 0
     device: str = ""
     trust_remote_code: bool = False
-    price_prompt: float = 0.0
-    price_reply: float = 0.0
-    max_cost: float = 0.0
-    max_tokens_total: int = 0
     inputs: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
