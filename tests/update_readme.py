@@ -9,20 +9,20 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.helpers.documents import README, ShownCommand, code_blocks, commands
 from tests.helpers.small_task import write_beir, write_run
 
-README = Path(__file__).resolve().parent.parent / "README.md"
 EVAL_COMMANDS = (
     "rebench eval --model bm25,wordllama --tasks stdlib",
     "rebench leaderboard --measured",
 )
 
 
-def output_of(command: str, folder: Path) -> str:
+def output_of(shown: ShownCommand, folder: Path) -> str:
     """Return what a command prints on stdout, without trailing blanks."""
     program = Path(sys.executable).with_name("rebench")
     done = subprocess.run(
-        [program, *command.split()[1:]],
+        [program, *shown.arguments[1:]],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -34,33 +34,28 @@ def output_of(command: str, folder: Path) -> str:
 
 def filled(text: str, folder: Path) -> str:
     """Return the README with fresh output in each console block that shows any."""
-
-    def block(match: re.Match[str]) -> str:
-        parts = re.split(r"^(?=\$ )", match[1], flags=re.M)
+    for block in code_blocks(README):
+        if block.language != "console" or block.needs:
+            continue
         lines = []
-        for part in filter(None, parts):
-            command, _, shown = part.partition("\n")
-            lines.append(command)
-            if command.startswith("$ rebench "):
-                output = output_of(command[2:], folder)
-                if shown.strip():
-                    lines.append(output)
-            elif shown.strip():
-                lines.append(shown.rstrip())
-        return "```console\n" + "\n".join(lines) + "\n```"
-
-    return re.sub(r"```console\n(.*?)```", block, text, flags=re.S)
+        for shown in commands(block):
+            lines.append(f"$ {shown.command}")
+            if shown.arguments[0] == "rebench":
+                output = output_of(shown, folder)
+                lines += [output] if any(shown.output) else []
+            else:
+                lines += shown.output
+        text = text.replace(block.text, "\n".join(lines) + "\n")
+    return text
 
 
 def main() -> None:
     """Rewrite README.md in place."""
     text = README.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        shown = "\n\n".join(output_of(command, folder) for command in EVAL_COMMANDS)
-        text = re.sub(
-            r"```text\n.*?```", lambda _: f"```text\n{shown}\n```", text, count=1, flags=re.S
-        )
+        outputs = [output_of(ShownCommand(each, ()), Path(name)) for each in EVAL_COMMANDS]
+    shown = "\n\n".join(outputs)
+    text = re.sub(r"```text\n.*?```", lambda _: f"```text\n{shown}\n```", text, count=1, flags=re.S)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_beir(folder / "my-task")

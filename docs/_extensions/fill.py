@@ -43,8 +43,9 @@ def _fill(app: Any, page: str, source: list[str]) -> None:
 def _generator(name: str) -> Callable[[], str]:
     """Return the function that writes a part of a page; heavy imports happen here only."""
     import commands
+    import signatures
 
-    return {"commands": commands.reference}[name]
+    return {"commands": commands.reference, "signatures": signatures.reference}[name]
 
 
 def label(needs: str) -> str:
