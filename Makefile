@@ -11,7 +11,7 @@ LOWEST := .venv-lowest
 VLLM := .venv-vllm
 VLLM_INSTALL := $(UV) --python $(VLLM)/bin/python
 
-.PHONY: eval test test-fast test-faults test-fuzz test-lowest test-vllm vllm-env lint docs fix readme \
+.PHONY: eval test test-fast test-faults test-fuzz mutants test-lowest test-vllm vllm-env lint docs fix readme \
   remix-demo wheel-check clean
 
 $(BIN)/python:
@@ -57,6 +57,9 @@ test-faults: $(VENV)/.dev   ## faults in full: damage, kills, full disks, severa
 	  tests/results/test_results_crash.py tests/remixer/test_remix_kill.py \
 	  tests/redapter/test_redapter_resume.py tests/ablation/test_ablate_kill.py \
 	  tests/models/chat/test_chat_journal_segments.py
+
+mutants: $(VENV)/.dev   ## 200 changes of each package whose arithmetic counts: what no test sees
+	$(BIN)/python -m tests.faults.mutants
 
 test-fuzz: $(VENV)/.dev   ## 20,000 changed files for every reader; what is found is kept
 	$(BIN)/python -m tests.faults.fuzz

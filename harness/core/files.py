@@ -101,10 +101,14 @@ def _translating_read_errors(path: Path) -> Iterator[None]:
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:
-    r"""Yield (line number from 1, line without its newline); lines end at `\n` or `\r\n` only."""
+    r"""Yield (line number from 1, line without its newline); lines end at `\n` or `\r\n` only.
+
+    A byte order mark at the start is left out.
+    """
     with open_text(path) as handle:
         for number, line in enumerate(handle, start=1):
-            yield number, line.rstrip("\n").removesuffix("\r")
+            text = line.removeprefix("\ufeff") if number == 1 else line
+            yield number, text.rstrip("\n").removesuffix("\r")
 
 
 def read_json(path: Path, *, finite: bool = True) -> Any:

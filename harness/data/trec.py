@@ -95,7 +95,7 @@ def read_run_file(path: Path) -> RunFile:
         scored, notes = found.scored, found.notes
     else:
         with open_text(path) as handle:
-            text = handle.read()
+            text = handle.read().removeprefix("\ufeff")
         if is_json_run(text):
             found = read_json_run(path, text)
             scored, notes = found.scored, found.notes

@@ -216,3 +216,8 @@ def test_real_collections_load(shared_data, name, queries, documents, pairs, emp
 def test_grades_of_a_real_collection_are_kept(shared_data):
     grades = load(shared_data / "collections" / "cranfield", with_corpus=False).qrels
     assert {grade for row in grades.values() for grade in row.values()} == {0, 1, 3}
+
+
+def test_a_byte_order_mark_in_the_judgements_is_left_out(tmp_path):
+    task = load(make(tmp_path / "marked", qrels__test_tsv=f"\ufeff{QRELS}"))
+    assert task.qrels == load(make(tmp_path / "plain")).qrels

@@ -230,3 +230,10 @@ def test_unknown_documents_are_refused_where_the_corpus_is_known():
     assert check_run(run, task_of({"q": {"a": 1}})).unknown_documents == {}
     with pytest.raises(BadInput, match=r"1 documents .* document 'n'"):
         check_run(run, task_of({"q": {"a": 1}}, corpus="ab"))
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_id(tmp_path):
+    line = "q1 Q0 d1 1 2.5 x\n"
+    assert plain(read(tmp_path, f"\ufeff{line}")) == plain(read(tmp_path, line))
+    scores = json.dumps({"q1": {"d1": 2.5}})
+    assert plain(read(tmp_path, f"\ufeff{scores}")) == plain(read(tmp_path, scores))
