@@ -41,6 +41,16 @@ def test_the_ceiling_is_the_ndcg_of_the_best_order(case: dict, depth: int):
     assert list(found.per_query[name]) == list(qrels)
 
 
+@pytest.mark.parametrize("relevant", [8, 9, 10, 11, 14])
+def test_the_ceiling_of_a_query_with_many_relevant_documents(relevant: int):
+    qrels = {"a": dict.fromkeys(DOCS[:relevant], 1)}
+    run = Run({"a": ranking(DOCS[:9])})
+    expected = score(run, qrels, (parse_metric("ndcg@10"),)).means["ndcg@10"]
+    assert score(run, qrels, (parse_metric("ceiling@9"),)).means["ceiling@9"] == pytest.approx(
+        expected
+    )
+
+
 def test_the_ceiling_is_never_one_of_the_stored_measures():
     assert not any(map(is_derived, OFFICIAL))
     assert str(parse_metric("Ceiling@20")) == "ceiling@20"
