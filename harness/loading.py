@@ -38,7 +38,7 @@ class RunOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class EmbedderFactory:
+class SpecEmbedderFactory:
     """Makes a spec's embedder for a device, in whatever process it is called."""
 
     spec: ModelSpec
@@ -72,7 +72,7 @@ def retriever(name: str, settings: Settings, options: RunOptions | None = None) 
     from harness.cache.store import EmbeddingStore
     from harness.cache.workers import Workers
 
-    factory = EmbedderFactory(spec)
+    factory = SpecEmbedderFactory(spec)
     store = EmbeddingStore(settings.cache_dir) if how.cached else None
     workers = Workers(factory, how.devices) if len(how.devices) > 1 else None
     device = how.devices[0] if how.devices else how.load.device

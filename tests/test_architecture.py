@@ -156,6 +156,58 @@ def test_package_roots_hold_only_their_docstring():
             assert [type(node) for node in body] == [ast.Expr], path
 
 
+def functions(path: Path) -> list[ast.FunctionDef]:
+    """Return every function of a file, those in classes and functions as well."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+
+
+def unlike(annotation: ast.expr | None) -> int:
+    """Return how many items a tuple of fixed length has if their types differ, else 0."""
+    for node in ast.walk(annotation) if annotation is not None else ():
+        if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "tuple":
+            items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+            kinds = [ast.unparse(item) for item in items]
+            return len(kinds) if "..." not in kinds and len(set(kinds)) > 1 else 0
+    return 0
+
+
+def test_no_class_name_is_used_twice():
+    places: dict[str, list[str]] = {}
+    for path in sources():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(module_name(path))
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
+def test_no_parameter_is_an_anonymous_tuple_of_unlike_things():
+    packed = [
+        f"{module_name(path)}.{function.name}({argument.arg}: {ast.unparse(argument.annotation)})"
+        for path in sources()
+        for function in functions(path)
+        for argument in (*function.args.args, *function.args.kwonlyargs)
+        if argument.annotation is not None
+        and ast.unparse(argument.annotation).startswith("tuple[")
+        and unlike(argument.annotation)
+    ]
+    assert packed == []
+
+
+def test_no_function_returns_three_unlike_things_without_a_name():
+    packed = [
+        f"{module_name(path)}.{function.name} -> {ast.unparse(function.returns)}"
+        for path in sources()
+        for function in functions(path)
+        if function.returns is not None
+        and ast.unparse(function.returns).startswith("tuple[")
+        and unlike(function.returns) > 2
+        # What is sorted by is compared item by item, and never taken apart.
+        and not function.name.endswith(("key", "rank"))
+    ]
+    assert packed == []
+
+
 def test_only_the_command_line_prints():
     printing = [
         module_name(path)

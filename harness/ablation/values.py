@@ -77,7 +77,7 @@ def read_values(
     metric = spec.metric or head_metric(
         done[0].entries.values(), "Name one: metric = … in the ablation's file."
     )
-    reader = _Reader(metric, store)
+    reader = _StoredValues(metric, store)
     groups: dict[tuple[str, int], list[RunResult]] = {}
     for result in results:
         groups.setdefault((result.run.variant, result.run.seed), []).append(result)
@@ -100,7 +100,7 @@ def read_values(
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader:
+class _StoredValues:
     """Reads per-query values of one metric from the store."""
 
     metric: str

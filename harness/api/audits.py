@@ -14,7 +14,7 @@ from harness.api.tables import TableResult
 if TYPE_CHECKING:
     from harness.core.protocols import Reporter
     from harness.core.types import Task
-    from harness.pipelines.permutation import Measure
+    from harness.pipelines.permutation import ChanceMeasure
     from remixer.audit.run import Audit
 
 SAMPLE = 300
@@ -57,7 +57,7 @@ class AuditResult(TableResult):
 class MeasuresResult(TableResult):
     """The measures of an audit, each beside its chance level where it has one."""
 
-    measures: tuple[Measure, ...]
+    measures: tuple[ChanceMeasure, ...]
 
     def rows(self) -> Sequence[Mapping[str, Any]]:
         """Return one row per measure."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from harness.api.probes import PROBES, recorded_probe
+from harness.api.probes import PROBES, ProbeKey, recorded_probe
 from harness.core.errors import BadInput, ModelError
 from harness.core.protocols import Reporter
 from harness.core.types import (
@@ -164,7 +164,8 @@ class ObjectModel:
         """Return the hash of the probes' vectors; those of a version are checked once."""
         if role not in self._probes:
             vectors = self._probe_matrix(role)
-            key = (self.name, self._options.version, role) if self._options.version else None
+            version = self._options.version
+            key = ProbeKey(self.name, version, role) if version else None
             self._probes[role] = recorded_probe(vectors, key, self._options.probes)
         return self._probes[role]
 

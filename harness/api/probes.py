@@ -6,6 +6,7 @@ angle and length, not bit by bit: another device or library changes the last bit
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,24 +36,34 @@ MOST_STRETCH = 0.01
 """How far a later vector may be from the recorded one: in angle, and in length as a share."""
 
 
-def recorded_probe(vectors: FloatMatrix, key: tuple[str, str, Role] | None, folder: Path) -> str:
+@dataclass(frozen=True, slots=True)
+class ProbeKey:
+    """What a model's probes are recorded under."""
+
+    name: str
+    version: str
+    role: Role
+
+
+def recorded_probe(vectors: FloatMatrix, key: ProbeKey | None, folder: Path) -> str:
     """Return the hash of the probes' vectors `[8, d]`, those first recorded under `key`.
 
-    `key` is name, version and role; `None` records nothing. Raises `ModelError` if the vectors
+    With `None` nothing is recorded. Raises `ModelError` if the vectors
     are not those recorded.
     """
     rounded = _rounded(vectors)
     if key is None:
         return _hash(rounded)
-    path = folder / f"{sha256_json(list(key))[:32]}.json"
+    path = folder / f"{sha256_json([key.name, key.version, key.role])[:32]}.json"
     if not path.is_file():
-        record = {"name": key[0], "version": key[1], "role": key[2], "vectors": rounded}
+        record = {**asdict(key), "vectors": rounded}
         write_document(path, record)
         return _hash(rounded)
     recorded = _read(path)
     if not _alike(vectors, recorded):
         raise ModelError(
-            f"model {key[0]!r} gives other {key[2]} vectors than version {key[1]!r} gave before",
+            f"model {key.name!r} gives other {key.role} vectors than version {key.version!r} "
+            "gave before",
             fix="Give the changed model another version=; what was stored under the old one stays.",
         )
     return _hash(recorded)

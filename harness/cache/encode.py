@@ -84,7 +84,7 @@ def encode_texts(
     start = time.perf_counter()
     if not texts:
         raise ModelError("there is no text to encode", fix="Check that the task is not empty.")
-    work = _Work(embedder, source, distinct_texts(texts), reporter)
+    work = _EncodingState(embedder, source, distinct_texts(texts), reporter)
     if store is None and workers is not None:
         raise BadInput(
             "several devices hand their vectors over through the embedding cache",
@@ -110,7 +110,7 @@ def encode_texts(
     )
 
 
-class _Work(Generic[V]):
+class _EncodingState(Generic[V]):
     """One call of `encode_texts`: the distinct texts and what is known of them so far.
 
     `counts` is int64 `[m]`, tokens before truncation (-1: not known yet).

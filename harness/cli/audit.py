@@ -13,7 +13,7 @@ from harness.cli.options import DataOption, JsonOption, ResultsOption
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from harness.pipelines.permutation import Measure
+    from harness.pipelines.permutation import ChanceMeasure
 
 app = typer.Typer(
     help="Hold rewrites and runs against chance: numbers, never a verdict.",
@@ -79,7 +79,7 @@ def run(
     _print(found.measures, as_json)
 
 
-def _print(measures: Sequence[Measure], as_json: bool) -> None:
+def _print(measures: Sequence[ChanceMeasure], as_json: bool) -> None:
     """Print measures as a table, what they mean below it."""
     from dataclasses import asdict
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _ORIGINAL = "original"
 
 
-class Layout(StrEnum):
+class FileLayout(StrEnum):
     """Layouts of result files that can be written."""
 
     MTEB = "mteb"
@@ -77,7 +77,7 @@ def import_results(
 
 
 def export(
-    layout: Annotated[Layout, typer.Option("--format", help="Which files to write.")],
+    layout: Annotated[FileLayout, typer.Option("--format", help="Which files to write.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to.")],
     models: Annotated[
         str | None,

@@ -50,10 +50,11 @@ class Change:
 
 
 def largest_changes(
-    rows: Values, columns: QueryColumns, labels: tuple[str, str], count: int
+    rows: Values, columns: QueryColumns, labels: Sequence[str], count: int
 ) -> tuple[Change, ...]:
     """Return the `count` largest gains of the first of two rows, then its largest losses.
 
+    `labels` are those of the two systems.
     Equal changes come in the order of the columns. Nothing that does not change is listed.
     """
     gaps = np.round(rows[0] - rows[1], DIGITS)

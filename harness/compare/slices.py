@@ -82,7 +82,7 @@ def slices(
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _QuerySlice:
     """The queries of a slice, by their place among the columns."""
 
     kind: str
@@ -92,7 +92,7 @@ class _Part:
 
 
 def _slice(
-    part: _Part,
+    part: _QuerySlice,
     rows: Values,
     columns: QueryColumns,
     labels: Sequence[str],
@@ -120,23 +120,23 @@ def _slice(
     )
 
 
-def _domains(columns: QueryColumns) -> Iterator[_Part]:
+def _domains(columns: QueryColumns) -> Iterator[_QuerySlice]:
     """Yield BRIGHT's domains that the columns hold queries of."""
     for name, members in DOMAINS.items():
         places = [at for at, t in enumerate(columns.tasks) if t.removesuffix("-long") in members]
         if places:
-            yield _Part("domain", name, tuple(places))
+            yield _QuerySlice("domain", name, tuple(places))
 
 
-def _levels(columns: QueryColumns) -> Iterator[_Part]:
+def _levels(columns: QueryColumns) -> Iterator[_QuerySlice]:
     """Yield the wordings of the embedded tasks: reasoning intensity known by construction."""
     for level in levels():
         places = tuple(at for at, task in enumerate(columns.tasks) if level_of(task) == level)
         if places:
-            yield _Part("level", level, places)
+            yield _QuerySlice("level", level, places)
 
 
-def _lengths(columns: QueryColumns, contexts: Mapping[str, TaskContext]) -> Iterator[_Part]:
+def _lengths(columns: QueryColumns, contexts: Mapping[str, TaskContext]) -> Iterator[_QuerySlice]:
     """Yield thirds by words of the original query, cut within each task.
 
     So each third holds every task alike, and a difference between tasks is none between thirds.
@@ -155,12 +155,14 @@ def _lengths(columns: QueryColumns, contexts: Mapping[str, TaskContext]) -> Iter
     for name, third in zip(THIRDS, thirds, strict=True):
         if third:
             median = float(np.median([words[at] for at in third]))
-            yield _Part("length", name, tuple(sorted(third)), median)
+            yield _QuerySlice("length", name, tuple(sorted(third)), median)
 
 
-def _intensities(columns: QueryColumns, contexts: Mapping[str, TaskContext]) -> Iterator[_Part]:
+def _intensities(
+    columns: QueryColumns, contexts: Mapping[str, TaskContext]
+) -> Iterator[_QuerySlice]:
     for name, places in intensity_bins(columns, contexts).items():
-        yield _Part("intensity", name, places)
+        yield _QuerySlice("intensity", name, places)
 
 
 def intensity_bins(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 from harness.core.types import Json, PromptFields, RetrievalResult, Role, Task, Usage, VectorSpace
 
 if TYPE_CHECKING:
-    from harness.core.types import FloatMatrix, IntVector, SparseRows
+    from harness.core.types import FloatMatrix, FloatVector, IntVector, SparseRows
 
 V_co = TypeVar("V_co", covariant=True)
 
@@ -127,3 +127,21 @@ class Retriever(Protocol):
 
     def search(self, task: Task, k: int, reporter: Reporter) -> RetrievalResult:
         """Return each query's best `k` documents, excluded ones masked before the cut."""
+
+
+class PairScorer(Protocol):
+    """Scores a query and a passage together; only `scores` may load weights.
+
+    Its scores are kept under `identity`, and no pair is scored twice.
+    """
+
+    @property
+    def name(self) -> str:
+        """Return the name that the entry carries."""
+
+    @property
+    def identity(self) -> Mapping[str, Json]:
+        """Return all that changes a score."""
+
+    def scores(self, pairs: Sequence[tuple[str, str]]) -> FloatVector:
+        """Return a score for each (query, passage), higher is better: float32 `[n]`."""

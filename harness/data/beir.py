@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.errors import BadInput
@@ -131,7 +132,8 @@ def _read_qrels(path: Path, queries: Mapping[str, str]) -> dict[str, dict[str, i
         if number == 1 and fields[0].strip().lower() in _HEADER:
             continue
         where = f"{path}, line {number}"
-        qid, doc_id, grade = _judgement(fields, where)
+        judged = _judgement(fields, where)
+        qid, doc_id, grade = judged.query, judged.document, judged.grade
         if qid not in queries:
             raise BadInput(
                 f"{where}: there is no query {qid!r}", fix="Drop the line or give the query."
@@ -146,8 +148,17 @@ def _read_qrels(path: Path, queries: Mapping[str, str]) -> dict[str, dict[str, i
     return qrels
 
 
-def _judgement(fields: list[str], where: str) -> tuple[str, str, int]:
-    """Return the (query id, document id, grade) of one line's fields."""
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    """One line of a qrels file: ids and the grade."""
+
+    query: str
+    document: str
+    grade: int
+
+
+def _judgement(fields: list[str], where: str) -> _Judgement:
+    """Return the judgement in one line's fields."""
     fix = "A line is query id, tab, document id, tab, whole number."
     if len(fields) != 3:
         raise BadInput(f"{where}: {len(fields)} tab-separated fields instead of 3", fix=fix)
@@ -159,7 +170,7 @@ def _judgement(fields: list[str], where: str) -> tuple[str, str, int]:
         grade = int(fields[2])
     except ValueError as error:
         raise BadInput(f"{where}: grade {fields[2]!r} is no whole number", fix=fix) from error
-    return fields[0], fields[1], grade
+    return _Judgement(fields[0], fields[1], grade)
 
 
 def _read_excluded(path: Path, queries: Mapping[str, str]) -> dict[str, frozenset[str]]:

@@ -37,7 +37,7 @@ class Examples:
 
 
 @dataclass(slots=True)
-class _Reader:
+class _ExampleRows:
     """Collects rows; equal ids are one object."""
 
     rows: Rows
@@ -82,7 +82,7 @@ def read_examples(rows: Rows, fields: ExampleFields) -> Examples:
     Repeated ids count once; `["N/A"]` and `[]` mean none. Raises `BadInput` for rows that cannot
     be used, a repeated query, and a gold document that its query excludes.
     """
-    reader = _Reader(rows, fields)
+    reader = _ExampleRows(rows, fields)
     for number, row in rows.items:
         reader.add(row, number)
     if not reader.queries:

@@ -69,20 +69,19 @@ def _cells(
     for column in columns:
         if column.name == "scores":
             cells.extend(
-                _marked(short_points(row.values.get(task)), marks[task]) for task in board.tasks
+                _marked(short_points(row.values.get(task)), *marks[task]) for task in board.tasks
             )
         elif column.name == "mean":
             star = "*" if row.printed_mean else ""
-            cells.append(_marked(short_points(row.mean), marks[""]) + star)
+            cells.append(_marked(short_points(row.mean), *marks[""]) + star)
         else:
             dagger = daggers and column.name == "model" and row.kind == "measured"
             cells.append(escape(column.text(row, board)) + (_DAGGER if dagger else ""))
     return cells
 
 
-def _marked(value: str, best_two: tuple[str, str]) -> str:
+def _marked(value: str, best: str, second: str) -> str:
     """Return a printed value in bold if it is the best, underlined if it is the second."""
-    best, second = best_two
     if value == best:
         return f"\\textbf{{{value}}}"
     return f"\\underline{{{value}}}" if value == second else escape(value)

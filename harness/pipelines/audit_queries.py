@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from harness.core.types import Task
 from harness.pipelines.answers import Known
-from harness.pipelines.permutation import Measure, against_chance
+from harness.pipelines.permutation import ChanceMeasure, against_chance
 from harness.search.lucene.porter import stem
 
 SPAN = 8
@@ -33,7 +33,7 @@ def content_words(text: str) -> frozenset[str]:
     )
 
 
-def audit_queries(task: Task, rewrites: Mapping[str, str], known: Known) -> list[Measure]:
+def audit_queries(task: Task, rewrites: Mapping[str, str], known: Known) -> list[ChanceMeasure]:
     """Return the measures of rewrites (query id -> text) of a task with its original queries.
 
     Measures that need answers or titles are over the queries that have them, and left out where
@@ -89,7 +89,7 @@ def _paired(
     partners: Mapping[str, frozenset[str]],
     value: Callable[[frozenset[str], frozenset[str]], float],
     help: str,
-) -> Measure | None:
+) -> ChanceMeasure | None:
     """Return a measure of rewrites against the query's own partner and against others'."""
     ids = [qid for qid in rewrites if partners.get(qid)]
     if len(ids) < 2:
@@ -98,10 +98,10 @@ def _paired(
         [[value(rewrites[one], partners[other]) for other in ids] for one in ids]
     )
     own, others, p = against_chance(pairs)
-    return Measure(name, 100 * own, "%", len(ids), 100 * others, p, help)
+    return ChanceMeasure(name, 100 * own, "%", len(ids), 100 * others, p, help)
 
 
-def _plain(originals: Mapping[str, str], rewrites: Mapping[str, str]) -> list[Measure]:
+def _plain(originals: Mapping[str, str], rewrites: Mapping[str, str]) -> list[ChanceMeasure]:
     """Return what describes rewrites without anything to compare with."""
     count = len(rewrites)
     lengths = [len(text.split()) for text in rewrites.values()]
@@ -112,17 +112,17 @@ def _plain(originals: Mapping[str, str], rewrites: Mapping[str, str]) -> list[Me
         if spans(originals[qid])
     ]
     return [
-        Measure("words, median", float(np.median(lengths)), "words", count),
-        Measure("words of the query, median", float(np.median(before)), "words", count),
-        Measure(
+        ChanceMeasure("words, median", float(np.median(lengths)), "words", count),
+        ChanceMeasure("words of the query, median", float(np.median(before)), "words", count),
+        ChanceMeasure(
             "the query kept", 100 * float(np.mean(kept)) if kept else 0.0, "%", len(kept),
             help=f"share of the query's runs of {SPAN} words that the rewrite repeats",
         ),
-        Measure(
+        ChanceMeasure(
             "sameness", 100 * _sameness([content_words(text) for text in rewrites.values()]), "%",
             count, help="content words that two rewrites share, of those either has (mean)",
         ),
-        Measure(
+        ChanceMeasure(
             "repeated rewrites", float(count - len(set(rewrites.values()))), "rewrites", count,
             help="rewrites that equal another query's",
         ),

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from harness.core.types import Run, Task
 from harness.data.trec import inspect_run
 from harness.metrics.floor import floor, floor_run
-from harness.pipelines.permutation import Measure, against_chance
+from harness.pipelines.permutation import ChanceMeasure, against_chance
 
 CUT = 10
 
 
-def audit_run(run: Run, task: Task) -> list[Measure]:
+def audit_run(run: Run, task: Task) -> list[ChanceMeasure]:
     """Return the measures of a run on a task, which may lack its corpus.
 
     Only judged queries that the run ranks documents for enter those with a chance level.
@@ -30,22 +30,22 @@ def audit_run(run: Run, task: Task) -> list[Measure]:
     if answered:
         own, others, p = against_chance(_exchanged(tops, task, answered))
         measures += [
-            Measure(
+            ChanceMeasure(
                 "nDCG@10", 100 * own, "points", len(answered), 100 * others, p,
                 "chance: the query is answered with another query's list",
             ),
-            Measure(
+            ChanceMeasure(
                 "floor", 100 * blind.means["ndcg@10"], "points", len(task.qrels),
                 help="nDCG@10 of one fixed list made of the other queries' gold",
             ),
-            Measure(
+            ChanceMeasure(
                 "top 10 on the fixed list",
                 100 * float(np.mean([
                     len(set(tops[q]) & set(fixed[q].doc_ids[:CUT])) / len(tops[q]) for q in answered
                 ])),
                 "%", len(answered), help="documents that stand in that list's first ten too",
             ),
-            Measure(
+            ChanceMeasure(
                 "sameness of top 10", 100 * _sameness([frozenset(tops[q]) for q in answered]), "%",
                 len(answered), help="documents that two queries share, of those either has (mean)",
             ),
@@ -54,14 +54,14 @@ def audit_run(run: Run, task: Task) -> list[Measure]:
     count = len(task.qrels)
     return [
         *measures,
-        Measure("depth, least", float(min(depths)), "documents", count),
-        Measure("depth, median", float(np.median(depths)), "documents", count),
-        Measure("depth, most", float(max(depths)), "documents", count),
-        Measure("queries without a list", float(len(report.missing)), "queries", count),
-        Measure("unknown queries", float(len(report.unknown_queries)), "queries", count),
-        Measure("excluded documents", float(_total(report.excluded)), "documents", count),
+        ChanceMeasure("depth, least", float(min(depths)), "documents", count),
+        ChanceMeasure("depth, median", float(np.median(depths)), "documents", count),
+        ChanceMeasure("depth, most", float(max(depths)), "documents", count),
+        ChanceMeasure("queries without a list", float(len(report.missing)), "queries", count),
+        ChanceMeasure("unknown queries", float(len(report.unknown_queries)), "queries", count),
+        ChanceMeasure("excluded documents", float(_total(report.excluded)), "documents", count),
         *_unknown(report.unknown_documents, task),
-        Measure(
+        ChanceMeasure(
             "queries with ties in the top 11", float(_tied(run, answered)), "queries", count,
             help="equal float32 scores, which the protocol orders by document id",
         ),
@@ -102,11 +102,11 @@ def _total(named: Mapping[str, Sequence[str]]) -> int:
     return sum(map(len, named.values()))
 
 
-def _unknown(named: Mapping[str, Sequence[str]], task: Task) -> list[Measure]:
+def _unknown(named: Mapping[str, Sequence[str]], task: Task) -> list[ChanceMeasure]:
     """Return the number of unknown documents; nothing where the corpus is not there."""
     if task.corpus is None:
         return []
-    return [Measure("unknown documents", float(_total(named)), "documents", len(task.qrels))]
+    return [ChanceMeasure("unknown documents", float(_total(named)), "documents", len(task.qrels))]
 
 
 def _tied(run: Run, queries: Sequence[str]) -> int:

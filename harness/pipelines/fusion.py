@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from harness.core.errors import BadInput, UnknownName
 from harness.core.types import Json, Ranking, Run
-from harness.pipelines.methods import Matrix, Method, Query, method_named
+from harness.pipelines.methods import Matrix, Method, QueryLists, method_named
 from harness.pipelines.norms import Missing, Norm, Scores64, missing_rule, norm_named
 
 DEFAULT_NORM = "min-max"
@@ -139,7 +139,7 @@ def fused_scores(rankings: Sequence[Ranking], fusion: Fusion) -> tuple[tuple[str
             scores[row, columns] = fusion.norm.apply(ranking.scores.astype(np.float64))
     if not fusion.method.by_rank:
         scores = _filled(scores, ranks, fusion)
-    query = Query(scores, ranks, np.asarray(fusion.weights, dtype=np.float64))
+    query = QueryLists(scores, ranks, np.asarray(fusion.weights, dtype=np.float64))
     return ids, fusion.method.combine(query, fusion.parameters)
 
 

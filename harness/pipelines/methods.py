@@ -20,7 +20,7 @@ Parameters: TypeAlias = Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class QueryLists:
     """What the lists say of one query's candidates.
 
     `scores` are normalised, `ranks` count from 1; both `[lists, documents]` with NaN where a list
@@ -43,7 +43,7 @@ class Method:
     """
 
     name: str
-    combine: Callable[[Query, Parameters], Matrix]
+    combine: Callable[[QueryLists, Parameters], Matrix]
     help: str
     by_rank: bool = False
     weighted: bool = False
@@ -56,32 +56,32 @@ def _counts(scores: Matrix) -> Matrix:
     return np.asarray((~np.isnan(scores)).sum(axis=0), dtype=np.float64)
 
 
-def _rrf(query: Query, given: Parameters) -> Matrix:
+def _rrf(query: QueryLists, given: Parameters) -> Matrix:
     return np.asarray(np.nansum(1.0 / (given["k"] + query.ranks), axis=0))
 
 
-def _rbc(query: Query, given: Parameters) -> Matrix:
+def _rbc(query: QueryLists, given: Parameters) -> Matrix:
     phi = given["phi"]
     return np.asarray(np.nansum((1.0 - phi) * phi ** (query.ranks - 1.0), axis=0))
 
 
-def _inverse_squares(query: Query) -> Matrix:
+def _inverse_squares(query: QueryLists) -> Matrix:
     return np.asarray(np.nansum(1.0 / query.ranks**2, axis=0))
 
 
-def _isr(query: Query, given: Parameters) -> Matrix:
+def _isr(query: QueryLists, given: Parameters) -> Matrix:
     return _inverse_squares(query) * _counts(query.ranks)
 
 
-def _log_isr(query: Query, given: Parameters) -> Matrix:
+def _log_isr(query: QueryLists, given: Parameters) -> Matrix:
     return _inverse_squares(query) * np.log(_counts(query.ranks))
 
 
-def _logn_isr(query: Query, given: Parameters) -> Matrix:
+def _logn_isr(query: QueryLists, given: Parameters) -> Matrix:
     return _inverse_squares(query) * np.log(_counts(query.ranks) + given["sigma"])
 
 
-def _borda_points(query: Query) -> Matrix:
+def _borda_points(query: QueryLists) -> Matrix:
     """Return Borda's points; unranked documents share what the list has left."""
     total = query.ranks.shape[1]
     ranked = (~np.isnan(query.ranks)).sum(axis=1, keepdims=True)
@@ -89,51 +89,51 @@ def _borda_points(query: Query) -> Matrix:
     return np.asarray(np.where(np.isnan(query.ranks), unranked, total + 1 - query.ranks))
 
 
-def _bordafuse(query: Query, given: Parameters) -> Matrix:
+def _bordafuse(query: QueryLists, given: Parameters) -> Matrix:
     return np.asarray(_borda_points(query).sum(axis=0))
 
 
-def _weighted_bordafuse(query: Query, given: Parameters) -> Matrix:
+def _weighted_bordafuse(query: QueryLists, given: Parameters) -> Matrix:
     return query.weights @ _borda_points(query)
 
 
-def _wsum(query: Query, given: Parameters) -> Matrix:
+def _wsum(query: QueryLists, given: Parameters) -> Matrix:
     return np.asarray(query.weights @ np.nan_to_num(query.scores))
 
 
-def _sum(query: Query, given: Parameters) -> Matrix:
+def _sum(query: QueryLists, given: Parameters) -> Matrix:
     return np.asarray(np.nansum(query.scores, axis=0))
 
 
-def _mnz(query: Query, given: Parameters) -> Matrix:
+def _mnz(query: QueryLists, given: Parameters) -> Matrix:
     return _sum(query, given) * _counts(query.scores)
 
 
-def _gmnz(query: Query, given: Parameters) -> Matrix:
+def _gmnz(query: QueryLists, given: Parameters) -> Matrix:
     return _sum(query, given) * _counts(query.scores) ** given["gamma"]
 
 
-def _anz(query: Query, given: Parameters) -> Matrix:
+def _anz(query: QueryLists, given: Parameters) -> Matrix:
     return _sum(query, given) / _counts(query.scores)
 
 
-def _max(query: Query, given: Parameters) -> Matrix:
+def _max(query: QueryLists, given: Parameters) -> Matrix:
     return np.asarray(np.nanmax(query.scores, axis=0))
 
 
-def _min(query: Query, given: Parameters) -> Matrix:
+def _min(query: QueryLists, given: Parameters) -> Matrix:
     return np.asarray(np.nanmin(query.scores, axis=0))
 
 
-def _med(query: Query, given: Parameters) -> Matrix:
+def _med(query: QueryLists, given: Parameters) -> Matrix:
     return np.asarray(np.nanmedian(query.scores, axis=0))
 
 
-def _mixed(query: Query, given: Parameters) -> Matrix:
+def _mixed(query: QueryLists, given: Parameters) -> Matrix:
     return _wsum(query, given) * np.sqrt(_counts(query.scores))
 
 
-def _wmnz(query: Query, given: Parameters) -> Matrix:
+def _wmnz(query: QueryLists, given: Parameters) -> Matrix:
     return _sum(query, given) * (query.weights @ ~np.isnan(query.scores))
 
 

@@ -12,7 +12,7 @@ SEED = 20_240_716
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class ChanceMeasure:
     """One number of an audit; never a verdict.
 
     `value` is in `unit`. `chance` is the mean over random pairings of queries with other queries'

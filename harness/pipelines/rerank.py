@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.core.errors import BadInput, ModelError, UnknownName
-from harness.core.protocols import Reporter
+from harness.core.protocols import PairScorer, Reporter
 from harness.core.types import Json, Ranking, Run, Task
 from harness.metrics.headroom import run_depth
 from harness.pipelines.fusion import in_protocol_order, ranked
@@ -20,7 +20,6 @@ from harness.pipelines.norms import Norm, Scores64, norm_named
 from harness.pipelines.rerank_ports import (
     CandidateList,
     ListScorer,
-    PairScorer,
     Scorer,
     TokenCounter,
 )

@@ -18,7 +18,7 @@ from harness.pipelines.rerank import RerankSettings, rerank_run
 from harness.pipelines.rerank_ports import ListScorer, Scorer
 from harness.pipelines.score_store import ScoreStore
 from harness.pipelines.tuning import was_tuned
-from results.schema import identity_hash
+from results.schema import TaskFacts, identity_hash
 from results.work import WORK, on_queries, rerank_work, work_of
 
 
@@ -52,24 +52,26 @@ def rerank(
     (part,) = parts.parts
     own = name or f"{part.system.model}+{scorer.name}@{settings.depth}"
     needs.reader.store.check_writable(own)
-    return {
-        task: _outcome((own, part, task), parts, scorer, (settings, config), needs)
-        for task in parts.tasks
-    }
+    job = _Job(own, part, scorer, settings, needs, config)
+    return {task: _outcome(job, task, parts.facts(task)) for task in parts.tasks}
 
 
-def _outcome(
-    named: tuple[str, Part, str],
-    parts: Parts,
-    scorer: Scorer,
-    how: tuple[RerankSettings, EvalConfig],
-    needs: RerankNeeds,
-) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One part to rerank, on any of its tasks."""
+
+    name: str
+    part: Part
+    scorer: Scorer
+    settings: RerankSettings
+    needs: RerankNeeds
+    config: EvalConfig
+
+
+def _outcome(job: _Job, task_name: str, facts: TaskFacts) -> Outcome:
     """Return the entry of one task."""
-    name, part, task_name = named
-    settings, config = how
+    needs, part, scorer, config = job.needs, job.part, job.scorer, job.config
     task = needs.load_task(task_name)
-    facts = parts.facts(task_name)
     if task_fingerprint(task) != facts.fingerprint:
         raise NotComparable(
             f"the run on {task_name} was scored on other judgements than those loaded now",
@@ -79,7 +81,7 @@ def _outcome(
     identity: dict[str, Json] = {
         "pipeline": "rerank",
         "reranker": dict(scorer.identity),
-        **settings.json,
+        **job.settings.json,
         "reads": task.query_set,
         "parts": [part.name],
         "part_runs": [part.run_hash(task_name, run), queries_fingerprint(task.queries)],
@@ -87,14 +89,14 @@ def _outcome(
     if was_tuned(part.system.entries[task_name]):
         identity["of_tuned"] = True
     key = identity_hash(identity, facts, config.k)
-    stored = needs.reader.store.find(name, task_name, key)
+    stored = needs.reader.store.find(job.name, task_name, key)
     if stored is not None and not config.force:
         return Outcome(stored, reused=True, store=needs.reader.store)
     start = time.perf_counter()
     scores = None
     if needs.cache_dir is not None and not isinstance(scorer, ListScorer):
         scores = ScoreStore(needs.cache_dir, scorer.identity)
-    found = rerank_run(run, task, scorer, settings, scores, needs.reporter)
+    found = rerank_run(run, task, scorer, job.settings, scores, needs.reporter)
     counts: Mapping[str, Json] = {
         "pairs_scored": found.scored,
         "pairs_reused": found.reused,
@@ -106,5 +108,5 @@ def _outcome(
     if work is not None:
         counts = {**counts, WORK: work.json}
     retrieved = RetrievalResult(found.run, {"rerank": time.perf_counter() - start}, counts)
-    scored = scored_run(name, identity, task, retrieved, config, facts)
+    scored = scored_run(job.name, identity, task, retrieved, config, facts)
     return scored.outcome(needs.reader.store)

@@ -6,29 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
-from harness.core.protocols import Reporter
+from harness.core.protocols import PairScorer, Reporter
 from harness.core.types import Json
 
 if TYPE_CHECKING:
     from harness.core.types import FloatVector, IntVector
-
-
-class PairScorer(Protocol):
-    """Scores a query and a passage together; only `scores` may load weights.
-
-    Its scores are kept under `identity`, and no pair is scored twice.
-    """
-
-    @property
-    def name(self) -> str:
-        """Return the name that the entry carries."""
-
-    @property
-    def identity(self) -> Mapping[str, Json]:
-        """Return all that changes a score."""
-
-    def scores(self, pairs: Sequence[tuple[str, str]]) -> FloatVector:
-        """Return a score for each (query, passage), higher is better: float32 `[n]`."""
 
 
 @runtime_checkable

@@ -112,6 +112,26 @@ def _place(axes: Axes, cost: float) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in parts of the axes."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    @property
+    def inside(self) -> bool:
+        """Return True if it lies within the axes."""
+        return min(self.left, self.bottom) >= 0 and max(self.right, self.top) <= 1
+
+    def overlaps(self, other: Box) -> bool:
+        """Return True if the two have a point in common, borders apart."""
+        across = self.left < other.right and other.left < self.right
+        return across and self.bottom < other.top and other.bottom < self.top
+
+
+@dataclass(frozen=True, slots=True)
 class Side:
     """Where a name stands by its point: in points of print, and which of its edges is there."""
 
@@ -119,12 +139,12 @@ class Side:
     horizontal: Literal["left", "right", "center"]
     vertical: Literal["center", "bottom", "top"]
 
-    def box(self, at: tuple[float, float], letters: int) -> tuple[float, float, float, float]:
-        """Return left, bottom, right and top of so many letters, in parts of the axes."""
+    def box(self, x: float, y: float, letters: int) -> Box:
+        """Return the box of so many letters by a point at `x` and `y`, in parts of the axes."""
         width, height = LETTER * letters, 0.055
-        left = {"left": 0.03, "right": -0.03 - width, "center": -width / 2}[self.horizontal]
-        bottom = {"center": -height / 2, "bottom": 0.035, "top": -0.035 - height}[self.vertical]
-        return at[0] + left, at[1] + bottom, at[0] + left + width, at[1] + bottom + height
+        left = x + {"left": 0.03, "right": -0.03 - width, "center": -width / 2}[self.horizontal]
+        bottom = {"center": -height / 2, "bottom": 0.035, "top": -0.035 - height}[self.vertical] + y
+        return Box(left, bottom, left + width, bottom + height)
 
 
 SIDES = (
@@ -142,27 +162,18 @@ def name_sides(names: Sequence[str], places: Sequence[tuple[float, float]]) -> l
 
     `places` are in parts of the axes. Where every side is taken the first one stands.
     """
-    taken = [(x - 0.02, y - 0.025, x + 0.02, y + 0.025) for x, y in places]
+    taken = [Box(x - 0.02, y - 0.025, x + 0.02, y + 0.025) for x, y in places]
     chosen = []
-    for name, at in zip(names, places, strict=True):
-        boxes = {side: side.box(at, len(name)) for side in SIDES}
-        free = [side for side, box in boxes.items() if _inside(box) and not _hit(box, taken)]
+    for name, (x, y) in zip(names, places, strict=True):
+        boxes = {side: side.box(x, y, len(name)) for side in SIDES}
+        free = [
+            side
+            for side, box in boxes.items()
+            if box.inside and not any(box.overlaps(other) for other in taken)
+        ]
         chosen.append((free or SIDES)[0])
         taken.append(boxes[chosen[-1]])
     return chosen
-
-
-def _inside(box: tuple[float, float, float, float]) -> bool:
-    """Tell whether a box lies within the axes."""
-    return min(box) >= 0 and max(box) <= 1
-
-
-def _hit(
-    box: tuple[float, float, float, float], others: Sequence[tuple[float, float, float, float]]
-) -> bool:
-    """Tell whether a box overlaps one of the others."""
-    left, bottom, right, top = box
-    return any(left < o[2] and o[0] < right and bottom < o[3] and o[1] < top for o in others)
 
 
 def short(value: float) -> str:

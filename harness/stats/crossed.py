@@ -40,7 +40,7 @@ from harness.stats.samples import Values, as_rows, macro_weights
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MeanSquare:
     """A mean square divided down to a variance of the mean, and its degrees of freedom."""
 
     value: float
@@ -85,7 +85,7 @@ class CrossedTest:
     detectable: float | None
 
 
-def pooled_seeds(means: ArrayLike) -> tuple[Part, Part] | None:
+def pooled_seeds(means: ArrayLike) -> tuple[MeanSquare, MeanSquare] | None:
     """Return the seeds' part for a difference of two variants, and for one variant by itself.
 
     `means` are `[variants, seeds]`, each variant's (macro-)mean at each seed; equal seeds are
@@ -107,13 +107,13 @@ def pooled_seeds(means: ArrayLike) -> tuple[Part, Part] | None:
     square = column_share**2 / (seeds - 1.0) + rest_share**2 / degrees
     single = column_share + rest_share
     return (
-        Part(2 * rest_square / seeds, degrees),
-        Part(single / seeds, single**2 / square if square > 0 else seeds - 1.0),
+        MeanSquare(2 * rest_square / seeds, degrees),
+        MeanSquare(single / seeds, single**2 / square if square > 0 else seeds - 1.0),
     )
 
 
 def crossed_variance(
-    differences: ArrayLike, tasks: Sequence[str] | None = None, pooled: Part | None = None
+    differences: ArrayLike, tasks: Sequence[str] | None = None, pooled: MeanSquare | None = None
 ) -> Crossed:
     """Return the mean of differences `[seeds, queries]` and its variance by the crossed model.
 
@@ -131,11 +131,11 @@ def crossed_variance(
     scale = 1.0 / len(groups) ** 2
     shares = np.array([scale * _query_share(group) for group in groups])
     sizes = np.array([group.shape[1] for group in groups])
-    queries = Part(float(shares.sum()), _satterthwaite(shares, sizes - 1.0))
+    queries = MeanSquare(float(shares.sum()), _satterthwaite(shares, sizes - 1.0))
     if count < 2:
         return Crossed(mean, queries.value**0.5, queries.degrees, None, queries.value, None)
     rests = np.array([scale * _rest_share(group) for group in groups])
-    rest = Part(float(rests.sum()), _satterthwaite(rests, (count - 1.0) * (sizes - 1.0)))
+    rest = MeanSquare(float(rests.sum()), _satterthwaite(rests, (count - 1.0) * (sizes - 1.0)))
     seeds = pooled or _own_seeds(means)
     error, degrees = _combined(seeds, queries, rest)
     return Crossed(
@@ -148,7 +148,7 @@ def crossed_test(
     rng: Generator,
     *,
     tasks: Sequence[str] | None = None,
-    pooled: Part | None = None,
+    pooled: MeanSquare | None = None,
     level: float = 0.95,
     target: float = 0.8,
     permutations: int = PERMUTATIONS,
@@ -198,9 +198,9 @@ def _two_sided(mean: float, error: float, degrees: float) -> float:
     return float(2 * t.sf(abs(mean) / error, degrees))
 
 
-def _own_seeds(means: Values) -> Part:
+def _own_seeds(means: Values) -> MeanSquare:
     """Return the seeds' part as a comparison's own seed means `[seeds]` have it."""
-    return Part(float(means.var(ddof=1)) / len(means), len(means) - 1.0)
+    return MeanSquare(float(means.var(ddof=1)) / len(means), len(means) - 1.0)
 
 
 def _groups(rows: Values, tasks: Sequence[str] | None) -> list[Values]:
@@ -234,7 +234,7 @@ def _satterthwaite(parts: Values, degrees: Values) -> float:
     return float(parts.sum()) ** 2 / square if square > 0 else float(degrees.min())
 
 
-def _combined(seeds: Part, queries: Part, rest: Part) -> tuple[float, float]:
+def _combined(seeds: MeanSquare, queries: MeanSquare, rest: MeanSquare) -> tuple[float, float]:
     """Return standard error and degrees of freedom of the mean from its three mean squares.
 
     A part that does not exceed `rest` has a component of at most 0, and is left out.

@@ -37,7 +37,7 @@ _ADVICE = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _TextRange:
     """Texts `start` to `stop` of a batch, sent as one request."""
 
     start: int
@@ -47,9 +47,9 @@ class _Part:
     def size(self) -> int:
         return self.stop - self.start
 
-    def halves(self) -> list[_Part]:
+    def halves(self) -> list[_TextRange]:
         middle = (self.start + self.stop) // 2
-        return [_Part(self.start, middle), _Part(middle, self.stop)]
+        return [_TextRange(self.start, middle), _TextRange(middle, self.stop)]
 
 
 class EmbeddingRequests:
@@ -111,11 +111,11 @@ class EmbeddingRequests:
         a success mean that the server fails whatever it is sent.
         """
         vectors: dict[int, FloatMatrix] = {}
-        groups = [[_Part(0, len(inputs))]]
+        groups = [[_TextRange(0, len(inputs))]]
         allowed = max(4, 2 * math.ceil(math.log2(len(inputs))))
         in_a_row = 0
         while groups:
-            failed: dict[_Part, Failure] = {}
+            failed: dict[_TextRange, Failure] = {}
             for part in groups.pop():
                 outcome = self._send(inputs[part.start : part.stop], fields, stop, len(inputs))
                 if isinstance(outcome, Failure):

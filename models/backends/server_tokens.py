@@ -1,4 +1,4 @@
-"""Tokens of texts that a server will embed: counted, and cut, before they are sent."""
+"""ServerTokenizer of texts that a server will embed: counted, and cut, before they are sent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BYTES_PER_TOKEN = 3.0
 the usual vocabularies, so that requests packed by it stay below a server's cap."""
 
 
-class Tokens(Protocol):
+class ServerTokenizer(Protocol):
     """Counts the tokens of a text as the server will see them, and cuts it."""
 
     @property
@@ -176,7 +176,7 @@ class TiktokenTokens:
             ) from error
 
 
-def open_tokens(source: str) -> Tokens:
+def open_tokens(source: str) -> ServerTokenizer:
     """Return the tokenizer of that name (see `HttpOptions`); empty: an estimate."""
     if not source:
         return EstimatedTokens()

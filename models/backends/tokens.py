@@ -75,7 +75,7 @@ class Tokens:
             counts[row] = max(1, tokens) if self._settings.specials else tokens
             ids = self._cut(body, limit)
             if self._kept_tokens + len(ids) <= KEPT_TOKENS:
-                self._keep((instruction, limit, texts[row]), ids)
+                self._keep(texts[row], instruction, limit, ids)
         return counts
 
     def take(self, texts: Sequence[str], instruction: str, limit: int) -> list[Ids]:
@@ -104,8 +104,9 @@ class Tokens:
         """Return the tokens that stand for these ids, as the vocabulary writes them."""
         return [str(token) for token in self._tokenizer.convert_ids_to_tokens(list(ids))]
 
-    def _keep(self, key: tuple[str, int, str], ids: Ids) -> None:
+    def _keep(self, text: str, instruction: str, limit: int, ids: Ids) -> None:
         """Keep ids until they are taken."""
+        key = (instruction, limit, text)
         if key not in self._kept:
             self._kept[key] = ids
             self._kept_tokens += len(ids)

@@ -74,7 +74,8 @@ class HttpChat:
         A few requests beyond `concurrency` are taken in advance, so that no worker waits for the
         next while a reply is being written down.
         """
-        work = _Work(self._options.concurrency, HttpClient(self._endpoint, self._options.retry))
+        client = HttpClient(self._endpoint, self._options.retry)
+        work = _RequestThreads(self._options.concurrency, client)
         ahead = self._options.concurrency + max(1, self._options.concurrency // 8)
         under_way = 0
         try:
@@ -133,7 +134,7 @@ def _is_overflow(failure: Failure) -> bool:
     return failure.status in _REFUSING and says_overflow(failure.reason)
 
 
-class _Work:
+class _RequestThreads:
     """Threads that answer requests from `inbox` into `outbox`, one request at a time each."""
 
     def __init__(self, most: int, client: HttpClient) -> None:

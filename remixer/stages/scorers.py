@@ -11,14 +11,14 @@ import numpy as np
 from harness.cache.batches import EncodingInput
 from harness.cache.encode import encode_texts
 from harness.core.errors import ModelError
-from harness.core.protocols import Embedder, Reporter
-from harness.core.types import Json, Role, Task
+from harness.core.protocols import Embedder, PairScorer, Reporter
+from harness.core.types import Role, Task
 from harness.search.bm25 import Bm25Settings, build_index
 from remixer.rows import LabelRow, MinedRow, QueryRow
 
 if TYPE_CHECKING:
     from harness.cache.store import EmbeddingStore
-    from harness.core.types import FloatMatrix, FloatVector
+    from harness.core.types import FloatMatrix
 
 SHARES = ((5, 0.04), (4, 0.08), (3, 0.12), (2, 0.56))
 """Label and the share of a list, from its top, that gets at least that label; the rest gets 1.
@@ -108,21 +108,6 @@ class EmbeddingScorer:
             self.embedder, texts, EncodingInput.of(self.embedder, role, text), self.store, reporter
         ).vectors
         return vectors
-
-
-class PairScorer(Protocol):
-    """Scores a query and a passage together; only `scores` may load weights."""
-
-    @property
-    def name(self) -> str:
-        """Return the model's name."""
-
-    @property
-    def identity(self) -> Mapping[str, Json]:
-        """Return all that changes a score; `weights` tells which ones they are."""
-
-    def scores(self, pairs: Sequence[tuple[str, str]]) -> FloatVector:
-        """Return a score for each (query, passage): float32 `[n]`."""
 
 
 class CrossEncoderScorer:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rebench
-from harness.api.probes import PROBES, recorded_probe
+from harness.api.probes import PROBES, ProbeKey, recorded_probe
 from tests.helpers.small_task import write_beir
 
 LETTERS = "abcdefghijklmnoprstuvwy"
@@ -122,7 +122,7 @@ def test_probes_forgive_the_last_bits_only(tmp_path: Path, noise: float, same: b
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(8, 64)).astype(np.float32)
     changed = (vectors + noise * rng.normal(size=vectors.shape) * 5).astype(np.float32)
-    key = ("m", "1", "query")
+    key = ProbeKey("m", "1", "query")
     first = recorded_probe(vectors, key, tmp_path)
     if same:
         assert recorded_probe(changed, key, tmp_path) == first

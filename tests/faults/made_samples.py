@@ -15,7 +15,7 @@ from harness.ablation.control.files import control_folder, write_control
 from harness.ablation.control.world import ControlOptions
 from harness.ablation.head import read_head, write_head
 from harness.ablation.records import RunRecord, known_detectable, read_record, write_record
-from harness.api.probes import recorded_probe
+from harness.api.probes import ProbeKey, recorded_probe
 from harness.core import hub
 from harness.core.checksums import write_manifest
 from harness.core.file_sets import file_set_problems, write_file_set
@@ -201,10 +201,11 @@ def _read_control(root: Path) -> Reading:
 
 
 VECTORS = np.arange(1, 17, dtype=np.float32).reshape(8, 2)
+PROBE = ProbeKey("m", "1", "query")
 
 
 def _probe(root: Path) -> Path:
-    recorded_probe(VECTORS, ("m", "1", "query"), root)
+    recorded_probe(VECTORS, PROBE, root)
     (path,) = root.glob("*.json")
     return path
 
@@ -291,7 +292,7 @@ SAMPLES: Mapping[str, Sample] = {
     ),
     "probes of an object": Sample(
         _probe,
-        lambda root: guarded(lambda: {"probe": recorded_probe(VECTORS, ("m", "1", "query"), root)}),
+        lambda root: guarded(lambda: {"probe": recorded_probe(VECTORS, PROBE, root)}),
         _repair_probe,
     ),
     "listing of a repository": Sample(

@@ -23,11 +23,12 @@ def test_names_stay_inside_and_apart_where_they_can(
 ) -> None:
     names = ["x" * letters] * len(places)
     sides = name_sides(names, places)
-    boxes = [side.box(at, letters) for side, at in zip(sides, places, strict=True)]
+    boxes = [side.box(*at, letters) for side, at in zip(sides, places, strict=True)]
     assert len(sides) == len(places)
     for at, (side, box) in enumerate(zip(sides, boxes, strict=True)):
         apart = all(
-            box[0] >= o[2] or o[0] >= box[2] or box[1] >= o[3] or o[1] >= box[3] for o in boxes[:at]
+            box.left >= o.right or o.left >= box.right or box.bottom >= o.top or o.bottom >= box.top
+            for o in boxes[:at]
         )
         assert apart or side is SIDES[0]
 

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from harness.core.errors import BadInput
-from harness.stats.crossed import Part, crossed_test, crossed_variance, pooled_seeds
+from harness.stats.crossed import MeanSquare, crossed_test, crossed_variance, pooled_seeds
 from harness.stats.holm import holm
 from harness.stats.samples import macro_weights
 
@@ -182,7 +182,7 @@ def test_pooled_seeds_are_the_residual_of_a_two_way_analysis_of_variance():
 def test_a_pooled_part_stands_in_place_of_the_differences_own():
     gaps = layout(RNG(11), 3, 40, of_seeds=0.3, mean=0.5)
     own = crossed_variance(gaps)
-    part = Part(value=0.25, degrees=8.0)
+    part = MeanSquare(value=0.25, degrees=8.0)
     found = crossed_variance(gaps, pooled=part)
     queries, rest = own.queries + own.rest, own.rest
     total = 0.25 + queries - rest

@@ -57,7 +57,7 @@ def measure_control(ablation: AblationResult, vectors: TextVectors) -> ControlRe
     recipe = ablation.first_done.run.recipe
     return ControlResult(
         gains={
-            pair: {hops: _gain(pair, hops, ablation) for hops in HOPS}
+            pair: {hops: _gain(*pair, hops, ablation) for hops in HOPS}
             for pair in ablation.spec.pairs
             if pair not in ablation.table.skipped
         },
@@ -82,15 +82,15 @@ def _watched(
     return {name: tuple(runs[name]) for name in order}
 
 
-def _gain(pair: tuple[str, str], hops: int, ablation: AblationResult) -> Estimate:
+def _gain(one: str, other: str, hops: int, ablation: AblationResult) -> Estimate:
     """Return one comparison over the questions of so many hops, with the crossed interval."""
     from scipy.stats import t
 
     values = ablation.values
-    seeds = values.shared_seeds(*pair, ablation.spec)
-    one, other = (values.rows(side, seeds, "") for side in pair)
+    seeds = values.shared_seeds(one, other, ablation.spec)
+    rows = values.rows(one, seeds, "") - values.rows(other, seeds, "")
     columns = [at for at, query in enumerate(values.columns.queries) if hops_of(query) == hops]
-    variance = crossed_variance((one - other)[:, columns])
+    variance = crossed_variance(rows[:, columns])
     reach = 0.0
     if variance.error is not None and variance.degrees is not None:
         reach = float(t.ppf((1 + SETTINGS.level) / 2, variance.degrees)) * variance.error

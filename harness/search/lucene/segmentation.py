@@ -109,14 +109,14 @@ def _scan(text: str, classes: bytes, position: int, tokens: list[str]) -> int:
         start, end = match.span()
         # No character takes more than two units, so half the limit needs no counting.
         if end - start > MAX_TOKEN // 2 and _units(text[start:end]) > MAX_TOKEN:
-            return _scan_windows(text, classes, (start, end), tokens)
+            return _scan_windows(text, classes, start, end, tokens)
         tokens.append(text[start:end])
     return len(text)
 
 
-def _scan_windows(text: str, classes: bytes, span: tuple[int, int], tokens: list[str]) -> int:
+def _scan_windows(text: str, classes: bytes, start: int, end: int, tokens: list[str]) -> int:
     """Append the pieces of a match longer than the window; return where the last one ends."""
-    position, end = span
+    position = start
     while position < end:
         match = _grammar().match(classes, position, _window_end(text, position))
         if match is None or match.lastindex:
