@@ -14,8 +14,8 @@ from harness.core.errors import BadInput, DataUnavailable, MissingExtra
 from models.backends.server_tokens import (
     EstimatedTokens,
     FileTokens,
+    ServerTokenizer,
     TiktokenTokens,
-    Tokens,
     open_tokens,
 )
 
@@ -60,10 +60,10 @@ def tiktoken_tokens(monkeypatch: pytest.MonkeyPatch) -> TiktokenTokens:
     return TiktokenTokens("small")
 
 
-Opened = Callable[[], Tokens]
+Opened = Callable[[], ServerTokenizer]
 
 
-def check_cut(tokens: Tokens, text: str, limit: int) -> None:
+def check_cut(tokens: ServerTokenizer, text: str, limit: int) -> None:
     """What is left begins the text, fits, and could not be longer."""
     cut = tokens.cut(text, limit)
     assert text.startswith(cut)
