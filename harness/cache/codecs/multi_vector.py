@@ -20,7 +20,7 @@ from harness.cache.codecs.codec import (
     fix_for,
     shown,
 )
-from harness.cache.codecs.ragged import COUNT_BYTES, RaggedParts, places, starts_of
+from harness.cache.codecs.ragged import COUNT_BYTES, Items, RaggedParts, places, starts_of
 from harness.cache.codecs.rounding import INT8, INT8_SCALE_BYTES, as_int8, from_int8
 from harness.cache.codecs.values import (
     ITEM_BYTES,
@@ -145,8 +145,8 @@ class MultiVectorCodec:
 class TokenParts(RaggedParts[TokenVectors]):
     """Token vectors of n texts: parts as they come, one matrix at the end."""
 
-    def _taken(self, vectors: TokenVectors) -> tuple[int, IntVector, Sequence[NDArray[Any]]]:
-        return int(vectors.values.shape[1]), vectors.lengths, (vectors.values,)
+    def _taken(self, vectors: TokenVectors) -> Items:
+        return Items(int(vectors.values.shape[1]), vectors.lengths, (vectors.values,))
 
     def _made(self, arrays: Sequence[NDArray[Any]], starts: IntVector) -> TokenVectors:
         return TokenVectors(arrays[0], starts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic
 
 import numpy as np
@@ -20,6 +21,18 @@ COUNT_BYTES = 4
 """A text's number of items on disk: uint32."""
 
 
+@dataclass(frozen=True, slots=True)
+class Items:
+    """What texts hold: how many items each has, and arrays of all of them one after another.
+
+    `dimension` is that of the vectors; `lengths` is int64 `[texts]`.
+    """
+
+    dimension: int
+    lengths: IntVector
+    arrays: Sequence[NDArray[Any]]
+
+
 class RaggedParts(Gathered, ABC, Generic[V]):
     """Vectors of n texts in parts as they come, in one piece at the end."""
 
@@ -29,8 +42,8 @@ class RaggedParts(Gathered, ABC, Generic[V]):
         self._lengths = np.zeros(len(distinct), dtype=np.int64)
 
     @abstractmethod
-    def _taken(self, vectors: V) -> tuple[int, IntVector, Sequence[NDArray[Any]]]:
-        """Return the dimension, the items of each text, and the arrays of all items."""
+    def _taken(self, vectors: V) -> Items:
+        """Return the items of some texts."""
 
     @abstractmethod
     def _made(self, arrays: Sequence[NDArray[Any]], starts: IntVector) -> V:
@@ -38,11 +51,11 @@ class RaggedParts(Gathered, ABC, Generic[V]):
 
     def put(self, rows: IntVector, vectors: V) -> None:
         """Store the vectors of distinct texts `rows`."""
-        dimension, lengths, arrays = self._taken(vectors)
-        self.fill(rows, dimension)
+        items = self._taken(vectors)
+        self.fill(rows, items.dimension)
         # Copies: what was read from a shard lasts only until the next one is.
-        self._parts.append((rows, [each.copy() for each in arrays]))
-        self._lengths[rows] = lengths
+        self._parts.append((rows, [each.copy() for each in items.arrays]))
+        self._lengths[rows] = items.lengths
 
     def finish(self) -> V:
         """Return the vectors of all n texts; `ValueError` unless all m are there."""

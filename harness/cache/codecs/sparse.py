@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.cache.codecs.codec import CountedTexts, Layout, check_shape, fix_for, shown
-from harness.cache.codecs.ragged import COUNT_BYTES, RaggedParts, starts_of
+from harness.cache.codecs.ragged import COUNT_BYTES, Items, RaggedParts, starts_of
 from harness.cache.codecs.values import (
     ITEM_BYTES,
     pack_values,
@@ -113,8 +113,9 @@ class SparseCodec:
 class RowParts(RaggedParts["SparseRows"]):
     """CSR rows of n texts: parts as they come, one matrix at the end."""
 
-    def _taken(self, vectors: SparseRows) -> tuple[int, IntVector, Sequence[NDArray[Any]]]:
-        return int(vectors.shape[1]), np.diff(vectors.indptr), (vectors.data, vectors.indices)
+    def _taken(self, vectors: SparseRows) -> Items:
+        arrays = (vectors.data, vectors.indices)
+        return Items(int(vectors.shape[1]), np.diff(vectors.indptr), arrays)
 
     def _made(self, arrays: Sequence[NDArray[Any]], starts: IntVector) -> SparseRows:
         values, terms = arrays
