@@ -14,7 +14,7 @@ from harness.stats.bootstrap import Interval
 from harness.stats.conventions import PERMUTATIONS
 from harness.stats.crossed import (
     CrossedTest,
-    Part,
+    MeanSquare,
     crossed_test,
     crossed_variance,
     pooled_seeds,
@@ -212,7 +212,7 @@ class _Pair:
     def _sides(self) -> tuple[str, str]:
         return self.one, self.other
 
-    def _pooled(self, scope: str) -> Part | None:
+    def _pooled(self, scope: str) -> MeanSquare | None:
         """Return the variance between seeds of this difference, pooled over all variants."""
         complete = [
             self.values.rows(name, self.seeds, scope)
