@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from harness.core.errors import ModelError
+from harness.core.secrets import Secret
 from models.backends.http import HttpEmbedder
+from models.backends.rerank_server import ServerReranker
 from models.card import ModelCard
 from models.spec import make_spec
 from tests.helpers.vllm_parity import SAME, TEXTS, cosines, minilm_card, reference
@@ -108,6 +110,13 @@ def test_a_text_beyond_the_servers_limit_is_named(serving: Serving) -> None:
     with pytest.raises(ModelError, match="256") as caught:
         model.encode([*TEXTS[:3], long], role="document", instruction="")
     assert repr(long[:60]) in caught.value.message
+
+
+def test_an_embedder_is_no_reranker(serving: Serving) -> None:
+    root = serving.url.removesuffix("/v1")
+    reranker = ServerReranker(f"{root}/score", "minilm", Secret(KEY))
+    with pytest.raises(ModelError, match="compares vectors"):
+        reranker.scores([("why the tide", "the moon")])
 
 
 def test_a_refused_key(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
