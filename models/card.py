@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from harness.core.config import dataclass_from_table
 from harness.core.errors import BadInput
 from harness.core.files import read_toml
 from harness.core.hashing import sha256_json
@@ -82,22 +83,7 @@ def card_table(card: ModelCard) -> dict[str, Any]:
 
 def card_from_mapping(values: Mapping[str, Any], where: str) -> ModelCard:
     """Build a card from a TOML table; raises `BadInput` naming `where` and the field."""
-    known = {each.name: each for each in fields(ModelCard)}
-    for key in values:
-        if key not in known:
-            raise BadInput(
-                f"{where}: a model card has no field {key!r}",
-                fix=f"Known fields: {', '.join(known)}.",
-            )
-    for key, each in known.items():
-        required = each.default is MISSING and each.default_factory is MISSING
-        if required and key not in values:
-            raise BadInput(f"{where}: the field {key!r} is missing", fix=f'Add {key} = "…".')
-    for key, value in values.items():
-        _check_type(key, value, where)
-    if "languages" in values:
-        values = {**values, "languages": tuple(values["languages"])}
-    card = ModelCard(**values)
+    card = dataclass_from_table(ModelCard, values, where)
     _check_choices(card, where)
     return card
 
@@ -107,29 +93,6 @@ def read_card(path: Path) -> ModelCard:
     if not path.exists():
         raise BadInput(f"no model card at {path}", fix="Check the path.")
     return card_from_mapping(read_toml(path), str(path))
-
-
-_TYPES: Mapping[str, tuple[type, ...]] = {
-    "normalize": (bool,),
-    "max_query_length": (int,),
-    "max_document_length": (int,),
-    "parameters": (int,),
-    "dimension": (int,),
-    "languages": (list, tuple),
-    "trained_on_bright": (bool,),
-    "options": (dict,),
-    "sources": (dict,),
-}
-
-
-def _check_type(key: str, value: object, where: str) -> None:
-    """Refuse a value whose TOML type is not the field's (a bool is not an integer here)."""
-    wanted = _TYPES.get(key, (str,))
-    if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
-        raise BadInput(
-            f"{where}: the field {key!r} is {value!r}",
-            fix=f"It must be of type {wanted[0].__name__}.",
-        )
 
 
 def _check_choices(card: ModelCard, where: str) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
+from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from harness.core.errors import BadInput
+from harness.core.types import Json
 
 Table = TypeVar("Table")
+_JSON_NAMES = {"Json": Json, "Mapping": Mapping, "Sequence": Sequence}
+"""What the type `Json` refers to; a dataclass's module need not import all of it."""
 
 
 def dataclass_from_table(
@@ -20,12 +24,12 @@ def dataclass_from_table(
     """Return the dataclass that a table describes, tables within it likewise.
 
     Fields may be texts, finite numbers, truths, dataclasses, `tuple[X, ...]`, tuples of fixed
-    length, and mappings from text to a dataclass or to anything. `prefix` is the dotted path of
-    the table (ends in a dot or is empty). Raises `BadInput` naming `where` and the key: for one
-    that is unknown (with the nearest known ones), missing or of the wrong type, and for what the
-    dataclass itself refuses.
+    length, mappings from text to one of these or to anything, and each of them `| None` (a file
+    that means `None` leaves the key out). `prefix` is the dotted path of the table (ends in a dot
+    or is empty). Raises `BadInput` naming `where` and the key: for one that is unknown (with the
+    nearest known ones), missing or of the wrong type, and for what the dataclass itself refuses.
     """
-    hints = get_type_hints(kind)
+    hints = {key: _certain(hint) for key, hint in get_type_hints(kind, None, _JSON_NAMES).items()}
     known = {each.name: each for each in fields(kind)}  # type: ignore[arg-type]
     for key in table:
         if key not in known:
@@ -44,6 +48,14 @@ def dataclass_from_table(
         return kind(**values)
     except BadInput as error:
         raise BadInput(f"{where}: {error.message}", fix=error.fix) from error
+
+
+def _certain(hint: Any) -> Any:
+    """Return the type of a field that may be `None`, which no file says; else the type itself."""
+    if get_origin(hint) is not UnionType:
+        return hint
+    (certain,) = (each for each in get_args(hint) if each is not NoneType)
+    return certain
 
 
 def _value(hint: Any, value: Any, where: str, key: str) -> Any:
@@ -90,7 +102,7 @@ def _items(hints: tuple[Any, ...], values: Any, where: str, key: str) -> tuple[A
 
 
 def _named(kind: Any, values: Mapping[str, Any], where: str, key: str) -> dict[str, Any]:
-    """Return a table of names: each value a dataclass where the hint says so, else as it is."""
-    if not is_dataclass(kind):
+    """Return a table of names; each value is checked if its type is a dataclass or a plain one."""
+    if not is_dataclass(kind) and kind not in (int, str, bool, float):
         return dict(values)
     return {name: _value(kind, value, where, f"{key}.{name}") for name, value in values.items()}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
+from harness.core.config import dataclass_from_table
 from harness.core.errors import BadInput
 from harness.core.http import check_url, host_of
 from harness.core.types import Json, Role
@@ -67,13 +68,6 @@ class HttpOptions:
         return self.query_input_type if role == "query" else self.document_input_type
 
 
-_TYPES: Mapping[str, tuple[type, ...]] = {
-    "str": (str,),
-    "int": (int,),
-    "float": (int, float),
-    "bool": (bool,),
-    "Mapping[str, Json]": (dict,),
-}
 _AT_LEAST_ONE = ("batch_size", "request_tokens", "concurrency", "attempts")
 
 
@@ -83,17 +77,8 @@ def read_options(card: ModelCard) -> HttpOptions:
     A URL that carries a user or password, or a query, is refused: it would end up in results.
     """
     where = f"the options of model {card.name!r}"
-    known = {each.name: str(each.type) for each in fields(HttpOptions)}
-    for key, value in card.options.items():
-        if key not in known:
-            raise BadInput(f"{where}: no field {key!r}", fix=f"Known fields: {', '.join(known)}.")
-        types = _TYPES[known[key]]
-        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
-            raise BadInput(f"{where}: {key} = {value!r}", fix=f"It must be a {types[-1].__name__}.")
-    if "base_url" not in card.options:
-        raise BadInput(f"{where}: base_url is missing", fix='Add base_url = "https://…/v1".')
-    values: dict[str, object] = {"model": card.hub_id or card.name, **card.options}
-    options = HttpOptions(**values)  # type: ignore[arg-type]  # types are checked just above
+    values = {"model": card.hub_id or card.name, **card.options}
+    options = dataclass_from_table(HttpOptions, values, where)
     check_url(options.base_url, f"{where}: base_url")
     _check_values(options, where)
     return options

@@ -148,9 +148,9 @@ def test_a_malformed_template_is_a_users_error(template: str):
 @pytest.mark.parametrize(
     ("table", "told"),
     [
-        ({"name": "x"}, "'backend' is missing"),
-        ({"backend": "static"}, "'name' is missing"),
-        ({"name": "x", "backend": "static", "poling": "mean"}, "no field 'poling'"),
+        ({"name": "x"}, "backend is missing"),
+        ({"backend": "static"}, "name is missing"),
+        ({"name": "x", "backend": "static", "poling": "mean"}, "unknown key 'poling'"),
         ({"name": "x", "backend": "torch"}, "backend = 'torch'"),
         ({"name": "x", "backend": "static", "pooling": "max"}, "pooling = 'max'"),
         ({"name": "x", "backend": "static", "max_query_length": -1}, "max_query_length = -1"),

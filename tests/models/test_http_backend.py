@@ -245,7 +245,7 @@ def test_a_tokenizer_that_is_not_there(server: Server, clock: FakeClock, tmp_pat
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"base_ur": "x"}, "no field 'base_ur'"),
+        ({"base_ur": "x"}, "unknown key 'base_ur'"),
         ({"batch_size": 0}, "batch_size = 0"),
         ({"batch_size": "8"}, "batch_size = '8'"),
         ({"batch_size": True}, "batch_size = True"),
