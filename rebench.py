@@ -18,6 +18,12 @@ if TYPE_CHECKING:
         audit_run,
     )
     from harness.api.boards import Leaderboard, leaderboard
+    from harness.api.bundles import (
+        BundleArrivals,
+        BundleExport,
+        export_bundles,
+        import_bundles,
+    )
     from harness.api.callbacks import EvaluationCallback
     from harness.api.comparing import (
         ComparisonResult,
@@ -54,6 +60,9 @@ _HOMES = {
         "AuditResult", "MeasuresResult", "audit_queries", "audit_rows", "audit_run",
     ),
     "harness.api.boards": ("Leaderboard", "leaderboard"),
+    "harness.api.bundles": (
+        "BundleArrivals", "BundleExport", "export_bundles", "import_bundles",
+    ),
     "harness.api.callbacks": ("EvaluationCallback",),
     "harness.api.comparing": (
         "ComparisonResult", "ReportFiles", "ReproductionResult", "compare", "report", "reproduce",
@@ -72,12 +81,13 @@ _HOMES = {
 """Module -> the names it gives."""
 
 __all__ = [
-    "AblationOutcome", "AuditResult", "ComparisonResult", "Evaluation", "EvaluationCallback",
-    "FusionResult", "Leaderboard", "MeasuresResult", "Pipeline", "RebenchError",
-    "RebenchWarning", "RemixOutcome", "ReportFiles", "ReproductionResult", "TrainingOutcome",
-    "Verification", "ablate", "audit_queries", "audit_rows", "audit_run", "compare", "evaluate",
-    "fuse", "leaderboard", "load_model", "load_task", "remix", "report", "reproduce", "rerank",
-    "score", "train", "verify",
+    "AblationOutcome", "AuditResult", "BundleArrivals", "BundleExport", "ComparisonResult",
+    "Evaluation", "EvaluationCallback", "FusionResult", "Leaderboard", "MeasuresResult",
+    "Pipeline", "RebenchError", "RebenchWarning", "RemixOutcome", "ReportFiles",
+    "ReproductionResult", "TrainingOutcome", "Verification", "ablate", "audit_queries",
+    "audit_rows", "audit_run", "compare", "evaluate", "export_bundles", "fuse", "import_bundles",
+    "leaderboard", "load_model", "load_task", "remix", "report", "reproduce", "rerank", "score",
+    "train", "verify",
 ]  # fmt: skip
 
 

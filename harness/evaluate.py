@@ -24,6 +24,7 @@ from harness.data.trec import check_run, read_run, read_run_file, write_run
 from harness.derived import HEADROOM, EntryReader
 from harness.metrics.names import ASPECT_METRICS, OFFICIAL, parse_metric
 from harness.metrics.score import Scores, score
+from results.bundle import ORIGIN
 from results.environment import environment
 from results.judgements import load_judgements, save_judgements
 from results.per_query import PerQuery
@@ -100,6 +101,10 @@ def evaluate(
     identity = retriever.identity(task)
     found = store.find(retriever.name, task.name, identity_hash(identity, facts, config.k))
     if found is not None and not config.force:
+        if ORIGIN in found.facts:
+            reporter.warn(
+                f"{retriever.name} on {task.name} is shown as a bundle gave it: --force measures it"
+            )
         return Outcome(entry=found, reused=True, store=store)
     store.check_writable(retriever.name, task.name)
     retrieved = retriever.search(task, config.k, reporter)

@@ -22,6 +22,8 @@ from results.strict_object import StrictObject
 FOLDER = "imported"
 IMPORTED_SCHEMA = 2
 """2: a row carries its checksum; rows of version 1 are read, and have none."""
+UNVERIFIED = "unverified bundle"
+"""The layout of a row that came from bundles which nobody here can score again; it has no files."""
 _FIX = "Import the result files again, or remove this one."
 
 
@@ -69,7 +71,11 @@ class LoadedRows:
 def imported_path(root: Path, row: ImportedRow) -> Path:
     """Return where a row lies below a results folder: the same for the same kind of files."""
     key = (row.model, row.revision, row.layout, row.group, row.query_set, row.gold)
-    return root / FOLDER / f"{safe_name(row.model)}-{row.group}-{sha256_json(key)[:12]}.json"
+    return (
+        root
+        / FOLDER
+        / f"{safe_name(row.model)}-{safe_name(row.group)}-{sha256_json(key)[:12]}.json"
+    )
 
 
 def save_imported(root: Path, row: ImportedRow) -> Path:

@@ -35,12 +35,17 @@ def parsed(text: str, path: Path) -> Any:
 
 def all_metrics(text: str, path: Path) -> PerQuery:
     """Return the values of every metric; raises `StoreError`."""
-    value = parsed(text, path)
+    return checked_metrics(parsed(text, path), path)
+
+
+def checked_metrics(value: Any, path: Path) -> PerQuery:
+    """Return a JSON value that maps metric to query to number; raises `StoreError`."""
     if not isinstance(value, dict) or not all(isinstance(row, dict) for row in value.values()):
         raise damaged(path, "should map each metric to an object of queries")
     for metric, row in value.items():
         _check_numbers(metric, row, path)
-    return value
+    values: PerQuery = value
+    return values
 
 
 def one_metric(text: str, metric: str, path: Path) -> Mapping[str, float]:

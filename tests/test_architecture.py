@@ -22,6 +22,7 @@ LEVEL_2 = {
 LEVEL_3 = {
     "harness.evaluate", "harness.retrieval", "harness.loading", "harness.backend_check",
     "harness.leaderboard", "harness.compare", "harness.interop", "harness.pipelines",
+    "harness.bundles",
 }  # fmt: skip
 ALLOWED: dict[str, set[str]] = {
     "harness.core": set(),
@@ -47,6 +48,8 @@ ALLOWED: dict[str, set[str]] = {
     "harness.leaderboard": {"harness.core", *LEVEL_2, "harness.derived", "results"},
     "harness.interop": {"harness.core", *LEVEL_2, "results"},
     "harness.compare": {"harness.core", *LEVEL_2, "harness.derived", "results"},
+    # A bundle is scored again as an evaluation is verified.
+    "harness.bundles": {"harness.core", *LEVEL_2, "harness.evaluate", "results"},
     # A pipeline chooses and checks its parts as a comparison does, and stores what it made as an
     # evaluation does; neither of the two knows of pipelines.
     "harness.pipelines": {

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.api.bundles import visiting
 from harness.api.session import Session, open_session
 from harness.api.tables import TableResult
 from harness.core.names import split_names
@@ -108,6 +109,7 @@ def leaderboard(
     families: str = "",
     fold: int | None = None,
     columns: str | None = None,
+    bundles: str | Path | None = None,
     results: str | Path | None = None,
     data: str | Path | None = None,
     progress: Reporter | None = None,
@@ -117,8 +119,9 @@ def leaderboard(
     `tasks`, `query_sets` and `families` are names with commas between them (empty: all), `kinds`
     any of `measured`, `published` and `imported`. `fold` takes the queries of one fold of five
     (then only measured rows have values), `columns` are read as by `leaderboard --columns`, and
-    metrics among them are derived from the stored runs. Raises `UnknownName` for a name that
-    nothing here has; files that cannot be read are in `problems`.
+    metrics among them are derived from the stored runs. With `bundles`, a folder of them, what is
+    measured are those alone, each scored again and none imported. Raises `UnknownName` for a name
+    that nothing here has; files that cannot be read are in `problems`.
     """
     from harness.leaderboard.columns import DEFAULT, extra_metrics, parse_columns
     from harness.leaderboard.filter import BoardFilter
@@ -134,7 +137,12 @@ def leaderboard(
     )
     name = str(parse_metric(metric)) if metric else None
     extras = extra_metrics(parse_columns(columns, DEFAULT))
-    return _ranked(session, only, _Reading(name, fold, extras), columns)
+    reading = _Reading(name, fold, extras)
+    if bundles is None:
+        return _ranked(session, only, reading, columns)
+    with visiting(Path(bundles), session) as visit:
+        board = _ranked(visit.session, only, reading, columns)
+    return replace(board, problems=(*visit.problems, *board.problems))
 
 
 @dataclass(frozen=True, slots=True)

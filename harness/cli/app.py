@@ -61,10 +61,12 @@ COMMANDS = (
     CommandEntry(
         "import",
         "harness.cli.interop:import_results",
-        "Read result files of mteb or BRIGHT into the leaderboard.",
+        "Take bundles, or result files of mteb or BRIGHT, into the leaderboard.",
     ),
     CommandEntry(
-        "export", "harness.cli.interop:export", "Write entries as files of mteb, BRIGHT or TREC."
+        "export",
+        "harness.cli.interop:export",
+        "Write entries as bundles, or as files of mteb, BRIGHT or TREC.",
     ),
     CommandEntry(
         "models", "harness.cli.listing:models", "List the models, or show one model's card."

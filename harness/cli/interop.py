@@ -27,11 +27,13 @@ class FileLayout(StrEnum):
     BRIGHT = "bright"
     TREC = "trec"
     QRELS = "qrels"
+    BUNDLE = "bundle"
 
 
 def import_results(
-    path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="A result file, or a folder of them.")
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH…", help="Bundles or result files, or folders of either."),
     ],
     model: Annotated[
         str | None,
@@ -57,20 +59,27 @@ def import_results(
     results: ResultsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Import result files of mteb or BRIGHT as rows of the leaderboard.
+    """Import bundles as measured entries, or result files of mteb or BRIGHT as rows.
 
-    mteb's files name the revision of their data, which tells the version of the judgements.
-    Imported rows have no per-query values, so they are shown but never tested. Files of one model
-    that are imported one by one add up.
+    A bundle's run is scored again first: what does not follow from it is refused (exit code 2), and
+    without the task's judgements it is shown as unverified, never ranked (docs/bundles.md).
+
+    mteb's files name the revision of their data, which tells the version of the judgements. Such
+    rows have no per-query values, so they are shown but never tested. Files of one
+    model that are imported one by one add up.
 
     Example: rebench import results/BAAI__bge-large-en-v1.5
     """
+    from harness.cli.bundles import all_bundles, take
     from harness.cli.console import print_table
     from harness.interop.bright import ImportHints
-    from harness.interop.importing import keep_imported, read_results
+    from harness.interop.importing import keep_imported, read_all
 
+    if all_bundles(paths):
+        take(paths, results, as_json=as_json)
+        return
     root = settings_from(results=results).results_dir
-    found = read_results(path, ImportHints(task, model, queries, gold))
+    found = read_all(paths, ImportHints(task, model, queries, gold))
     shown = [_shown(keep_imported(root, row)) for row in found.rows]
     print_table("imported rows", shown, as_json=as_json, spare=("query set", "metric"))
     _report(found)
@@ -92,9 +101,10 @@ def export(
     results: ResultsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write measured entries as files of mteb, BRIGHT or TREC; imported rows as they came.
+    """Write entries as bundles or files of mteb, BRIGHT or TREC; imported rows as they came.
 
-    Numbers are written unrounded. Runs can be scored again with `rebench score`.
+    A bundle is one file with all of an entry but texts, which `rebench import` checks. Numbers are
+    written unrounded. Runs can be scored again with `rebench score`.
 
     Example: rebench export --format trec -o runs --models bm25
     """
@@ -104,6 +114,12 @@ def export(
     from results.imported import load_imported
     from results.store import ResultStore
 
+    if layout is Layout.BUNDLE:
+        from harness.cli.bundles import write
+
+        faults = write(output, models, tasks, results, as_json=as_json)
+        _raise_for(len(faults), faults)
+        return
     store = ResultStore(settings_from(results=results).results_dir)
     loaded, imported = store.entries(), load_imported(store.root)
     entries = [entry for entry in loaded.entries if _wanted_entry(entry, models, tasks)]

@@ -59,6 +59,12 @@ def run(
             "--columns", metavar="LIST", help="These columns or metrics; +NAME adds one; all."
         ),
     ] = None,
+    bundles: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="DIR", help="Show a folder of bundles without importing them."
+        ),
+    ] = None,
     data: DataOption = None,
     results: ResultsOption = None,
 ) -> None:
@@ -80,6 +86,7 @@ def run(
         families=family or "",
         fold=fold,
         columns=columns,
+        bundles=bundles,
         results=results,
         data=data,
         progress=reporter_for_stderr(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,6 +53,16 @@ def read_results(path: Path, hints: ImportHints) -> Imported:
             fix="Give mteb result files or BRIGHT's results.json, or a folder of them.",
         )
     return Imported(tuple(_rows(records)), tuple(skipped), tuple(problems))
+
+
+def read_all(paths: Iterable[Path], hints: ImportHints) -> Imported:
+    """Read several files or folders, each as `read_results` does."""
+    read = [read_results(path, hints) for path in paths]
+    return Imported(
+        tuple(row for each in read for row in each.rows),
+        tuple(text for each in read for text in each.skipped),
+        tuple(problem for each in read for problem in each.problems),
+    )
 
 
 def keep_imported(root: Path, row: ImportedRow) -> ImportedRow:

@@ -12,10 +12,13 @@ from harness.leaderboard.labels import with_labels
 from harness.leaderboard.rows import NO_FACTS, Board, ModelFacts, Row
 from harness.metrics.score import overall
 from harness.render.numbers import short_points
-from results.imported import ImportedRow
+from results.bundle import ORIGIN, contested, unmarked
+from results.imported import UNVERIFIED, ImportedRow
 from results.published import CURRENT_GOLD, PublishedRow
 from results.schema import Entry
 from results.systems import configuration_hash, oldest_first
+
+MEASURED = "measured by rebench"
 
 
 class Key(NamedTuple):
@@ -100,27 +103,45 @@ def _measured(sources: Sources, metric: str | None) -> list[tuple[Key, Row]]:
             # The newest entry on a task counts; another configuration makes another row.
             system = (entry.model, configuration_hash(entry))
             folded.setdefault(key, {}).setdefault(system, {})[entry.task.name] = entry
+    several = contested(sources.entries)
     return [
-        (key, _measured_row(model, tuple(found.values()), sources.members.get(key.group), key))
+        (
+            key,
+            _measured_row(
+                model, tuple(found.values()), sources.members.get(key.group), key, several
+            ),
+        )
         for key, by_model in folded.items()
         for (model, _), found in by_model.items()
     ]
 
 
 def _measured_row(
-    model: str, entries: tuple[Entry, ...], members: Sequence[str] | None, key: Key
+    model: str,
+    entries: tuple[Entry, ...],
+    members: Sequence[str] | None,
+    key: Key,
+    several: frozenset[str],
 ) -> Row:
-    """Return the row of a model's entries on one group."""
+    """Return the row of a model's entries on one group; `several` are contested identities."""
     values = {entry.task.name: entry.metrics[key.metric] for entry in entries}
     return Row(
         model=model,
         kind="measured",
         values=values,
         mean=overall(values, members or tuple(values)),
-        source="measured by rebench",
+        source=_measured_source(entries, several),
         grounds=_grounds(entries),
         entries=entries,
     )
+
+
+def _measured_source(entries: Sequence[Entry], several: frozenset[str]) -> str:
+    """Return who ran what a row shows, and whether another row claims to be the same."""
+    source = "bundle, scored again" if any(ORIGIN in each.facts for each in entries) else MEASURED
+    if several and any(unmarked(each).identity_hash in several for each in entries):
+        return f"{source}; one of several results under one identity"
+    return source
 
 
 def _grounds(entries: Iterable[Entry]) -> dict[str, str]:
@@ -211,7 +232,7 @@ def _imported(sources: Sources, metric: str | None) -> list[tuple[Key, Row]]:
                 kind="imported",
                 values=values,
                 mean=overall(values, members),
-                source=f"{row.layout} result files",
+                source=row.layout if row.layout == UNVERIFIED else f"{row.layout} result files",
                 tag=row.revision[:8] or row.layout,
                 provenance=_told(
                     protocol=row.protocol,
