@@ -17,6 +17,7 @@ from harness.core.errors import BadInput, DataUnavailable, RebenchError
 from harness.core.hashing import sha256_text, task_fingerprint
 from harness.core.types import Run, Task
 from harness.data import embedded
+from harness.data.registry import known_facts
 from harness.data.trec import check_run, read_run, write_run
 from harness.evaluate import describe_task, verify_all
 from results.bundle import (
@@ -42,9 +43,12 @@ from results.systems import configuration_hash
 Status: TypeAlias = Literal["verified", "second result", "already here", "unverified", "refused"]
 
 ON_TRUST = (
-    "model", "identity", "timings", "facts", "environment", "command", "created",
+    "model", "identity", "k", "timings", "facts", "environment", "command", "created",
 )  # fmt: skip
-"""Parts of an entry that do not follow from its run: an import takes them as they are."""
+"""Parts of an entry that do not follow from its run: an import takes them as they are.
+
+So are the fingerprints of queries and documents, if the task's texts are not at hand.
+"""
 
 UNKNOWN_GOLD = "unknown"
 
@@ -139,15 +143,16 @@ def _wrong_run(bundle: Bundle, run: Run, task: Task) -> Iterator[str]:
 
 
 def _wrong_facts(says: TaskFacts, task: Task) -> Iterator[str]:
-    """Yield what an entry says wrongly of a task whose documents are here."""
-    if task.corpus is None:
-        return
-    right = describe_task(task)
-    names = ["group", "revision", "n_documents", "corpus_fingerprint", "notes"]
-    if says.query_set == right.query_set:
-        names.append("queries_fingerprint")
-    for name in names:
-        found, fact = getattr(says, name), getattr(right, name)
+    """Yield what an entry says wrongly of its task, as far as the task is known here."""
+    right: dict[str, object] = dict(known_facts(says.name, says.revision))
+    if task.corpus is not None:
+        whole = describe_task(task)
+        names = ["revision", "n_documents", "corpus_fingerprint", "notes"]
+        if says.query_set == whole.query_set:
+            names.append("queries_fingerprint")
+        right |= {name: getattr(whole, name) for name in names}
+    for name, fact in right.items():
+        found = getattr(says, name)
         if found not in (fact, None):
             yield f"{name} is {found!r}, should be {fact!r}"
 

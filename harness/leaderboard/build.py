@@ -103,14 +103,9 @@ def _measured(sources: Sources, metric: str | None) -> list[tuple[Key, Row]]:
             # The newest entry on a task counts; another configuration makes another row.
             system = (entry.model, configuration_hash(entry))
             folded.setdefault(key, {}).setdefault(system, {})[entry.task.name] = entry
-    several = contested(sources.entries)
+    members, several = sources.members, contested(sources.entries)
     return [
-        (
-            key,
-            _measured_row(
-                model, tuple(found.values()), sources.members.get(key.group), key, several
-            ),
-        )
+        (key, _measured_row(model, tuple(found.values()), members.get(key.group), key, several))
         for key, by_model in folded.items()
         for (model, _), found in by_model.items()
     ]
