@@ -52,6 +52,8 @@ test-fast: $(VENV)/.dev   ## without the tests that load a neural model or kill 
 # One process for the first, so that it can print how many faults there were.
 test-faults: $(VENV)/.dev   ## faults in full: damage, kills, full disks, several processes, hostile input
 	REBENCH_FAULTS=50 $(BIN)/python -m pytest tests/faults
+	REBENCH_BUNDLES=1000 $(BIN)/python -m pytest tests/results/test_bundle.py \
+	  tests/interop/test_bundles.py
 	REBENCH_KILLS=20 $(BIN)/python -m pytest -n 2 --dist loadfile tests/crash \
 	  tests/cache/test_claims.py tests/cache/test_damage.py tests/cache/test_full_disk.py \
 	  tests/results/test_results_crash.py tests/remixer/test_remix_kill.py \

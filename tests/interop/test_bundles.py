@@ -20,7 +20,7 @@ from results.store import ResultStore
 from tests.helpers.bundle_cases import RANKS, sample_bundle, tampered
 from tests.helpers.measured_store import make_task, measure
 
-COUNT = int(os.environ.get("REBENCH_BUNDLES", "100"))
+COUNT = int(os.environ.get("REBENCH_BUNDLES", "50"))
 """How many bundles are tampered with; `make test-faults` asks for 1,000."""
 
 
@@ -90,7 +90,7 @@ def test_changes_under_new_checksums_never_alter_a_value(
                 assert bundle.per_query == sample.per_query
                 assert bundle.entry.metrics == sample.entry.metrics
     with capsys.disabled():
-        if COUNT > 100:
+        if COUNT > 50:
             print("\n" + "\n".join(f"{counts[key]:5} {key}" for key in sorted(counts)))
     assert counts["refused: scored again, it differs"] > COUNT / 10
 
@@ -166,14 +166,14 @@ def test_two_results_under_one_identity_are_shown_and_marked(
 
 
 def test_documents_of_an_embedded_task_are_checked(tmp_path: Path):
-    task = embedded.TASKS["stdlib-direct"].load()
+    task = embedded.TASKS["stdlib-oblique"].load()
     assert task.corpus is not None
     store = ResultStore(tmp_path / "mine")
     entry = measure(store, "m", task, [1] * len(task.qrels))
     nobody = ResultStore(tmp_path / "nobody")
     (made_up,) = imported(tmp_path, nobody, bundle_of(store, entry))
     assert made_up.status == "refused"
-    assert "that stdlib-direct does not have" in made_up.detail
+    assert "that stdlib-oblique does not have" in made_up.detail
 
 
 def test_the_commands_from_end_to_end(
