@@ -114,7 +114,7 @@ def export(
     from results.imported import load_imported
     from results.store import ResultStore
 
-    if layout is Layout.BUNDLE:
+    if layout is FileLayout.BUNDLE:
         from harness.cli.bundles import write
 
         faults = write(output, models, tasks, results, as_json=as_json)
