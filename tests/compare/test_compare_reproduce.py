@@ -14,18 +14,9 @@ from harness.core.errors import NotComparable, UnknownName
 from harness.data.registry import group_members
 from results.published import PublishedRow, load_published, read_published
 from tests.helpers.measured_store import gains, make_task, measure, some_ranks, store_at
+from tests.helpers.published_tables import published_head
 
-HEAD = """
-scale = 100
-group = "bright"
-metric = "ndcg@10"
-query_set = "original"
-source = "a paper"
-date = "2026-04-22"
-protocol = "as printed"
-gold = "current"
-tasks = ["biology", "pony"]
-"""
+HEAD = published_head(["biology", "pony"])
 ROWS = """
 [[row]]
 model = "m"

@@ -1,7 +1,8 @@
-"""Tiny checkpoints made once a session, and embedders over them."""
+"""Tiny checkpoints made once a session, embedders over them, and a server of embeddings."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,22 @@ import pytest
 from models.registry import make_embedder, resolve_model
 from models.spec import LoadOptions
 from tests.helpers import tiny
+from tests.helpers.embedding_server import Server, serving
+from tests.helpers.http_embedders import FakeClock
 from tests.helpers.splade import splade_tiny
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """Return the state of an embeddings endpoint that runs for one test."""
+    with serving() as state:
+        yield state
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Return a clock on which waiting takes no time."""
+    return FakeClock()
 
 
 @pytest.fixture(scope="session")

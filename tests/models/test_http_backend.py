@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,21 +22,9 @@ from tests.helpers.embedding_server import (
     Server,
     changed,
     expected,
-    serving,
     vector,
 )
 from tests.helpers.http_embedders import TEXTS, FakeClock, card, embedder, encode
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as state:
-        yield state
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
 
 
 def test_vectors_are_normalised_float32_in_the_order_of_the_texts(

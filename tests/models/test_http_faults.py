@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -27,17 +26,6 @@ from tests.helpers.embedding_server import (
     status,
 )
 from tests.helpers.http_embedders import TEXTS, FakeClock, card, embedder, encode
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as state:
-        yield state
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
 
 
 @pytest.mark.parametrize("code", [408, 409, 425, 429, 502, 503, 504, 529])

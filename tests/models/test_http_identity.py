@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import traceback
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,23 +15,11 @@ from models.backends.http_batching import same_model
 from tests.helpers.embedding_server import (
     Server,
     changed,
-    serving,
     status,
 )
 from tests.helpers.http_embedders import TEXTS, FakeClock, embedder, encode
 
 KEY = "sk-very-secret-0123456789"
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as state:
-        yield state
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
 
 
 def test_the_key_is_sent_and_nowhere_else(

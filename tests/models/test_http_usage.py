@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from harness.retrieval.dense import DenseRetriever
 from models.backends.http import HttpEmbedder
 from results.schema import Entry
 from results.store import ResultStore
-from tests.helpers.embedding_server import Server, changed, serving, status
+from tests.helpers.embedding_server import Server, changed, status
 from tests.helpers.http_embedders import FakeClock, embedder
 from tests.helpers.small_task import DOCUMENTS, QUERIES, write_beir
 
@@ -25,12 +24,6 @@ WORDS = sum(len(text.split()) for text in {*DOCUMENTS.values()} | {*QUERIES.valu
 """What the server bills: a token a word, each distinct text once (q1 is a document too)."""
 BOTH_ROLES = len(QUERIES["q1"].split())
 """A text that stands in both roles is embedded for each."""
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with serving() as state:
-        yield state
 
 
 @pytest.fixture

@@ -30,24 +30,19 @@ from harness.reports.write import write_report
 from harness.search.bm25 import bm25
 from results.published import read_published
 from tests.helpers.measured_store import make_task, measure, some_ranks, store_at
+from tests.helpers.published_tables import published_head
 from tests.helpers.report_numbers import allowed, strange_numbers
 
 WANTED = EntryFilter({"bright": group_members("bright")})
-PUBLISHED = """
-scale = 100
-group = "bright"
-metric = "ndcg@10"
-query_set = "original"
-source = "a paper"
-date = "2026-04-22"
-protocol = "as printed"
-gold = "current"
-tasks = ["biology", "pony", "aops"]
+PUBLISHED = (
+    published_head(["biology", "pony", "aops"])
+    + """
 [[row]]
 model = "a"
 kind = "dense"
 values = [50.0, 12.3, 45.6]
 """
+)
 TASKS = {"biology": 31, "pony": 24, "aops": 17}
 ODD = "a|b <b>$x$</b> `c` [d](e)"
 

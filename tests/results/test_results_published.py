@@ -13,18 +13,9 @@ from hypothesis import strategies as st
 
 from harness.core.errors import StoreError
 from results.published import GROUPS, PublishedRow, load_published, read_published
+from tests.helpers.published_tables import published_head
 
-HEAD = """
-scale = 100
-group = "bright"
-metric = "ndcg@10"
-query_set = "original"
-source = "a paper"
-date = "2026-04-22"
-protocol = "as printed"
-gold = "current"
-tasks = ["biology", "pony"]
-"""
+HEAD = published_head(["biology", "pony"])
 ROW = '[[row]]\nmodel = "m"\nkind = "dense"\nvalues = [18.9, 7.1]\naverage = 13.0\n'
 
 ROWS = load_published()
