@@ -10,8 +10,11 @@ from harness.core.protocols import BilledEmbedder, Retriever, VectorEncoder
 from harness.core.settings import Settings
 from models.card import ModelCard
 from models.registry import (
+    LATE,
     SPARSE,
+    make_any_embedder,
     make_embedder,
+    make_late_embedder,
     make_sparse_embedder,
     resolve_model,
     settle_backend,
@@ -29,12 +32,16 @@ class RunOptions:
 
     `devices` holds more than one name where encoding is spread over processes; `index` is a
     FAISS factory string (empty: exact search); `cached` keeps vectors in the embedding store.
+    `candidates` names the first stage of a late-interaction model, of whose best `depth` documents
+    (0: 100) it scores each (empty: it scores all).
     """
 
     load: LoadOptions = field(default_factory=LoadOptions)
     devices: tuple[str, ...] = ()
     index: str = ""
     cached: bool = True
+    candidates: str = ""
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +52,7 @@ class SpecEmbedderFactory:
 
     def __call__(self, device: str) -> VectorEncoder[Any]:
         """Return the embedder on `device`."""
-        spec = self.spec.on(device)
-        if spec.card.backend == SPARSE:
-            return make_sparse_embedder(spec)
-        return make_embedder(spec)
+        return make_any_embedder(self.spec.on(device))
 
 
 def split_names(spec: str) -> list[str]:
@@ -67,6 +71,7 @@ def retriever(name: str, settings: Settings, options: RunOptions | None = None) 
     how = options or RunOptions()
     spec = settle_backend(resolve_model(name, how.load, settings.models), how.load)
     card = spec.card
+    _check_search(card, how)
     if card.backend == "bm25":
         return _bm25(card)
     from harness.cache.store import EmbeddingStore
@@ -77,7 +82,11 @@ def retriever(name: str, settings: Settings, options: RunOptions | None = None) 
     workers = Workers(factory, how.devices) if len(how.devices) > 1 else None
     device = how.devices[0] if how.devices else how.load.device
     if card.backend == SPARSE:
-        return _sparse(spec.on(device), store, workers, how)
+        from harness.retrieval.sparse import SparseRetriever
+
+        return SparseRetriever(make_sparse_embedder(spec.on(device)), store, workers)
+    if card.backend == LATE:
+        return _late(spec.on(device), store, workers, settings, how)
     from harness.retrieval.dense import DenseRetriever
 
     embedder = make_embedder(spec.on(device))
@@ -89,18 +98,42 @@ def retriever(name: str, settings: Settings, options: RunOptions | None = None) 
     return DenseRetriever(embedder, store, workers, how.index)
 
 
-def _sparse(
-    spec: ModelSpec, store: EmbeddingStore | None, workers: Workers | None, how: RunOptions
-) -> Retriever:
-    """Return the retriever of a sparse encoder."""
-    from harness.retrieval.sparse import SparseRetriever
-
-    if how.index:
+def _check_search(card: ModelCard, how: RunOptions) -> None:
+    """Raise `BadInput` for a way to search that does not fit the model's vectors."""
+    kinds = {SPARSE: "weighs terms", LATE: "has a vector for each token"}
+    if how.index and card.backend in kinds:
         raise BadInput(
-            f"model {spec.card.name!r} weighs terms; --index {how.index} searches dense vectors",
-            fix="Leave --index out: sparse search is exact.",
+            f"model {card.name!r} {kinds[card.backend]}, and --index {how.index} searches dense "
+            "vectors",
+            fix="Leave --index out; a late-interaction model takes --candidates MODEL."
+            if card.backend == LATE
+            else "Leave --index out: sparse search is exact.",
         )
-    return SparseRetriever(make_sparse_embedder(spec), store, workers)
+    if how.candidates and card.backend != LATE:
+        raise BadInput(
+            f"model {card.name!r} is no late-interaction model, so --candidates {how.candidates} "
+            "has no effect on it",
+            fix="Leave --candidates out; `rebench rerank` orders any run anew with a reranker.",
+        )
+    if how.depth and not how.candidates:
+        raise BadInput(f"--depth is {how.depth}, without --candidates", fix="Name a first stage.")
+
+
+def _late(
+    spec: ModelSpec,
+    store: EmbeddingStore | None,
+    workers: Workers | None,
+    settings: Settings,
+    how: RunOptions,
+) -> Retriever:
+    """Return the retriever of a late-interaction model, with its first stage if one is named."""
+    from harness.retrieval.late import DEPTH, Candidates, LateRetriever
+
+    candidates = None
+    if how.candidates:
+        first = retriever(how.candidates, settings, RunOptions(cached=how.cached))
+        candidates = Candidates(first, how.depth or DEPTH)
+    return LateRetriever(make_late_embedder(spec), store, workers, candidates)
 
 
 def _bm25(card: ModelCard) -> Retriever:

@@ -13,9 +13,10 @@ from harness.core.files import read_toml
 from harness.core.hashing import sha256_json
 from harness.core.types import Json, Role
 
-BACKENDS = ("bm25", "static", "sentence-transformers", "sparse", "vllm", "http")
+BACKENDS = ("bm25", "static", "sentence-transformers", "sparse", "late", "vllm", "http")
 POOLINGS = ("", "mean", "cls", "last")
-SIMILARITIES = ("", "cosine", "dot", "euclidean", "manhattan")
+LATE_SIMILARITIES = ("maxsim", "meanmaxsim")
+SIMILARITIES = ("", "cosine", "dot", "euclidean", "manhattan", *LATE_SIMILARITIES)
 DTYPES = ("", "float32", "float16", "bfloat16")
 
 

@@ -8,18 +8,18 @@ from harness.core.errors import BadInput
 from models.card import ModelCard
 
 BM25, WORDLLAMA, MODEL2VEC = "bm25", "static/wordllama", "static/model2vec"
-LOCAL, SPARSE, VLLM, HTTP = "sentence-transformers", "sparse", "vllm", "http"
-KINDS = (BM25, WORDLLAMA, MODEL2VEC, LOCAL, SPARSE, VLLM, HTTP)
+LOCAL, SPARSE, LATE, VLLM, HTTP = "sentence-transformers", "sparse", "late", "vllm", "http"
+KINDS = (BM25, WORDLLAMA, MODEL2VEC, LOCAL, SPARSE, LATE, VLLM, HTTP)
 """Backends as the table knows them: static ones by their loader."""
 
 _DENSE = frozenset((WORDLLAMA, MODEL2VEC, LOCAL, VLLM, HTTP))
-_EMBEDDERS = _DENSE | {SPARSE}
+_EMBEDDERS = _DENSE | {SPARSE, LATE}
 _POOLED = frozenset((LOCAL, VLLM))
-_TRANSFORMERS = _POOLED | {SPARSE}
-_CUT = frozenset((MODEL2VEC, LOCAL, SPARSE, VLLM, HTTP))
+_TRANSFORMERS = _POOLED | {SPARSE, LATE}
+_CUT = frozenset((MODEL2VEC, LOCAL, SPARSE, LATE, VLLM, HTTP))
 HONOURED: Mapping[str, frozenset[str]] = {
     "backend": frozenset(KINDS),
-    "weights": frozenset((MODEL2VEC, LOCAL, SPARSE, VLLM)),
+    "weights": frozenset((MODEL2VEC, LOCAL, SPARSE, LATE, VLLM)),
     "revision": _CUT,
     "device": _TRANSFORMERS,
     "dtype": _TRANSFORMERS,
@@ -36,6 +36,7 @@ HONOURED: Mapping[str, frozenset[str]] = {
     "batch_tokens": _EMBEDDERS,
     "max_active_query": frozenset((SPARSE,)),
     "max_active_document": frozenset((SPARSE,)),
+    "token_storage": frozenset((LATE,)),
 }
 """Field of `LoadOptions` -> the backends that do what it says."""
 
@@ -57,6 +58,8 @@ _REASONS = {
     MODEL2VEC: "static models average a float32 table on the CPU, and cut on the right",
     SPARSE: "a sparse encoder's own modules make its weights, which are scored by inner product or "
     "cosine (--similarity)",
+    LATE: "a late-interaction model has a vector a token, made by its own modules and scored by "
+    "maxsim or meanmaxsim (--similarity)",
     HTTP: "the model runs on a server, which this flag cannot reach",
 }
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.core.errors import BadInput
 from harness.core.files import read_json
+from harness.core.types import VectorKind
 from models.st_settings import (
     MODEL,
     SIMILARITIES,
@@ -108,7 +109,7 @@ def read_folder(folder: Path) -> FolderFacts:
     )
 
 
-def read_inputs(base: Path, *, sparse: bool = False) -> FolderFacts:
+def read_inputs(base: Path, *, kind: VectorKind = "dense") -> FolderFacts:
     """Return what a first module's folder says of its tokenizer and network, and nothing else.
 
     Raises as `read_folder`.
@@ -120,7 +121,7 @@ def read_inputs(base: Path, *, sparse: bool = False) -> FolderFacts:
     sentence: Mapping[str, Any] = {}
     for name in (TRANSFORMER, *LEGACY_TRANSFORMER):
         sentence = sentence or read_settings(base / name)
-    check_settings(str(base), TRANSFORMER, sentence, sparse=sparse)
+    check_settings(str(base), TRANSFORMER, sentence, kind=kind)
     positions = _positions(config)
     return FolderFacts(
         limit=_limit(sentence, tokenizer, positions or _number(config, "max_position_embeddings")),

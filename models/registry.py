@@ -12,15 +12,26 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import BadInput, DataUnavailable, UnknownName
 from harness.core.files import parse_toml
 from harness.core.paths import named_folder
-from harness.core.protocols import Embedder, SparseEmbedder
+from harness.core.protocols import (
+    Embedder,
+    MultiVectorEncoding,
+    SparseEmbedder,
+    VectorEncoder,
+)
 from harness.core.registry import Registry
 from harness.core.types import Json
-from models.card import ModelCard, card_from_mapping, card_table, read_card
+from models.card import (
+    LATE_SIMILARITIES,
+    ModelCard,
+    card_from_mapping,
+    card_table,
+    read_card,
+)
 from models.flags import check_flags
 from models.folders import is_model_folder, read_folder
 from models.rerankers.shipped import reranker_called
 from models.sparse_folders import folder_kind
-from models.spec import LoadOptions, ModelSpec, given_flags, make_spec
+from models.spec import OTHER_KINDS, LoadOptions, ModelSpec, given_flags, make_spec
 from models.weights import find_weights
 
 if TYPE_CHECKING:
@@ -32,7 +43,7 @@ ENTRY_POINTS = "rebench.models"
 CARD_FILES = ("rebench-card.toml", "card.toml")
 """What a folder's own card may be called; `rebench train` writes the first."""
 DEFAULT_BACKEND = "sentence-transformers"
-SPARSE = "sparse"
+SPARSE, LATE = "sparse", "late"
 BARE = "bare"
 """Option of a card that nobody wrote, until `resolve_model` makes a spec of it."""
 
@@ -44,24 +55,36 @@ EMBEDDERS: Registry[Callable[[ModelSpec], Embedder]] = Registry(
         "vllm": "models.backends.vllm:VllmEmbedder",
         "http": "models.backends.http:HttpEmbedder",
     },
-    "Backends: static, sentence-transformers, sparse, vllm, http.",
+    "Backends: static, sentence-transformers, sparse, late, vllm, http.",
 )
 """Backend name -> the class that takes a spec and embeds; imported on use."""
 SPARSE_EMBEDDERS: Registry[Callable[[ModelSpec], SparseEmbedder]] = Registry(
     "sparse backend", {SPARSE: "models.backends.sparse:SparseEncoderEmbedder"}, "Backend: sparse."
 )
 """The same for backends whose vectors are weights of terms."""
+LATE_EMBEDDERS: Registry[Callable[[ModelSpec], MultiVectorEncoding]] = Registry(
+    "late-interaction backend", {LATE: "models.backends.late:MultiVectorEmbedder"}, "Backend: late."
+)
+"""The same for backends that give a vector for each token."""
 
 
 def make_embedder(spec: ModelSpec) -> Embedder:
     """Return the dense embedder of a spec; raises `MissingExtra` for a backend not installed.
 
-    Raises `BadInput` for a sparse encoder: no one vector of floats stands for a text there.
+    Raises `BadInput` for a sparse encoder or a late-interaction model: no one vector of floats
+    stands for a text there.
     """
-    if spec.card.backend == SPARSE:
+    if spec.card.backend in OTHER_KINDS:
         raise BadInput(
-            f"model {spec.card.name!r} is a sparse encoder, and dense vectors are needed here",
+            f"model {spec.card.name!r} is {OTHER_KINDS[spec.card.backend]}, and dense vectors are "
+            "needed here",
             fix="Name a dense model; `rebench models` lists them.",
+        )
+    if spec.card.similarity in LATE_SIMILARITIES:
+        raise BadInput(
+            f"model {spec.card.name!r} has one vector a text, which {spec.card.similarity} does "
+            "not score",
+            fix="Leave --similarity out, or name a late-interaction model.",
         )
     return EMBEDDERS.get(spec.card.backend)(spec)
 
@@ -69,6 +92,19 @@ def make_embedder(spec: ModelSpec) -> Embedder:
 def make_sparse_embedder(spec: ModelSpec) -> SparseEmbedder:
     """Return the embedder of a spec whose backend is sparse; raises `MissingExtra`."""
     return SPARSE_EMBEDDERS.get(spec.card.backend)(spec)
+
+
+def make_late_embedder(spec: ModelSpec) -> MultiVectorEncoding:
+    """Return the embedder of a spec whose backend is late; raises `MissingExtra`."""
+    return LATE_EMBEDDERS.get(spec.card.backend)(spec)
+
+
+def make_any_embedder(spec: ModelSpec) -> VectorEncoder[Any]:
+    """Return the embedder of a spec, whatever its vectors are; raises `MissingExtra`."""
+    makers: Mapping[str, Callable[[ModelSpec], VectorEncoder[Any]]] = {
+        SPARSE: make_sparse_embedder, LATE: make_late_embedder,
+    }  # fmt: skip
+    return makers.get(spec.card.backend, make_embedder)(spec)
 
 
 def described_card(spec: ModelSpec) -> ModelCard:
@@ -79,8 +115,7 @@ def described_card(spec: ModelSpec) -> ModelCard:
     if not spec.from_settings:
         return spec.card
     settled = settle_backend(spec)
-    sparse = settled.card.backend == SPARSE
-    embedder: object = make_sparse_embedder(settled) if sparse else make_embedder(settled)
+    embedder: object = make_any_embedder(settled)
     card = getattr(embedder, "card", settled.card)
     return card if isinstance(card, ModelCard) else settled.card
 
@@ -88,7 +123,8 @@ def described_card(spec: ModelSpec) -> ModelCard:
 def settle_backend(spec: ModelSpec, options: LoadOptions | None = None) -> ModelSpec:
     """Return a spec with the backend that its files ask for, where neither card nor flag says.
 
-    A sparse encoder's folder or hub id gets the sparse backend; `options` are those that the spec
+    A sparse encoder's folder or hub id gets the sparse backend, a late-interaction model's the
+    late one; `options` are those that the spec
     was made with. Raises `BadInput` for a bare masked language model, which could be either, and
     for a flag that the sparse backend cannot honour. Where the hub cannot be reached the spec
     stays as it is: its first use says so.
@@ -107,10 +143,10 @@ def settle_backend(spec: ModelSpec, options: LoadOptions | None = None) -> Model
             fix="Pass --backend sparse for the terms that it weighs, or --backend dense to pool "
             "its hidden states.",
         )
-    if kind != "sparse":
+    if kind not in OTHER_KINDS:
         check_flags(spec.card, given_flags(options or LoadOptions()))
         return spec
-    card = replace(spec.card, backend=SPARSE, normalize=False)
+    card = replace(spec.card, backend=kind, normalize=kind == LATE)
     return make_spec(card, options, from_settings=True)
 
 
@@ -240,8 +276,9 @@ def _folder_card(folder: Path) -> ModelCard:
             f"the folder {folder} holds no model",
             fix=f"It needs a config.json, a modules.json, or a card named {CARD_FILES[0]}.",
         )
-    if folder_kind(folder) == "sparse":
-        return ModelCard(name=folder.name, backend=SPARSE, normalize=False,
+    kind = folder_kind(folder)
+    if kind in OTHER_KINDS:
+        return ModelCard(name=folder.name, backend=kind, normalize=kind == LATE,
                          options={**place, BARE: True})  # fmt: skip
     if read_folder(folder).static:
         return ModelCard(name=folder.name, backend="static",

@@ -17,6 +17,7 @@ from models.folders import (
     read_modules,
     read_settings,
 )
+from models.late_folders import is_late_folder
 from models.st_settings import MODEL, check_settings
 
 ROUTER_FILE = "router_config.json"
@@ -27,7 +28,7 @@ NETWORKS = frozenset(("Transformer", "MLMTransformer"))
 RUNNABLE = OUTPUTS | NETWORKS | {"Pooling"}
 MASKED = "ForMaskedLM"
 
-FolderKind = Literal["sparse", "masked-lm", "other"]
+FolderKind = Literal["sparse", "late", "masked-lm", "other"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ def folder_kind(folder: Path) -> FolderKind:
     named = read_settings(folder / MODEL).get("model_type")
     if named == "SparseEncoder":
         return "sparse"
+    if is_late_folder(folder):
+        return "late"
     if modules:
         kinds = {kind for role in ROLES for kind, _ in _chain(folder, modules, role)}
         return "sparse" if kinds & (OUTPUTS | {"MLMTransformer"}) else "other"
@@ -79,7 +82,7 @@ def read_sparse_folder(folder: Path) -> SparseFacts:
     Raises `BadInput` for a model of another kind, and for settings that cannot be honoured.
     """
     modules, settings = read_modules(folder), read_settings(folder / MODEL)
-    check_settings(str(folder), MODEL, settings, sparse=True)
+    check_settings(str(folder), MODEL, settings, kind="sparse")
     routes = {role: _route(folder, modules, role) for role in ROLES}
     prompts = settings.get("prompts")
     prompts = prompts if isinstance(prompts, dict) else {}
@@ -106,7 +109,7 @@ def _max_active(folder: Path, value: object) -> int:
 def _route(folder: Path, modules: Sequence[Mapping[str, Any]], role: Role) -> Route:
     """Return one role's route, every module of it known."""
     if not modules:
-        inputs = read_inputs(folder, sparse=True)
+        inputs = read_inputs(folder, kind="sparse")
         if not any(name.endswith(MASKED) for name in inputs.architectures):
             raise BadInput(
                 f"{folder}: the network is a {', '.join(inputs.architectures) or 'nameless one'} "
@@ -128,7 +131,7 @@ def _route(folder: Path, modules: Sequence[Mapping[str, Any]], role: Role) -> Ro
                 f"{folder}: the module {kind} of a sparse encoder cannot be run",
                 fix="Evaluate it as an object: rebench.evaluate(SparseEncoder(...)).",
             )
-    return Route(kinds, chain[0][1], read_inputs(folder / chain[0][1], sparse=True))
+    return Route(kinds, chain[0][1], read_inputs(folder / chain[0][1], kind="sparse"))
 
 
 def _chain(folder: Path, modules: Sequence[Mapping[str, Any]], role: Role) -> list[tuple[str, str]]:

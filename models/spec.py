@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from harness.core.errors import BadInput
+from harness.core.types import ROUNDINGS
 from models.card import ModelCard, card_from_mapping, card_table
 from models.flags import check_flags, flag_of
 from models.st_settings import MODEL
@@ -14,7 +15,10 @@ from models.st_settings import MODEL
 BACKEND_NAMES = {"dense": "sentence-transformers"}
 """Other names of backends, by what their vectors are -> the backend."""
 
+OTHER_KINDS = {"sparse": "a sparse encoder", "late": "a late-interaction model"}
+"""Backends whose vectors are not dense -> what their models are."""
 _SPARSE_ONLY = ("max_active_query", "max_active_document")
+_ONE_BACKEND = (*_SPARSE_ONLY, "token_storage")
 """Flags of which only the files of a hub id without a card tell whether they can be followed."""
 
 
@@ -25,7 +29,8 @@ class LoadOptions:
     `weights` is a folder; lengths are in tokens (`max_length` sets both); instructions are
     templates as in a card, an empty text for none; `batch_tokens` counts padding and does not
     change a vector. `max_active_query` and `max_active_document` are the heaviest terms that count
-    of a sparse vector. The backend `dense` is sentence-transformers.
+    of a sparse vector; `token_storage` is what a late-interaction model's document vectors are
+    rounded to. The backend `dense` is sentence-transformers.
     """
 
     weights: str = ""
@@ -46,6 +51,7 @@ class LoadOptions:
     batch_tokens: int = 0
     max_active_query: int = 0
     max_active_document: int = 0
+    token_storage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +112,7 @@ def make_spec(
     changed = _overridden(card, given)
     flags = given_flags(given)
     undecided = from_settings and bool(changed.hub_id) and "backend" not in flags
-    check_flags(changed, {k: v for k, v in flags.items() if not (undecided and k in _SPARSE_ONLY)})
+    check_flags(changed, {k: v for k, v in flags.items() if not (undecided and k in _ONE_BACKEND)})
     if given.similarity == "cosine" and given.normalize is False:
         raise BadInput(
             "the cosine does not see the norms that --no-normalize keeps",
@@ -149,9 +155,10 @@ def _overridden(card: ModelCard, options: LoadOptions) -> ModelCard:
         "max_document_length": options.max_document_length or options.max_length or None,
     }
     asked = values["backend"]
-    if card.backend == "sparse" and asked not in (None, "sparse"):
+    if card.backend in OTHER_KINDS and asked not in (None, card.backend):
         raise BadInput(
-            f"model {card.name!r} is a sparse encoder, which {asked} would run as if it were none",
+            f"model {card.name!r} is {OTHER_KINDS[card.backend]}, which {asked} would run as if "
+            "it were none",
             fix="Leave --backend out.",
         )
     extra: dict[str, Any] = {}
@@ -160,6 +167,13 @@ def _overridden(card: ModelCard, options: LoadOptions) -> ModelCard:
             raise BadInput(f"{flag_of(key, most)}", fix="Give 1 or more, or leave it out.")
         if most:
             extra[key] = most
+    if options.token_storage:
+        if options.token_storage not in ROUNDINGS:
+            raise BadInput(
+                f"token vectors cannot be stored as {options.token_storage!r}",
+                fix=f"Choose one of {', '.join(ROUNDINGS)}.",
+            )
+        extra["token_storage"] = options.token_storage
     if options.truncation_side:
         if options.truncation_side not in ("left", "right"):
             raise BadInput(

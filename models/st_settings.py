@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.core.errors import BadInput
+from harness.core.types import VectorKind
 
 MODEL, TRANSFORMER, POOLING = (
     "config_sentence_transformers.json", "sentence_bert_config.json", "Pooling/config.json",
@@ -27,7 +28,7 @@ class Setting:
     only: tuple[object, ...] = ()
 
 
-_MULTI_VECTOR = "token vectors for late interaction are not supported"
+_MULTI_VECTOR = "only a late-interaction model (--backend late) has it"
 SETTINGS: Mapping[tuple[str, str], Setting] = {
     (MODEL, "__version__"): Setting("says which versions saved the folder"),
     (MODEL, "model_type"): Setting(
@@ -76,9 +77,37 @@ SPARSE_SETTINGS: Mapping[tuple[str, str], Setting] = {
 }
 """What is read differently in the folder of a sparse encoder; the rest is as in `SETTINGS`."""
 
+_OF_QUERIES = "tokens of an expanded query"
+LATE_SETTINGS: Mapping[tuple[str, str], Setting] = {
+    (MODEL, "model_type"): Setting(
+        "this is no late-interaction model", only=("MultiVectorEncoder", "ColBERT", None)
+    ),
+    (MODEL, "similarity_fn_name"): Setting("meanmaxsim; any other means maxsim", honoured=True),
+    (MODEL, "query_prefix"): Setting("a marker before queries", honoured=True),
+    (MODEL, "document_prefix"): Setting("a marker before documents", honoured=True),
+    (MODEL, "query_length"): Setting(_OF_QUERIES, honoured=True),
+    (MODEL, "document_length"): Setting("tokens kept", honoured=True),
+    (MODEL, "query_expansion"): Setting(_OF_QUERIES, honoured=True),
+    (MODEL, "do_query_expansion"): Setting("whether queries are filled up", honoured=True),
+    (MODEL, "attend_to_expansion_tokens"): Setting("whether they are seen", honoured=True),
+    (MODEL, "attend_to_mask_tokens"): Setting("its older name", honoured=True),
+    (MODEL, "skiplist_words"): Setting("document tokens that do not count", honoured=True),
+    (TRANSFORMER, "query_length"): Setting("tokens kept of a query", honoured=True),
+    (TRANSFORMER, "document_length"): Setting("tokens kept of a document", honoured=True),
+    (TRANSFORMER, "query_expansion"): Setting("how queries are filled up", honoured=True),
+}
+"""What is read differently in the folder of a late-interaction model; the rest is as in
+`SETTINGS`. The first keys are PyLate's."""
+
+_KNOWN: Mapping[VectorKind, Mapping[tuple[str, str], Setting]] = {
+    "dense": SETTINGS,
+    "sparse": {**SETTINGS, **SPARSE_SETTINGS},
+    "multi-vector": {**SETTINGS, **LATE_SETTINGS},
+}
+
 _SPARSE = "this is a sparse encoder, which the dense backend would run as if it were none"
 _RERANKER = "this is a reranker, which scores pairs and has no vectors"
-_LATE = "this is a late-interaction model; rebench has no backend for it"
+_LATE = "this is a late-interaction model, which the dense backend would run as if it were none"
 _WORDS = "models of word vectors are not supported"
 MODULES: Mapping[str, str] = {
     "Transformer": "", "Pooling": "", "Normalize": "", "Dense": "", "LayerNorm": "",
@@ -95,20 +124,25 @@ MODULES: Mapping[str, str] = {
 }  # fmt: skip
 """Module -> why it is refused; empty for those that run."""
 
-SPARSE_FIX = "Leave --backend out, or pass --backend sparse."
-_KINDS = {"SparseEncoder": _SPARSE, "CrossEncoder": _RERANKER, "MultiVectorEncoder": _LATE}
+OTHER_BACKENDS = {
+    _SPARSE: "Leave --backend out, or pass --backend sparse.",
+    _LATE: "Leave --backend out, or pass --backend late.",
+}
+"""Why a model is refused -> what to do, where another backend runs it."""
+_KINDS = {"SparseEncoder": _SPARSE, "CrossEncoder": _RERANKER, "MultiVectorEncoder": _LATE,
+          "ColBERT": _LATE}  # fmt: skip
 
 
 def check_settings(
-    where: str, file: str, table: Mapping[str, Any], *, sparse: bool = False
+    where: str, file: str, table: Mapping[str, Any], *, kind: VectorKind = "dense"
 ) -> None:
     """Raise `BadInput` for a key of one settings file that is known and not honoured."""
-    kind = table.get("model_type") if file == MODEL and not sparse else None
-    if isinstance(kind, str) and kind in _KINDS:
-        reason = _KINDS[kind]
-        fix = SPARSE_FIX if reason == _SPARSE else "Name a SentenceTransformer model."
+    named = table.get("model_type") if file == MODEL and kind == "dense" else None
+    if isinstance(named, str) and named in _KINDS:
+        reason = _KINDS[named]
+        fix = OTHER_BACKENDS.get(reason, "Name a SentenceTransformer model.")
         raise BadInput(f"{where}: {reason}", fix=fix)
-    known = {**SETTINGS, **SPARSE_SETTINGS} if sparse else SETTINGS
+    known = _KNOWN[kind]
     for key, value in table.items():
         setting = known.get((file, key))
         if setting is None or not setting.only or value in setting.only:
@@ -126,9 +160,9 @@ def check_modules(where: str, kinds: Sequence[str]) -> None:
         if reason:
             raise BadInput(
                 f"{where}: the module {kind} cannot be run: {reason}",
-                fix=SPARSE_FIX
-                if reason == _SPARSE
-                else "Name another model, or evaluate it as an object with `encode`.",
+                fix=OTHER_BACKENDS.get(
+                    reason, "Name another model, or evaluate it as an object with `encode`."
+                ),
             )
     if "Normalize" in kinds[:-1]:
         raise BadInput(

@@ -1,9 +1,10 @@
-"""Which retriever a live object gets: its own search, sparse rows, or dense vectors."""
+"""Which retriever a live object gets: its own search, sparse rows, token or dense vectors."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from harness.api.late_objects import LateObjectEmbedder, ObjectLateRetriever
 from harness.api.objects import (
     HasSearch,
     ObjectEmbedder,
@@ -31,11 +32,13 @@ def object_retriever(model: object, options: ObjectOptions, cache: Path) -> Retr
     if isinstance(model, HasSearch) and not hasattr(model, "encode"):
         return ObjectRetriever(model, options)
     store = EmbeddingStore(cache) if options.version else None
-    if is_sparse_encoder(model):
+    if is_a(model, "MultiVectorEncoder"):
+        return ObjectLateRetriever(LateObjectEmbedder(model, options), store)
+    if is_a(model, "SparseEncoder"):
         return ObjectSparseRetriever(SparseObjectEmbedder(model, options), store)
     return ObjectDenseRetriever(ObjectEmbedder(model, options), store)
 
 
-def is_sparse_encoder(model: object) -> bool:
-    """Tell whether a live model is sentence-transformers' SparseEncoder, or made from it."""
-    return any(kind.__name__ == "SparseEncoder" for kind in type(model).__mro__)
+def is_a(model: object, name: str) -> bool:
+    """Tell whether a live model is of sentence-transformers' class `name`, or made from it."""
+    return any(kind.__name__ == name for kind in type(model).__mro__)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from harness.core.types import FloatMatrix, IntVector
 
 OTHER_KINDS: Mapping[str, str] = {
-    "MultiVectorEncoder": "a late-interaction model, which has one vector per token",
-    "ColBERT": "a late-interaction model, which has one vector per token",
+    "ColBERT": "PyLate's late-interaction model, which sentence-transformers' MultiVectorEncoder "
+    "loads from the same folder",
     "CrossEncoder": "a cross-encoder, which scores pairs and encodes no single text",
 }
 """Class name -> why its objects are no dense embedders; subclasses count."""
@@ -87,7 +88,7 @@ def default_name(model: object) -> str:
     return str(getattr(model, "__name__", "") or type(model).__name__)
 
 
-class ObjectModel:
+class ObjectModel(ABC):
     """An object that encodes, or a function from texts to vectors, of whatever kind they are.
 
     `encode_query` and `encode_document` go before `encode`. Raises `BadInput` for an object that
@@ -156,9 +157,9 @@ class ObjectModel:
 
         return np.zeros(len(texts), dtype=np.int64)
 
+    @abstractmethod
     def _probe_matrix(self, role: Role) -> FloatMatrix:
         """Return the probes' vectors as float32 `[8, d]`."""
-        raise NotImplementedError
 
     def _probe(self, role: Role) -> str:
         """Return the hash of the probes' vectors; those of a version are checked once."""

@@ -56,6 +56,9 @@ def run(
     batch_tokens: opt.BatchTokensOption = 0,
     max_active_query: opt.MaxActiveQueryOption = 0,
     max_active_document: opt.MaxActiveDocumentOption = 0,
+    token_storage: opt.TokenStorageOption = "",
+    candidates: opt.CandidatesOption = "",
+    depth: opt.DepthOption = 0,
     trust_remote_code: opt.TrustOption = False,
 ) -> None:
     """Evaluate models on tasks; what is already measured under the same identity is not repeated.
@@ -92,10 +95,18 @@ def run(
         batch_tokens=batch_tokens,
         max_active_query=max_active_query,
         max_active_document=max_active_document,
+        token_storage=token_storage,
     )
     settings = opt.settings_from(results=results, data=data, cache=cache)
     config = EvalConfig(k=k, force=force, command=opt.command_line())
-    how = RunOptions(load=load, devices=devices, index=index, cached=not no_cache)
+    how = RunOptions(
+        load=load,
+        devices=devices,
+        index=index,
+        cached=not no_cache,
+        candidates=candidates,
+        depth=depth,
+    )
     options = TaskOptions(data_dir=settings.data_dir, query_set=queries, with_corpus=True)
     if pipeline:
         if how != RunOptions():

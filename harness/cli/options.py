@@ -63,7 +63,7 @@ BackendOption = Annotated[
     typer.Option(
         "--backend",
         metavar="B",
-        help="sentence-transformers (or dense), sparse, vllm, static or http.",
+        help="sentence-transformers (or dense), sparse, late, vllm, static or http.",
     ),
 ]
 WeightsOption = Annotated[
@@ -87,7 +87,9 @@ NormalizeOption = Annotated[
 ]
 SimilarityOption = Annotated[
     str,
-    typer.Option("--similarity", metavar="S", help="cosine, dot, euclidean or manhattan."),
+    typer.Option(
+        "--similarity", metavar="S", help="cosine, dot, euclidean, manhattan, maxsim or meanmaxsim."
+    ),
 ]
 QueryInstructionOption = Annotated[
     str | None,
@@ -111,6 +113,25 @@ MaxActiveDocumentOption = Annotated[
     typer.Option(
         "--max-active-document", metavar="N", help="Heaviest terms that count of a sparse document."
     ),
+]
+TokenStorageOption = Annotated[
+    str,
+    typer.Option(
+        "--token-storage",
+        metavar="T",
+        help="Round a late-interaction model's document vectors: float32, bfloat16 or int8.",
+    ),
+]
+CandidatesOption = Annotated[
+    str,
+    typer.Option(
+        "--candidates",
+        metavar="MODEL",
+        help="First stage of a late-interaction model; recall against exact MaxSim is told.",
+    ),
+]
+DepthOption = Annotated[
+    int, typer.Option("--depth", metavar="N", help="Candidates of a query (100).")
 ]
 TrustOption = Annotated[
     bool, typer.Option("--trust-remote-code", help="Run code that comes with the weights.")

@@ -6,7 +6,16 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
-from harness.core.types import Json, PromptFields, RetrievalResult, Role, Task, Usage, VectorSpace
+from harness.core.types import (
+    Json,
+    PromptFields,
+    RetrievalResult,
+    Role,
+    Task,
+    TokenVectors,
+    Usage,
+    VectorSpace,
+)
 
 if TYPE_CHECKING:
     from harness.core.types import FloatMatrix, FloatVector, IntVector, SparseRows
@@ -87,6 +96,21 @@ class SparseEmbedder(VectorEncoder["SparseRows"], Protocol):
 
     def terms(self, columns: Sequence[int]) -> list[str]:
         """Return the terms that stand for these components; may load the tokenizer."""
+
+
+class MultiVectorEncoding(VectorEncoder["TokenVectors"], Protocol):
+    """Turns texts into a vector for each token, for late interaction."""
+
+    def encode(self, texts: Sequence[str], *, role: Role, instruction: str) -> TokenVectors:
+        """Return the token vectors of one batch; raises `OutOfMemory`."""
+
+    @property
+    def similarity(self) -> str:
+        """Return `maxsim` or `meanmaxsim`."""
+
+    @property
+    def storage(self) -> str:
+        """Return what documents' vectors are rounded to: float32, bfloat16 or int8."""
 
 
 @runtime_checkable

@@ -22,6 +22,8 @@ Role: TypeAlias = Literal["query", "document"]
 ROLES: tuple[Role, Role] = ("query", "document")
 VectorKind: TypeAlias = Literal["dense", "sparse", "multi-vector"]
 """What a text becomes: one float vector, weights of a vocabulary's terms, or a vector a token."""
+ROUNDINGS = ("float32", "bfloat16", "int8")
+"""What token vectors may be rounded to; float32 rounds nothing."""
 CandidateLists: TypeAlias = Mapping[str, Mapping[str, tuple[str, ...]]]
 """name of a list -> query id -> document ids, best first."""
 Qrels: TypeAlias = Mapping[str, Mapping[str, int]]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,7 @@ class CardEmbedder:
         return render(self.card, role, prompt_fields)
 
 
-class LocalEmbedder(CardEmbedder):
+class LocalEmbedder(CardEmbedder, ABC):
     """An embedder whose weights are a folder on this machine, fetched from the hub if need be.
 
     Settings files are read when a fact is asked for; the tokenizer is loaded to count and the
@@ -71,14 +72,14 @@ class LocalEmbedder(CardEmbedder):
                 fix="Read that code; if you trust it, pass --trust-remote-code.",
             )
 
+    @abstractmethod
     def inputs_of(self, role: Role) -> FolderFacts:
         """Return what the first module's folder of a role says of tokenizer and network."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def recipe_options(self) -> dict[str, Json]:
         """Return what else changes a vector."""
-        raise NotImplementedError
 
     @property
     def batch_tokens(self) -> int:
@@ -150,13 +151,17 @@ class LocalEmbedder(CardEmbedder):
                 fix=f"Pass --max-length {positions} or less.",
             )
 
-    def _load_tokens(self, module: str, settings: TokenSettings) -> Tokens:
-        """Load the tokenizer in a module's sub-folder."""
-        from models.backends.tokens import Tokens, load_tokenizer
+    def _load_tokens(
+        self, module: str, settings: TokenSettings, markers: Sequence[str] = ()
+    ) -> Tokens:
+        """Load the tokenizer in a module's sub-folder; it leaves `markers` whole."""
+        from models.backends.tokens import Tokens, keep_whole, load_tokenizer
 
         folder = self._weights.fetch(settings_only=True) / module
         trusted = self._runtime.trust_remote_code
-        return Tokens(load_tokenizer(folder, trust_remote_code=trusted), settings)
+        tokenizer = load_tokenizer(folder, trust_remote_code=trusted)
+        keep_whole(tokenizer, markers)
+        return Tokens(tokenizer, settings)
 
     def _loading(self) -> Loading:
         """Fetch the weights and return where they are and how to load them."""

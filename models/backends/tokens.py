@@ -104,6 +104,13 @@ class Tokens:
         """Return the tokens that stand for these ids, as the vocabulary writes them."""
         return [str(token) for token in self._tokenizer.convert_ids_to_tokens(list(ids))]
 
+    def id_of(self, token: str) -> int:
+        """Return a token's id; an empty text means the mask token, or the end token without one."""
+        if token:
+            return int(self._tokenizer.convert_tokens_to_ids(token))
+        mask = getattr(self._tokenizer, "mask_token_id", None)
+        return int(self._tokenizer.eos_token_id if mask is None else mask)
+
     def _keep(self, text: str, instruction: str, limit: int, ids: Ids) -> None:
         """Keep ids until they are taken."""
         key = (instruction, limit, text)
@@ -176,6 +183,27 @@ def load_tokenizer(folder: Path, *, trust_remote_code: bool) -> Any:
             f"no tokenizer can be loaded from {folder}: {error}",
             fix="Check that the folder holds tokenizer.json and tokenizer_config.json.",
         ) from error
+
+
+def keep_whole(tokenizer: Any, markers: Sequence[str]) -> None:
+    """Have each marker before a text read as one token, if the vocabulary has it.
+
+    Checkpoints whose markers ("[Q] ", "[unused0] ") were put in as ids while they were trained
+    need it: as text the tokenizer would take them apart. A marker of PyLate's ends in a space that
+    may be part of the token.
+    """
+    known = set(getattr(tokenizer, "added_tokens_encoder", None) or {}) | set(tokenizer.get_vocab())
+    added = []
+    for marker in markers:
+        forms = (marker, *marker.split(None, 1)[:1])
+        form = next((each for each in forms if each in known), None)
+        if form is not None and tokenizer.tokenize(form) != [form]:
+            added.append(form)
+    if added:
+        from transformers import AddedToken
+
+        tokens = [AddedToken(form, normalized=False, special=True) for form in added]
+        tokenizer.add_special_tokens({"additional_special_tokens": tokens})
 
 
 def vocabulary_terms(folder: Path, ids: Sequence[int]) -> list[str] | None:

@@ -21,7 +21,6 @@ from scipy.sparse import csr_array, issparse
 from scipy.sparse import random as random_sparse
 
 from harness.cache.batches import EncodingInput
-from harness.cache.codecs.rounding import ROUNDINGS, rounded_to
 from harness.cache.codecs.table import CODECS
 from harness.cache.encode import encode_texts
 from harness.cache.keys import distinct_texts, text_keys
@@ -38,7 +37,8 @@ from harness.cache.store import EmbeddingStore
 from harness.core.errors import ModelError
 from harness.core.hashing import space_fingerprint
 from harness.core.progress import SilentReporter
-from harness.core.types import TokenVectors, VectorKind, VectorSpace
+from harness.core.rounding import rounded_to
+from harness.core.types import ROUNDINGS, TokenVectors, VectorKind, VectorSpace
 from tests.helpers.cache_embedders import Recorder, Watched, some_texts
 from tests.helpers.shard_versions import as_version
 

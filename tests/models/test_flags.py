@@ -30,6 +30,7 @@ VALUES = {
     "batch_tokens": 64,
     "max_active_query": 3,
     "max_active_document": 4,
+    "token_storage": "int8",
 }
 CARDS = {
     "bm25": find_card("bm25"),
@@ -37,6 +38,7 @@ CARDS = {
     "static/model2vec": find_card("potion-base-8m"),
     "sentence-transformers": find_card("minilm"),
     "sparse": find_card("granite-30m-sparse"),
+    "late": ModelCard("x", "late", hub_id="org/x"),
     "vllm": ModelCard("x", "vllm", hub_id="org/x"),
     "http": ModelCard("x", "http", hub_id="org/x", options={"base_url": "http://host/v1"}),
 }

@@ -36,6 +36,7 @@ CHANGES = {
 WITHOUT_EFFECT = {
     "max_active_query": "cuts sparse vectors when they are searched: see test_sparse",
     "max_active_document": "the same",
+    "token_storage": "rounds token vectors: see test_late",
     "similarity": "how vectors are compared; whether they are scaled is a field of its own",
     "device": "where it runs changes rounding only; the number format is a field of its own",
     "batch_tokens": "how many texts share a batch",

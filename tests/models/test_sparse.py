@@ -312,7 +312,7 @@ def test_what_cannot_be_is_refused(name: str, request, tmp_path: Path) -> None:
 
 def test_an_index_and_a_dense_use_are_refused(saved: Path, tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
-    with pytest.raises(BadInput, match="searches dense vectors"):
+    with pytest.raises(BadInput, match=r"searches dense\s+vectors"):
         retriever(str(saved), settings, RunOptions(index="HNSW32"))
     spec = settle_backend(resolve_model(str(saved), LoadOptions(), {}))
     with pytest.raises(BadInput, match="dense vectors are needed"):

@@ -21,7 +21,6 @@ from harness.cache.codecs.codec import (
     shown,
 )
 from harness.cache.codecs.ragged import COUNT_BYTES, Items, RaggedParts, places, starts_of
-from harness.cache.codecs.rounding import INT8, INT8_SCALE_BYTES, as_int8, from_int8
 from harness.cache.codecs.values import (
     ITEM_BYTES,
     pack_values,
@@ -29,6 +28,7 @@ from harness.cache.codecs.values import (
     unpack_values,
 )
 from harness.core.errors import ModelError
+from harness.core.rounding import INT8, INT8_SCALE_BYTES, as_int8, from_int8
 from harness.core.types import TokenVectors
 
 if TYPE_CHECKING:

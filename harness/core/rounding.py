@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from harness.core.types import FloatMatrix, FloatVector
 
 INT8 = "int8"
-ROUNDINGS = ("float32", "bfloat16", INT8)
-"""What token vectors may be rounded to; float32 rounds nothing."""
 INT8_SCALE_BYTES = 4
 _MOST = np.float32(127)
 _HALF_STEP, _LOW_BITS = np.uint32(1 << 6), np.uint32((1 << 7) - 1)
@@ -25,7 +23,7 @@ _PROBE_ROWS = 8
 
 
 def rounded_to(values: FloatMatrix, rounding: str) -> FloatMatrix:
-    """Return float32 `[n, d]` that is stored without loss as `rounding`, one of `ROUNDINGS`.
+    """Return float32 `[n, d]` that is stored without loss as `rounding`, one of `types.ROUNDINGS`.
 
     bfloat16 rounds to the nearest, ties to even. int8 takes each vector's largest component,
     divided by 127, as the scale and rounds the others to whole multiples of it: a component is
