@@ -15,7 +15,14 @@ from typing import Any
 
 from harness.core.errors import BadInput
 from harness.core.types import Role
-from models.folders import FolderFacts, module_kind, read_inputs, read_modules, read_settings
+from models.folders import (
+    FolderFacts,
+    module_kind,
+    named_architectures,
+    read_inputs,
+    read_modules,
+    read_settings,
+)
 from models.st_settings import MODEL, TRANSFORMER, check_settings
 
 MASK = "MultiVectorMask"
@@ -76,8 +83,7 @@ def is_late_folder(folder: Path) -> bool:
     if kind is None and MARKERS & set(settings):
         return True
     named = {module_kind(module.get("type", "")) for module in read_modules(folder)}
-    architectures = read_settings(folder / "config.json").get("architectures") or ()
-    return MASK in named or (not named and STANFORD in architectures)
+    return MASK in named or (not named and _is_stanford(folder))
 
 
 def read_late_folder(folder: Path) -> LateFacts:
@@ -87,9 +93,7 @@ def read_late_folder(folder: Path) -> LateFacts:
     """
     modules, settings = read_modules(folder), read_settings(folder / MODEL)
     kinds = tuple(module_kind(module.get("type", "")) for module in modules)
-    stanford = not modules and STANFORD in (
-        read_settings(folder / "config.json").get("architectures") or ()
-    )
+    stanford = not modules and _is_stanford(folder)
     if not is_late_folder(folder):
         raise BadInput(
             f"{folder}: its modules are {', '.join(kinds) or 'none'}: this is no late-interaction "
@@ -126,6 +130,11 @@ def read_late_folder(folder: Path) -> LateFacts:
         similarity="meanmaxsim" if settings.get("similarity_fn_name") == "meanmaxsim" else "maxsim",
         skipped=_skipped(folder, modules, table, older=older),
     )
+
+
+def _is_stanford(folder: Path) -> bool:
+    """Tell whether a folder's network is saved as Stanford's code saves it."""
+    return STANFORD in named_architectures(read_settings(folder / "config.json"))
 
 
 def _with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,18 @@ from harness.core.weight_files import EXPORT_MANIFEST, WEIGHT_SUFFIXES, check_we
 from models.card import ModelCard
 
 HASHED_SUFFIXES = frozenset(
-    (".bin", ".jinja", ".json", ".model", ".pt", ".py", ".safetensors", ".tiktoken", ".txt")
+    (
+        ".bin",
+        ".jinja",
+        ".json",
+        ".metadata",
+        ".model",
+        ".pt",
+        ".py",
+        ".safetensors",
+        ".tiktoken",
+        ".txt",
+    )
 )
 """Weights, tokenizer, settings, list of modules, and code that a model may bring along."""
 NEVER_LOADED = frozenset(
@@ -40,7 +51,7 @@ TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiec
 """Files that hubs keep in Git LFS like weights."""
 SECOND_COPY = "pytorch_model*.bin"
 """The same weights once more, if there are safetensors beside them."""
-SETTINGS = ("*.json", "*.jinja", "*.txt", "*.model", "*.py", "*.tiktoken")
+SETTINGS = ("*.json", "*.metadata", "*.jinja", "*.txt", "*.model", "*.py", "*.tiktoken")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from harness.core.types import FloatMatrix, IntVector
 
 OTHER_KINDS: Mapping[str, str] = {
-    "ColBERT": "PyLate's late-interaction model, which sentence-transformers' MultiVectorEncoder "
-    "loads from the same folder",
+    "ColBERT": "a late-interaction model of PyLate; sentence-transformers' MultiVectorEncoder "
+    "loads the same folder and is searched by MaxSim",
     "CrossEncoder": "a cross-encoder, which scores pairs and encodes no single text",
 }
 """Class name -> why its objects are no dense embedders; subclasses count."""

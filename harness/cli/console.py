@@ -113,9 +113,15 @@ def print_outcomes(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
     print_table("entries", Evaluation(tuple(outcomes)).rows(), as_json=False)
 
 
-def print_card(card: ModelCard, rendered: Sequence[tuple[str, str]], *, as_json: bool) -> None:
-    """Print a model card and its rendered query for each task (task name, text)."""
-    values = asdict(card)
+def print_card(
+    card: ModelCard,
+    rendered: Sequence[tuple[str, str]],
+    *,
+    bytes_a_document: int | None,
+    as_json: bool,
+) -> None:
+    """Print a model card, its vectors' size and its query for each task (task name, text)."""
+    values = {**asdict(card), "bytes_a_document": bytes_a_document}
     if as_json:
         print_json({**values, "queries": dict(rendered)})
         return

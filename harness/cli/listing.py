@@ -47,7 +47,8 @@ def models(
         return
     if name is not None:
         card = described_card(resolve_model(name, LoadOptions(), settings_from().models))
-        print_card(card, rendered_queries(card), as_json=as_json)
+        size = document_bytes(card)
+        print_card(card, rendered_queries(card), bytes_a_document=size, as_json=as_json)
         return
     rows = [
         {
@@ -57,6 +58,7 @@ def models(
             "dimension": card.dimension or None,
             "query length": card.max_query_length or None,
             "document length": card.max_document_length or None,
+            "bytes a document": document_bytes(card),
             "licence": card.licence,
         }
         for card in shipped_cards().values()
@@ -65,12 +67,28 @@ def models(
     if as_json:
         print_json([*rows, *rerankers, *rewriters])
         return
-    spare = ("licence", "query length", "document length")
+    spare = ("licence", "query length", "document length", "bytes a document")
     print_table("models", rows, as_json=False, spare=spare)
     print_text("")
     print_table("rerankers", rerankers, as_json=False, spare=("licence", "parameters"))
     print_text("")
     print_table("rewriters", rewriters, as_json=False, spare=("licence",))
+
+
+def document_bytes(card: ModelCard) -> int | None:
+    """Return the most that a document's vectors take in the cache; `None` where a card is silent.
+
+    A late-interaction model has a vector for each of a document's tokens, others one. Float32; the
+    entry of a task tells the mean (`bytes_per_document`), and --token-storage makes it less.
+    """
+    from harness.cache.codecs.multi_vector import token_bytes
+    from models.registry import LATE, SPARSE
+
+    if not card.dimension or card.backend == SPARSE:
+        return None
+    tokens = card.max_document_length if card.backend == LATE else 1
+    storage = str(card.options.get("token_storage") or "float32")
+    return tokens * token_bytes(card.dimension, storage) or None
 
 
 def _reranker_rows() -> list[dict[str, object]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import BadInput
 from harness.core.types import ROLES, Json, Role, TokenVectors, VectorSpace
@@ -51,16 +51,22 @@ class MultiVectorEmbedder(LocalEmbedder):
 
     @cached_property
     def card(self) -> ModelCard:
-        """Return the card; what nobody wrote or gave is taken from the model's settings files."""
-        spec = self._spec
-        if not spec.from_settings:
-            return spec.card
-        facts = self._facts
-        fields = {
-            "similarity": "" if facts.similarity == "maxsim" else facts.similarity,
-            "normalize": facts.normalizes,
+        """Return the card; what nobody wrote or gave is taken from the model's settings files.
+
+        Markers before a text are the folder's in any case where a card names none: a model
+        without its own is another model.
+        """
+        spec, facts = self._spec, self._facts
+        fields: dict[str, Any] = {
             "query_instruction": escape_template(facts.prompts["query"]),
             "document_instruction": escape_template(facts.prompts["document"]),
+        }
+        if not spec.from_settings:
+            unsaid = {key: value for key, value in fields.items() if not getattr(spec.card, key)}
+            return spec.completed(unsaid, {})
+        fields |= {
+            "similarity": "" if facts.similarity == "maxsim" else facts.similarity,
+            "normalize": facts.normalizes,
         }
         return spec.completed(fields, {"normalize": "modules.json"})
 

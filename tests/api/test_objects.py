@@ -159,7 +159,7 @@ def test_what_is_no_matrix_is_refused(task: Path, name: str) -> None:
         rebench.evaluate(BAD[name], task, name="bad")
 
 
-@pytest.mark.parametrize("kind", ["MultiVectorEncoder", "CrossEncoder"])
+@pytest.mark.parametrize("kind", ["ColBERT", "CrossEncoder"])
 def test_other_kinds_of_models_are_refused_by_name(task: Path, kind: str) -> None:
     base = type(kind, (), {"encode": lambda self, texts: np.ones((len(texts), 2))})
     model = type("Mine", (base,), {})()
@@ -167,7 +167,7 @@ def test_other_kinds_of_models_are_refused_by_name(task: Path, kind: str) -> Non
         rebench.evaluate(model, task, name="m")
 
 
-@pytest.mark.parametrize("kind", ["SparseEncoder", "CrossEncoder"])
+@pytest.mark.parametrize("kind", ["SparseEncoder", "MultiVectorEncoder", "CrossEncoder"])
 def test_the_names_are_those_of_sentence_transformers(kind: str) -> None:
     sentence_transformers = pytest.importorskip("sentence_transformers")
     assert hasattr(sentence_transformers, kind)

