@@ -127,12 +127,12 @@ def _late(
     how: RunOptions,
 ) -> Retriever:
     """Return the retriever of a late-interaction model, with its first stage if one is named."""
-    from harness.retrieval.late import DEPTH, Candidates, LateRetriever
+    from harness.retrieval.late import DEPTH, FirstStage, LateRetriever
 
     candidates = None
     if how.candidates:
         first = retriever(how.candidates, settings, RunOptions(cached=how.cached))
-        candidates = Candidates(first, how.depth or DEPTH)
+        candidates = FirstStage(first, how.depth or DEPTH)
     return LateRetriever(make_late_embedder(spec), store, workers, candidates)
 
 

@@ -30,7 +30,7 @@ _WITHOUT_TOKENS: Mapping[Role, tuple[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Candidates:
+class FirstStage:
     """A first stage: only its best `depth` documents of a query are scored by MaxSim."""
 
     retriever: Retriever
@@ -54,7 +54,7 @@ class LateRetriever(EncodedRetriever["TokenVectors"]):
         embedder: MultiVectorEncoding,
         store: EmbeddingStore | None = None,
         workers: Workers | None = None,
-        candidates: Candidates | None = None,
+        candidates: FirstStage | None = None,
     ) -> None:
         super().__init__(embedder, store, workers)
         self.embedder = embedder
@@ -108,7 +108,7 @@ class LateRetriever(EncodedRetriever["TokenVectors"]):
 
     def _two_stages(
         self,
-        first: Candidates,
+        first: FirstStage,
         encoded: EncodedTask[TokenVectors],
         task: Task,
         k: int,
