@@ -108,6 +108,18 @@ def test_links_lead_to_files_and_headings():
     assert [fault for page in dict.fromkeys(tree) for fault in broken_links(page)] == []
 
 
+def test_messages_of_troubleshooting_are_messages_of_the_program():
+    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    parts = re.findall(r"^\| `([^`]+)` \|", page, re.M)
+    folders = ("harness", "models", "remixer", "redapter", "results")
+    paths = [path for name in folders for path in (ROOT / name).rglob("*.py")]
+    code = "\n".join(path.read_text(encoding="utf-8") for path in paths)
+    code = re.sub(r'"\s*\n\s*f?"', "", code)  # a text that is written over several lines
+    unknown = [each for each in parts if each not in code and not each.startswith("unknown ")]
+    assert len(parts) > 12
+    assert unknown == []
+
+
 def test_every_page_of_the_folder_is_in_the_index():
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
     missing = [

@@ -44,8 +44,14 @@ def _generator(name: str) -> Callable[[], str]:
     """Return the function that writes a part of a page; heavy imports happen here only."""
     import commands
     import signatures
+    import tables
 
-    return {"commands": commands.reference, "signatures": signatures.reference}[name]
+    return {
+        "commands": commands.reference,
+        "file-kinds": tables.file_kinds,
+        "flags": tables.flags,
+        "signatures": signatures.reference,
+    }[name]
 
 
 def label(needs: str) -> str:

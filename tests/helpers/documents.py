@@ -200,6 +200,12 @@ def _check_console(block: CodeBlock) -> None:
         check_command(shown)
 
 
+def _check_indented(block: CodeBlock) -> None:
+    """Fail for commands in an indented block, which says neither what it is nor what it needs."""
+    odd = re.search(r"^(\$ |rebench |make |import |from )", block.text, re.M)
+    assert odd is None, f"{block}: write commands in a fenced block, with `$ ` before each"
+
+
 CHECKS: dict[str, Callable[[CodeBlock], None]] = {
     "console": _check_console,
     "python": check_python,
@@ -207,5 +213,6 @@ CHECKS: dict[str, Callable[[CodeBlock], None]] = {
     "json": check_data,
     "jsonl": check_data,
     OUTPUT: lambda block: None,
+    "indented": _check_indented,
 }
 """Language of a block -> what is checked of it, run or not."""
