@@ -102,7 +102,7 @@ remix-demo: $(VENV)/.static   ## a training file, its card and its audit, from w
 	$(BIN)/rebench remix audit build/remix-demo --task stdlib-oblique -o build/remix-demo/audit.md
 
 docs: $(VENV)/.dev   ## the documentation as a site: build/site/index.html; a warning is an error
-	$(BIN)/python -m sphinx -q -W -n -c docs . build/site
+	$(BIN)/python -m sphinx -q -E -a -W -n -c docs . build/site
 
 lint: $(VENV)/.dev docs   ## ruff, bandit, mypy --strict and the documentation
 	$(BIN)/ruff check .

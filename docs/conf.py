@@ -27,6 +27,7 @@ include_patterns = [
 ]
 exclude_patterns = [".*", "build", "dist", "harness", "models", "redapter", "results", "tests"]
 nitpicky = True
+smartquotes = False  # or `--option` in a docstring becomes –option
 
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 4

@@ -18,7 +18,7 @@ WORDS = {
     "hub": "models or data of the hub",
     "gpu": "a GPU",
     "server": "a server",
-    "minutes": "minutes on a CPU",
+    "minutes": "a minute or more on a CPU",
 }
 """What each word of a `needs` comment is called in the site."""
 
