@@ -93,7 +93,8 @@ def tampered(bundle: Bundle, rng: random.Random) -> Tampered:
     else:
         metric = rng.choice(sorted(values))
         query = rng.choice(sorted(values[metric]))
-        values[metric][query] = round(rng.random(), rng.choice((1, 3, 17)))
+        before, after = values[metric][query], round(rng.random(), rng.choice((1, 3, 17)))
+        values[metric][query] = after if after != before else (before + 0.3) % 1
         if kind == "both":
             row = values[metric]
             entry["metrics"][metric] = sum(row.values()) / len(row)
