@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -149,7 +150,7 @@ def check_python(block: CodeBlock) -> None:
 
 
 def check_data(block: CodeBlock) -> None:
-    """Fail if a block of TOML or JSON is none, or has a key that its reader does not know."""
+    """Fail if a block of TOML, YAML or JSON is none, or has a key that its reader does not know."""
     if block.language == "toml":
         table = tomllib.loads(block.text)
         for name, values in table.get("models", {}).items():
@@ -158,6 +159,8 @@ def check_data(block: CodeBlock) -> None:
             _read_card("", table)
         if "pipelines" in table:
             _read_pipelines(block.text)
+    elif block.language == "yaml":
+        yaml.safe_load(block.text)
     elif block.language == "json":
         json.loads(block.text)
     elif block.language == "jsonl":
@@ -211,6 +214,7 @@ CHECKS: dict[str, Callable[[CodeBlock], None]] = {
     "python": check_python,
     "toml": check_data,
     "json": check_data,
+    "yaml": check_data,
     "jsonl": check_data,
     OUTPUT: lambda block: None,
     "indented": _check_indented,
