@@ -29,19 +29,26 @@ $(VENV)/.static: $(BIN)/uv pyproject.toml constraints.txt
 $(VENV)/.dev: $(BIN)/uv pyproject.toml constraints.txt
 	$(INSTALL) -c constraints.txt -e '.[dev]'
 	$(BIN)/python -m tests.helpers.splade
+	$(BIN)/python -m tests.helpers.lowest
 	@touch $@ $(VENV)/.static
 
-eval: $(VENV)/.static   ## BM25 and a static embedder on the embedded tasks: board, profile, page
-	$(BIN)/rebench eval --model bm25,wordllama --tasks stdlib
-	@echo; echo "186 situations on Python's documentation, each asked about in four wordings:"; echo
-	$(BIN)/rebench leaderboard --measured --tasks stdlib
-	@echo; echo "Every difference with its p (Holm over all of them), and what could be seen:"; echo
-	$(BIN)/rebench compare bm25 wordllama --tasks stdlib --changes 0
+# MiniLM needs the torch extra.
+EMBEDDERS = $$($(BIN)/python -c 'from importlib.util import find_spec; \
+  print("bm25,wordllama" + ",minilm" * bool(find_spec("sentence_transformers")))')
+
+eval: $(VENV)/.static   ## what installs in seconds, on the embedded tasks: boards, profiles, pairs, page
+	models="$(EMBEDDERS)" && $(BIN)/rebench eval --model "$$models" --tasks embedded > /dev/null
+	@echo; echo "186 situations on Python's documentation, asked about in four wordings, and 160 on"
+	@echo "numpy's and scipy's in two, with ever less of the answer in the words:"; echo
+	$(BIN)/rebench leaderboard --measured --tasks embedded
+	@echo "Every difference with its p (Holm over all of them), and what could be seen:"; echo
+	models="$(EMBEDDERS)" && $(BIN)/rebench compare $$(echo "$$models" | tr , ' ') \
+	  --tasks embedded --brief
 	$(BIN)/rebench leaderboard --format html -o build/leaderboard.html
 	@echo; echo "The page is $(CURDIR)/build/leaderboard.html. Try next:"
-	@echo "  $(BIN)/rebench eval --model FOLDER-OR-HUB-ID --tasks stdlib   # your own model ('.[torch]')"
-	@echo "  $(BIN)/rebench fuse bm25 wordllama --tasks stdlib --name hybrid"
-	@echo "  $(BIN)/rebench report bm25 wordllama --tasks stdlib -o build/report"
+	@echo "  $(BIN)/rebench eval --model FOLDER-OR-HUB-ID --tasks embedded   # your own model ('.[torch]')"
+	@echo "  $(BIN)/rebench compare bm25 wordllama --tasks stdlib-plain   # where they differ"
+	@echo "  $(BIN)/rebench fuse bm25 wordllama --tasks embedded --name hybrid"
 
 test: $(VENV)/.dev   ## the whole test suite
 	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=25

@@ -123,6 +123,7 @@ def leaderboard(
     measured are those alone, each scored again and none imported. Raises `UnknownName` for a name
     that nothing here has; files that cannot be read are in `problems`.
     """
+    from harness.data.registry import boards_of
     from harness.leaderboard.columns import DEFAULT, extra_metrics, parse_columns
     from harness.leaderboard.filter import BoardFilter
     from harness.leaderboard.rows import KINDS
@@ -131,7 +132,7 @@ def leaderboard(
     session = open_session(results=results, data=data, progress=progress)
     only = BoardFilter(
         kinds=frozenset(kinds) or frozenset(KINDS),
-        tasks=frozenset(split_names(tasks)),
+        tasks=frozenset(board for name in split_names(tasks) for board in boards_of(name)),
         query_sets=frozenset(split_names(query_sets)),
         families=frozenset(split_names(families)),
     )

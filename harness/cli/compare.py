@@ -40,6 +40,9 @@ def run(
     changes: Annotated[
         int, typer.Option("--changes", metavar="N", help="Queries shown for gains and losses.")
     ] = 5,
+    brief: Annotated[
+        bool, typer.Option("--brief", help="Only each pair's table and what it shows.")
+    ] = False,
     as_json: JsonOption = False,
     data: DataOption = None,
     results: ResultsOption = None,
@@ -74,11 +77,11 @@ def run(
     if as_json:
         print_json(compared.to_dict())
     else:
-        _print(compared.comparison)
+        _print(compared.comparison, brief)
 
 
-def _print(comparison: Comparison) -> None:
-    """Print a comparison pair by pair."""
+def _print(comparison: Comparison, brief: bool) -> None:
+    """Print a comparison pair by pair; if `brief`, without where its differences live."""
     from harness.cli.console import no_room, print_text, print_wrapped
     from harness.compare.differences import verdict
 
@@ -87,6 +90,8 @@ def _print(comparison: Comparison) -> None:
         if at:
             print_text("")
         dropped.update(dict.fromkeys(_print_pair(comparison, at, head)))
+        if brief:
+            continue
         dropped.update(dict.fromkeys(_print_slices(comparison, at)))
         _print_changes(
             head, [each for each in comparison.changes if (each.a, each.b) == (head.a, head.b)]

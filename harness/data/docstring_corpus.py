@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -34,11 +35,13 @@ def collect_texts(table: str, folders: Sequence[Path] = ()) -> Mapping[str, str]
     whatever this process has imported, set or patched. Raises `DataUnavailable` when the
     interpreter cannot be run.
     """
-    # -I and -S: no user settings, no site-packages hooks, docstrings even under PYTHONOPTIMIZE
-    command = [sys.executable, "-I", "-S", "-B", "-W", "ignore", "-c", _SCRIPT, str(_ROOT), table]
-    command += map(str, folders)
+    # no user settings, no site-packages hooks
+    command = [sys.executable, "-P", "-s", "-S", "-B", "-W", "ignore", "-c", _SCRIPT, str(_ROOT)]
+    command += [table, *map(str, folders)]
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, check=True, env=_environment()
+        )
         documents: dict[str, str] = json.loads(done.stdout)
     except (OSError, subprocess.CalledProcessError, json.JSONDecodeError) as error:
         said = getattr(error, "stderr", None) or str(error).encode()
@@ -48,6 +51,15 @@ def collect_texts(table: str, folders: Sequence[Path] = ()) -> Mapping[str, str]
             fix="Run rebench with a complete CPython 3.11 or newer.",
         ) from error
     return documents
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment without Python's settings, since PYTHONOPTIMIZE drops docstrings.
+
+    The hash seed is fixed: SciPy writes sets into docstrings when it is imported, in their order.
+    """
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
+    return {**kept, "PYTHONHASHSEED": "0"}
 
 
 def as_corpus(documents: Mapping[str, str]) -> Corpus:

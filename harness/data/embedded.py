@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from harness.core.types import Task
 from harness.data.embedded_task import EmbeddedGroup, load_embedded
+from harness.data.scientific.task import SCIENTIFIC
 from harness.data.stdlib.task import STDLIB
 
 GROUP = "embedded"
 """Names the tasks of every embedded group."""
 
-GROUPS = {group.name: group for group in (STDLIB,)}
+GROUPS = {group.name: group for group in (STDLIB, SCIENTIFIC)}
 
 
 @dataclass(frozen=True, slots=True)

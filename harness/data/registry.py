@@ -129,6 +129,11 @@ def groups() -> dict[str, tuple[str, ...]]:
     return {**found, embedded.GROUP: tuple(embedded.TASKS)}
 
 
+def boards_of(name: str) -> tuple[str, ...]:
+    """Return the groups that a task or group is ranked in: itself, or those that it unites."""
+    return tuple(embedded.GROUPS) if name == embedded.GROUP else (name,)
+
+
 def known_facts(name: str, revision: str) -> dict[str, str]:
     """Return the group and the revision of a built-in task; nothing for a folder.
 

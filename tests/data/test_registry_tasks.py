@@ -8,6 +8,7 @@ from harness.core.errors import BadInput, UnknownName
 from harness.core.hashing import queries_fingerprint, task_fingerprint
 from harness.data.registry import (
     TaskOptions,
+    boards_of,
     group_members,
     groups,
     load_task,
@@ -41,13 +42,19 @@ def test_a_list_of_names_groups_and_folders(folder):
     assert names[9:] == (str(folder), *group_members("stdlib"))
 
 
-def test_bright_is_twelve_and_stdlib_four():
+def test_bright_is_twelve_stdlib_four_and_scientific_two():
     assert len(resolve_tasks("bright")) == 12
     levels = ("stdlib-lexical", "stdlib-paraphrase", "stdlib-plain", "stdlib-oblique")
     assert resolve_tasks("stdlib") == levels
+    both = ("scientific-paraphrase", "scientific-oblique")
+    assert resolve_tasks("scientific") == both
+    assert resolve_tasks("embedded") == (*levels, *both)
+    assert [boards_of(name) for name in ("embedded", "stdlib", "pony")] == [
+        ("stdlib", "scientific"), ("stdlib",), ("pony",),
+    ]  # fmt: skip
     assert set(groups()) == {
         "bright", "bright-long", "r2med", "bright-pro", "tempo", "nano-bright", "nano-r2med",
-        "stdlib", "embedded",
+        "stdlib", "scientific", "embedded",
     }  # fmt: skip
 
 
@@ -94,12 +101,13 @@ def test_rows_cover_every_task_of_every_group():
         assert row.source
         assert row.licence
     embedded = rows[-1]
-    assert (embedded.name, embedded.documents) == ("stdlib-oblique", None)
+    assert (embedded.name, embedded.documents) == ("scientific-oblique", None)
 
 
-def test_the_embedded_row_says_what_its_task_says():
-    task = load_task("stdlib-oblique", TaskOptions())
-    embedded = task_rows()[-1]
+@pytest.mark.parametrize("name", ["stdlib-oblique", "scientific-oblique"])
+def test_the_embedded_row_says_what_its_task_says(name: str):
+    task = load_task(name, TaskOptions())
+    (embedded,) = (row for row in task_rows() if row.name == name)
     assert embedded.queries >= len(task.queries)
     assert embedded.head_metric == task.head_metric
     assert embedded.group == task.group

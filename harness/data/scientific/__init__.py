@@ -1,0 +1,1 @@
+"""The second embedded corpus: what numpy and scipy say of their public objects."""
