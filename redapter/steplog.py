@@ -86,7 +86,7 @@ def read_log(path: Path) -> list[Mapping[str, Any]]:
     """
     if not path.is_file():
         return []
-    lines = read_checked_lines(path, fix=LOG_FIX)
+    lines: list[Mapping[str, Any]] = list(read_checked_lines(path, fix=LOG_FIX))
     for number, line in enumerate(lines, start=1):
         if not isinstance(line.get("step"), int):
             raise DamagedFile(

@@ -32,7 +32,8 @@ FILE_KINDS = (
     FileKind(
         "entry", "document", "--force",
         ("results.store:ResultStore.save", "results.store:ResultStore.add_checksum",
-         "harness.evaluate:ScoredRun.stored_in"),
+         "harness.evaluate:ScoredRun.stored_in", "harness.bundles:BundleImport._keep",
+         "harness.bundles:differences"),
     ),
     FileKind("run of an entry", "manifest", "--force", ("results.store:ResultStore.save",)),
     FileKind(
@@ -77,6 +78,9 @@ FILE_KINDS = (
     FileKind(
         "journal segment", "gzip", "remove it and its .idx",
         ("models.chat.journal_segments:SealedSegments.seal",),
+    ),
+    FileKind(
+        "bundle", "manifest", "Ask whoever made it", ("harness.api.bundles:export_bundles",)
     ),
     FileKind("journal index", "header", "", ("models.chat.journal_segments:_write_index",)),
     FileKind(

@@ -30,7 +30,7 @@ def write_file_set(manifest: Path, files: Mapping[str, bytes]) -> tuple[Path, ..
     folder = manifest.parent
     former = _listed(manifest)
     with ExitStack() as renames:
-        for name, data in reversed(files.items()):  # the first name is renamed last
+        for name, data in reversed(tuple(files.items())):  # the first name is renamed last
             renames.enter_context(atomic_file(folder / name)).write_bytes(data)
     for name in former - files.keys():
         _remove(folder, name)

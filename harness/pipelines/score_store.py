@@ -15,7 +15,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -70,7 +70,7 @@ class ScoreStore:
         if not keys:
             return
         buffer = io.BytesIO()
-        values = {
+        values: dict[str, Any] = {
             "keys": np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, _KEY_BYTES),
             "scores": np.asarray(scores, dtype=np.float32),
         }

@@ -118,9 +118,16 @@ def _kind(part: dict[str, Any] | None) -> str:
     return str(part["type"]) if part else ""
 
 
+def _steps(part: dict[str, Any] | None, key: str) -> list[dict[str, Any] | None]:
+    """Return the parts of a sequence, or the one part itself."""
+    if part is not None and _kind(part) == "Sequence":
+        return list(part[key])
+    return [part]
+
+
 def _marks_spaces(normalizer: dict[str, Any] | None) -> bool:
     """Tell whether texts are only given marks for their spaces, as Llama 2's are."""
-    steps = normalizer["normalizers"] if _kind(normalizer) == "Sequence" else [normalizer]
+    steps = _steps(normalizer, "normalizers")
     return all(
         _kind(step) == "Prepend"
         or (_kind(step) == "Replace" and step["pattern"] == {"String": " "})
@@ -131,7 +138,7 @@ def _marks_spaces(normalizer: dict[str, Any] | None) -> bool:
 
 def _is_byte_level(words: dict[str, Any] | None) -> bool:
     """Tell whether words are found by patterns and then written as letters that stand for bytes."""
-    steps = words["pretokenizers"] if _kind(words) == "Sequence" else [words]
+    steps = _steps(words, "pretokenizers")
     kinds = [_kind(step) for step in steps]
     return kinds[-1:] == ["ByteLevel"] and set(kinds) <= {"Split", "Digits", "ByteLevel"}
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 
@@ -19,6 +21,7 @@ from harness.api.probes import ProbeKey, recorded_probe
 from harness.core import hub
 from harness.core.checksums import write_manifest
 from harness.core.file_sets import file_set_problems, write_file_set
+from harness.core.files import write_atomic
 from harness.core.training_row import TrainingRow, read_rows, write_rows
 from harness.core.weight_files import EXPORT_MANIFEST
 from models.weights import find_weights
@@ -26,7 +29,9 @@ from redapter.checkpoints import TrainingFolder
 from redapter.steplog import append_line, read_log
 from remixer.rows import SourceRow
 from remixer.run_folder import RemixFolder
+from results.bundle import pack, read_bundle
 from tests.faults.sample import Parts, Reading, Sample, guarded, without_named_lines
+from tests.helpers.bundle_cases import sample_bundle
 
 # ReMixer -------------------------------------------------------------------------------------
 
@@ -244,6 +249,17 @@ def _elsewhere(root: Path, said: list[str]) -> None:
     _training_record(root)
 
 
+@cache
+def _packed() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        return pack(sample_bundle(Path(folder)))
+
+
+def _bundle(root: Path) -> Path:
+    write_atomic(root / "b.bundle.zip", _packed())
+    return root / "b.bundle.zip"
+
+
 SAMPLES: Mapping[str, Sample] = {
     "stage output of ReMixer": Sample(_remix("1-select.jsonl"), _read_remix, _repair_remix),
     "stage manifest of ReMixer": Sample(_remix("manifest.json"), _read_remix, _repair_remix),
@@ -287,6 +303,11 @@ SAMPLES: Mapping[str, Sample] = {
         _set(PLAN, "report.json"), _read_plan, _removing("report.json", _set(PLAN, ""))
     ),
     "generated task of a control": Sample(_control, _read_control, lambda root, said: None),
+    "bundle": Sample(
+        _bundle,
+        lambda root: guarded(lambda: {"bundle": read_bundle(root / "b.bundle.zip")}),
+        lambda root, said: _bundle(root),
+    ),
     "report": Sample(
         _set(REPORT, "report.md"), _read_report, lambda root, said: _set(REPORT, "")(root)
     ),

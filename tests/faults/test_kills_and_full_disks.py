@@ -30,7 +30,8 @@ from tests.helpers.sample_entries import kill_at
 SAMPLES = {**stored_samples.SAMPLES, **made_samples.SAMPLES}
 FULL = int(os.environ.get("REBENCH_FAULTS", "2")) > 2
 ELSEWHERE = {
-    "shard of dense vectors", "shard of sparse vectors", "vector space", "note of use",
+    "shard of dense vectors", "shard of sparse vectors", "shard of token vectors",
+    "vector space", "note of use",
     "checkpoint", "checkpoint manifest", "trained model",
 }  # fmt: skip
 KINDS = [kind.name for kind in FILE_KINDS if kind.name not in ELSEWHERE]
