@@ -191,11 +191,12 @@ class ScoredRun:
 
     def outcome(self, store: ResultStore | None) -> Outcome:
         """Store the entry as `stored_in` does, and return it with its headroom."""
+        entry = self.stored_in(store)
         fresh: dict[str, float] = {}
         if self.task.head_metric == HEADROOM[0]:
             wanted = [parse_metric(name) for name in HEADROOM[1:]]
             fresh = dict(score(self.run, self.task.qrels, wanted).means)
-        return Outcome(self.stored_in(store), reused=False, fresh=fresh)
+        return Outcome(entry, reused=False, fresh=fresh)
 
 
 def scored_run(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
-from harness.data.scientific.task import SCIENTIFIC, build_corpus
+from harness.data.scientific.task import SCIENTIFIC, build_corpus, documents_of
 from harness.data.situations import read_judged, read_situations
 from tests.helpers.lowest import lowest_scientific
 
@@ -26,10 +27,9 @@ def named(row: dict) -> dict[str, int]:
     return {**dict.fromkeys(row["helps"], 1), **dict.fromkeys(row["answers"], 2)}
 
 
+@cache
 def common() -> frozenset[str]:
     """Return the documents that the lowest and the installed versions both hold."""
-    from harness.data.scientific.task import documents_of
-
     return frozenset(build_corpus().ids) & documents_of([lowest_scientific()]).keys()
 
 

@@ -44,7 +44,7 @@ from tests.helpers.late import late_modernbert
 from tests.helpers.splade import splade_tiny
 
 FEW = int(os.environ.get("REBENCH_KILLS", "4"))
-KILLS = {"wordllama": 20, "minilm": 20, "splade": FEW, "late": FEW}
+KILLS = {"wordllama": 20, "minilm": FEW, "splade": FEW, "late": FEW}
 SLEEP = 0.01
 CLOCK = 0.02  # file times lag behind the clock by up to one tick of the kernel
 SIZES = {"wordllama": (600, 30, 128), "minilm": (300, 20, 64), "splade": (60, 12, 32),
