@@ -21,7 +21,7 @@ KILLS = int(os.environ.get("REBENCH_KILLS", "0"))
 QUERIES = 16
 CONCURRENCY = 4
 UNDER_WAY = CONCURRENCY + 1
-"""Requests that `HttpChat` has taken at once: an eighth of its workers, at least one, in advance."""
+"""Requests that `HttpChat` has taken at once: an eighth of its workers, at least 1, in advance."""
 COMMAND = """
 from tests.helpers.dying import install
 install()
