@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     )
     from harness.api.piping import FusionResult, fuse, rerank
     from harness.api.session import RebenchWarning
+    from harness.api.tabular import export_parquet
     from harness.api.training import (
         AblationOutcome,
         RemixOutcome,
@@ -73,6 +74,7 @@ _HOMES = {
     "harness.api.piping": ("FusionResult", "fuse", "rerank"),
     "harness.pipelines.staged.pipeline": ("Pipeline",),
     "harness.api.session": ("RebenchWarning",),
+    "harness.api.tabular": ("export_parquet",),
     "harness.api.training": (
         "AblationOutcome", "RemixOutcome", "TrainingOutcome", "ablate", "remix", "train",
     ),
@@ -85,9 +87,9 @@ __all__ = [
     "Evaluation", "EvaluationCallback", "FusionResult", "Leaderboard", "MeasuresResult",
     "Pipeline", "RebenchError", "RebenchWarning", "RemixOutcome", "ReportFiles",
     "ReproductionResult", "TrainingOutcome", "Verification", "ablate", "audit_queries",
-    "audit_rows", "audit_run", "compare", "evaluate", "export_bundles", "fuse", "import_bundles",
-    "leaderboard", "load_model", "load_task", "remix", "report", "reproduce", "rerank", "score",
-    "train", "verify",
+    "audit_rows", "audit_run", "compare", "evaluate", "export_bundles", "export_parquet", "fuse",
+    "import_bundles", "leaderboard", "load_model", "load_task", "remix", "report", "reproduce",
+    "rerank", "score", "train", "verify",
 ]  # fmt: skip
 
 

@@ -72,6 +72,12 @@ def run_block(block: CodeBlock, names: dict[str, object], monkeypatch, capsys) -
         exec(compile(block.text, str(block), "exec"), names)
 
 
+def test_no_page_holds_the_marks_of_a_merge():
+    for page in (*documents(), ROOT / "CHANGELOG.md"):
+        text = page.read_text(encoding="utf-8")
+        assert not re.search(r"^(<{7} |>{7} |={7}$)", text, re.MULTILINE), page
+
+
 @pytest.mark.parametrize("page", documents(), ids=lambda page: page.stem)
 def test_blocks_of_a_page(page, monkeypatch, capsys):
     names: dict[str, object] = {}

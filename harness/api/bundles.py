@@ -13,7 +13,6 @@ from harness.api.session import Session, open_session
 from harness.api.tables import TableResult
 from harness.core.errors import BadInput, StoreError
 from harness.core.files import write_atomic
-from harness.core.names import split_names
 
 if TYPE_CHECKING:
     from harness.bundles import Arrival
@@ -91,18 +90,14 @@ def export_bundles(
     folder cannot be written.
     """
     from harness.bundles import bundle_of, file_name
+    from harness.interop.exporting import chosen_entries
     from results.bundle import pack
 
     store = open_session(results=results).store
     loaded = store.entries()
     files: list[BundleFile] = []
     problems = list(loaded.problems)
-    for entry in loaded.entries:
-        names = {entry.task.name, entry.task.group}
-        if models and entry.model not in split_names(models):
-            continue
-        if tasks and names.isdisjoint(split_names(tasks)):
-            continue
+    for entry in chosen_entries(loaded.entries, models, tasks):
         try:
             bundle = bundle_of(store, entry)
             data = pack(bundle)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from harness.interop.importing import Imported
     from results.imported import ImportedRow
-    from results.schema import Entry
 
 _ORIGINAL = "original"
 
@@ -28,6 +27,7 @@ class FileLayout(StrEnum):
     TREC = "trec"
     QRELS = "qrels"
     BUNDLE = "bundle"
+    PARQUET = "parquet"
 
 
 def import_results(
@@ -101,16 +101,17 @@ def export(
     results: ResultsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write entries as bundles or files of mteb, BRIGHT or TREC; imported rows as they came.
+    """Write entries as bundles, Parquet, or files of mteb, BRIGHT or TREC.
 
-    A bundle is one file with all of an entry but texts, which `rebench import` checks. Numbers are
-    written unrounded. Runs can be scored again with `rebench score`.
+    A bundle is one file with all of an entry but texts, which `rebench import` checks. Parquet is
+    two tables, of entries and of values by query. Imported rows go out in the layout they came in.
+    Numbers are written unrounded. Runs can be scored again with `rebench score`.
 
     Example: rebench export --format trec -o runs --models bm25
     """
     from harness.cli.console import print_table
     from harness.cli.progress import reporter_for_stderr
-    from harness.interop.exporting import export_entries, export_imported
+    from harness.interop.exporting import chosen_entries, export_entries, export_imported
     from results.imported import load_imported
     from results.store import ResultStore
 
@@ -120,9 +121,12 @@ def export(
         faults = write(output, models, tasks, results, as_json=as_json)
         _raise_for(len(faults), faults)
         return
+    if layout is FileLayout.PARQUET:
+        _export_parquet(output, models, tasks, results, as_json=as_json)
+        return
     store = ResultStore(settings_from(results=results).results_dir)
     loaded, imported = store.entries(), load_imported(store.root)
-    entries = [entry for entry in loaded.entries if _wanted_entry(entry, models, tasks)]
+    entries = chosen_entries(loaded.entries, models, tasks)
     rows = [row for row in imported.rows if _wanted_row(row, models, tasks)]
     done = export_entries(entries, store, layout.value, output)
     again = export_imported(rows, layout.value, output)
@@ -136,6 +140,19 @@ def export(
     _raise_for(len(loaded.problems) + len(imported.problems), [
         *(problem.message for problem in (*loaded.problems, *imported.problems)),
     ])  # fmt: skip
+
+
+def _export_parquet(
+    output: Path, models: str | None, tasks: str | None, results: Path | None, *, as_json: bool
+) -> None:
+    """Write the two tables, print them, and raise for the entries that are not in them."""
+    from harness.api.tabular import export_parquet
+    from harness.cli.console import print_table
+
+    done = export_parquet(output, models=models or "", tasks=tasks or "", results=results)
+    rows = [{"file": str(each.path), "rows": each.rows} for each in done.tables]
+    print_table("files to write", rows, as_json=as_json)
+    _raise_for(len(done.problems), [problem.message for problem in done.problems])
 
 
 def _folded(sentences: Iterable[str]) -> list[str]:
@@ -191,20 +208,10 @@ def _raise_for(count: int, messages: list[str]) -> None:
         )
 
 
-def _names(spec: str | None) -> frozenset[str]:
-    """Return the names of a comma-separated list."""
-    return frozenset(name.strip() for name in (spec or "").split(",") if name.strip())
-
-
-def _wanted_entry(entry: Entry, models: str | None, tasks: str | None) -> bool:
-    """Tell whether the filters let an entry through."""
-    if models and entry.model not in _names(models):
-        return False
-    return not tasks or bool(_names(tasks) & {entry.task.name, entry.task.group})
-
-
 def _wanted_row(row: ImportedRow, models: str | None, tasks: str | None) -> bool:
     """Tell whether the filters let an imported row through."""
-    if models and row.model not in _names(models):
+    from harness.core.names import split_names
+
+    if models and row.model not in split_names(models):
         return False
-    return not tasks or bool(_names(tasks) & {row.group, *row.metrics})
+    return not tasks or not {row.group, *row.metrics}.isdisjoint(split_names(tasks))

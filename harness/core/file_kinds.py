@@ -162,6 +162,7 @@ NOT_BELIEVED = {
     "harness.core.hub:resolve_commit": "the hub client's note of a commit: 40 digits, or refused",
     "harness.interop.exporting:export_entries": "files in the form of another tool",
     "harness.interop.exporting:export_imported": "files in the form of another tool",
+    "harness.interop.parquet:export_parquet": "tables for another tool",
     "harness.render.figures:rendered": "returns bytes",
     "redapter.report:curves_png": "returns bytes",
     "redapter.report:write_report": "a page for people",

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from harness.core.errors import BadInput
 from harness.core.files import write_text
+from harness.core.names import split_names
 from harness.core.types import Json
 from harness.data.bright_tasks import ORIGINAL
 from harness.interop.bright import FILE, bright_document, folder_name
@@ -72,6 +73,19 @@ def export_entries(
                 files.append(Exported(entry.model, entry.task.name, folder / path))
             written[path] = text
     return Export(tuple(files), tuple(left_out))
+
+
+def chosen_entries(
+    entries: Iterable[Entry], models: str | None = None, tasks: str | None = None
+) -> list[Entry]:
+    """Return the entries of some models and of some tasks or groups, names with commas between."""
+    of_models, of_tasks = split_names(models or ""), split_names(tasks or "")
+    return [
+        entry
+        for entry in entries
+        if (not of_models or entry.model in of_models)
+        and (not of_tasks or not {entry.task.name, entry.task.group}.isdisjoint(of_tasks))
+    ]
 
 
 def export_imported(rows: Iterable[ImportedRow], layout: str, folder: Path) -> Export:
