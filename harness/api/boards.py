@@ -92,11 +92,15 @@ class Leaderboard(TableResult):
         return to_latex(self.boards, parse_columns(self.columns, LATEX_COLUMNS))
 
     def html(self) -> str:
-        """Return one page that works from disk, with a page for each row."""
+        """Return one page that works from disk, with a page for each row and each pair of rows."""
+        from harness.api.board_pairs import board_pairs
         from harness.leaderboard.html_page import PageOptions, to_html
         from harness.leaderboard.texts import query_texts
 
-        options = PageOptions(texts=query_texts(self.boards, self.data_dir))
+        options = PageOptions(
+            texts=query_texts(self.boards, self.data_dir),
+            pairs=tuple(map(board_pairs, self.boards, self.values)),
+        )
         return to_html(self.boards, self.values, _columns(self.columns), options)
 
 

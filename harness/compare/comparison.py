@@ -30,8 +30,8 @@ from harness.compare.differences import (
 from harness.compare.selection import SelectedSystems
 from harness.compare.slices import Slice, slices
 from harness.compare.task_context import TaskContext, TaskContextLoader, stored_run
+from harness.compare.values import ComparedValues
 from harness.data.bright_tasks import ORIGINAL
-from harness.data.embedded import situations_of
 from harness.data.folds import FOLDS
 from harness.derived import EntryReader
 from harness.render.numbers import few
@@ -68,39 +68,6 @@ class Comparison:
     def headline(self) -> tuple[Difference, ...]:
         """The differences over all that is compared, one per pair."""
         return self.overall or self.by_task[self.tasks[0]]
-
-
-@dataclass(frozen=True, slots=True)
-class _QueryValues:
-    """Per-query values `[systems, queries]`, the systems' labels, and what the columns are."""
-
-    rows: Values
-    labels: tuple[str, ...]
-    columns: QueryColumns
-
-    def of(self, task: str) -> Values:
-        return np.ascontiguousarray(self.rows[:, self.columns.of(task)])
-
-    def overall(self) -> _QueryValues:
-        """Return the values that a mean over the tasks is of: by situation where tasks share them.
-
-        One situation in several wordings is one unit, not several. Values are scaled so that the
-        mean over what tasks stand for (`situations_of`) of the means over units is the mean over
-        the tasks: tasks that share their situations count as often as they are.
-        """
-        tasks = tuple(dict.fromkeys(self.columns.tasks))
-        strata = {task: situations_of(task) for task in tasks}
-        if len(set(strata.values())) == len(tasks):
-            return self
-        pairs = zip(self.columns.tasks, self.columns.queries, strict=True)
-        units = [(strata[task], query) for task, query in pairs]
-        order = sorted(set(units))
-        place = {unit: at for at, unit in enumerate(order)}
-        sums = np.zeros((len(self.rows), len(order)))
-        for at, unit in enumerate(units):
-            sums[:, place[unit]] += self.rows[:, at]
-        columns = QueryColumns(*map(tuple, zip(*order, strict=True)))
-        return _QueryValues(sums * len(set(strata.values())) / len(tasks), self.labels, columns)
 
 
 def compare(
@@ -171,7 +138,7 @@ def selected_head_metric(selected: SelectedSystems) -> str:
     return head_metric((first[task] for task in selected.tasks), fix)
 
 
-def _read(selected: SelectedSystems, metric: str, reader: EntryReader) -> _QueryValues:
+def _read(selected: SelectedSystems, metric: str, reader: EntryReader) -> ComparedValues:
     """Read per-query values, task by task, in the first system's order of queries."""
     rows: list[Values] = []
     tasks: list[str] = []
@@ -184,11 +151,11 @@ def _read(selected: SelectedSystems, metric: str, reader: EntryReader) -> _Query
         queries += ids
     labels = tuple(system.label for system in selected.systems)
     columns = QueryColumns(tuple(tasks), tuple(queries))
-    return _QueryValues(np.concatenate(rows, axis=1), labels, columns)
+    return ComparedValues(np.concatenate(rows, axis=1), labels, columns)
 
 
 def _means(
-    values: _QueryValues, tasks: tuple[str, ...], settings: ComparisonSettings
+    values: ComparedValues, tasks: tuple[str, ...], settings: ComparisonSettings
 ) -> tuple[SystemMean, ...]:
     """Return each system's means by task, then over the tasks, with intervals."""
     means = []
@@ -213,7 +180,7 @@ def _means(
 
 
 def _changes(
-    values: _QueryValues,
+    values: ComparedValues,
     settings: ComparisonSettings,
     contexts: TaskContextLoader,
     systems: tuple[System, ...],

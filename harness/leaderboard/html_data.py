@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from harness.core.types import Json
 from harness.leaderboard.columns import COLUMNS, Column
+from harness.leaderboard.html_pairs import BoardPairs, pairs_data
 from harness.leaderboard.measures import documents_per_second, truncation_rate
 from harness.leaderboard.rank import QueryValues
 from harness.leaderboard.rows import Board, Row
@@ -29,8 +31,11 @@ def page_data(
     values: Sequence[QueryValues],
     columns: Sequence[Column],
     texts: Texts,
+    pairs: Sequence[BoardPairs] = (),
 ) -> dict[str, Json]:
-    """Return all that the page shows; `values[i]` belongs to `boards[i]`."""
+    """Return all that the page shows; `values[i]` and `pairs[i]` belong to `boards[i]`."""
+    addresses = _distinct(f"{board.group}.{board.query_set}" for board in boards)
+    given = pairs or [BoardPairs()] * len(boards)
     shown = {column.name for column in columns}
     return {
         "columns": [
@@ -44,7 +49,12 @@ def page_data(
             for column in COLUMNS
         ],
         "boards": [
-            _board(board, found, texts) for board, found in zip(boards, values, strict=True)
+            {
+                **_board(board, found, texts),
+                "address": address,
+                "pairs": pairs_data(own, board.tasks),
+            }
+            for board, found, address, own in zip(boards, values, addresses, given, strict=True)
         ],
     }
 
@@ -53,6 +63,7 @@ def _board(board: Board, values: QueryValues, texts: Texts) -> dict[str, Json]:
     """Return one board."""
     scales = {task: _ends(board, task) for task in board.tasks}
     queries: dict[str, Json] = {task: list(ids) for task, ids in values.queries.items()}
+    names = _distinct(f"{row.kind}.{row.name}" for row in board.rows)
     known = {
         task: [texts[task].get(qid, "") for qid in ids]
         for task, ids in values.queries.items()
@@ -70,10 +81,20 @@ def _board(board: Board, values: QueryValues, texts: Texts) -> dict[str, Json]:
         "queries": queries,
         "texts": known,
         "rows": [
-            _row(row, board, values.rows.get(place, {}), scales)
-            for place, row in enumerate(board.rows)
+            {**_row(row, board, values.rows.get(place, {}), scales), "address": address}
+            for place, (row, address) in enumerate(zip(board.rows, names, strict=True))
         ],
     }
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    """Return names as addresses keep them: one that came before gets a number, from 2."""
+    counts: Counter[str] = Counter()
+    found = []
+    for name in names:
+        counts[name] += 1
+        found.append(name if counts[name] == 1 else f"{name}.{counts[name]}")
+    return found
 
 
 def _ends(board: Board, task: str) -> tuple[float, float]:

@@ -17,6 +17,7 @@ from harness.core.types import Json
 from harness.leaderboard.columns import Column
 from harness.leaderboard.cost import NOTE, cost_figure, costed_rows
 from harness.leaderboard.html_data import Texts, page_data
+from harness.leaderboard.html_pairs import BoardPairs
 from harness.leaderboard.profile import profile_figure, profile_note
 from harness.leaderboard.rank import QueryValues
 from harness.leaderboard.rows import Board
@@ -24,7 +25,7 @@ from harness.leaderboard.wording import board_title
 from harness.metrics.names import label, parse_metric
 from harness.render.colour_scale import Shade, dark_ramp, light_ramp
 
-SCRIPTS = ("table.js", "entry.js", "board.js")
+SCRIPTS = ("table.js", "address.js", "entry.js", "pair.js", "board.js")
 """In the order in which they are joined; they share one closed scope."""
 
 _PLACE = re.compile(r"@@([a-z]+)@@")
@@ -32,10 +33,15 @@ _PLACE = re.compile(r"@@([a-z]+)@@")
 
 @dataclass(frozen=True, slots=True)
 class PageOptions:
-    """What else the page says: when it was made (empty: now) and the queries' texts, if at hand."""
+    """What else the page says.
+
+    `made` is when (empty: now), `texts` the queries' texts if at hand, `pairs` what each board's
+    rows differ by, in the order of the boards (empty: no pair can be picked).
+    """
 
     made: str = ""
     texts: Texts = field(default_factory=dict)
+    pairs: Sequence[BoardPairs] = ()
 
 
 def to_html(
@@ -51,7 +57,7 @@ def to_html(
     """
     told = options or PageOptions()
     data = {
-        **page_data(boards, values, columns, told.texts),
+        **page_data(boards, values, columns, told.texts, told.pairs),
         "made": told.made or datetime.now(UTC).isoformat(timespec="minutes"),
         "version": installed_version(),
     }

@@ -8,6 +8,7 @@ P(|T| > t_crit) (Cohen 1988, section 2.5; Sakai, Laboratory Experiments in IR, 2
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -44,16 +45,22 @@ def detectable_difference(
     In the units of `standard_error`. 0 when the error is 0; `None` without a degree of freedom (a
     single query), where nothing is detectable. Raises `BadInput`.
     """
-    from scipy.optimize import brentq
-
     if degrees == 0:
         return None
     _check(standard_error, degrees, alpha, target)
+    return _detectable_errors(degrees, alpha, target) * standard_error
+
+
+@lru_cache(maxsize=4096)
+def _detectable_errors(degrees: float, alpha: float, target: float) -> float:
+    """Return the detectable difference in standard errors: all pairs of a board share it."""
+    from scipy.optimize import brentq
+
     high = 1.0
     while power(high, 1.0, degrees, alpha=alpha) < target:
         high *= 2
     found = brentq(lambda at: power(at, 1.0, degrees, alpha=alpha) - target, 0.0, high)
-    return float(found * standard_error)
+    return float(found)
 
 
 def difference_error(

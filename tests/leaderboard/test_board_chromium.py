@@ -8,16 +8,24 @@ import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
+import rebench
+from harness.api.board_pairs import board_pairs
 from harness.leaderboard.build import Sources, build_boards
 from harness.leaderboard.columns import parse_columns
 from harness.leaderboard.html_page import PageOptions, to_html
+from harness.leaderboard.html_pairs import BoardPairs
 from harness.leaderboard.rank import QueryValues
+from harness.render.numbers import p_value, signed, signed_interval
+from results.store import ResultStore
 from tests.helpers.chromium import Chromium, find_chromium
 from tests.helpers.sample_board import EVIL, EVIL_NOTE, MEMBERS, PUBLISHED, sample
 
+COMPONENT = "!'()*~"
+"""What JavaScript's encodeURIComponent leaves as it is, beside what `quote` does."""
 HELPERS = """
 window.boom = () => { window.boomed = true; };
 window.every = (selector, from) => [...(from || document).querySelectorAll(selector)];
@@ -37,6 +45,16 @@ null
 NAMES = "texts('tbody th a')"
 
 
+def entry(row: str) -> str:
+    """Return the address of a row of the first board."""
+    return f"#/entry/bright.original/{quote(row, safe=COMPONENT)}"
+
+
+def pair(one: str, other: str) -> str:
+    """Return the address of two rows of the first board."""
+    return f"#/pair/bright.original/{quote(one, safe=COMPONENT)}/{quote(other, safe=COMPONENT)}"
+
+
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
     program = find_chromium()
@@ -51,12 +69,19 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+def store(tmp_path_factory: pytest.TempPathFactory) -> ResultStore:
+    return ResultStore(tmp_path_factory.mktemp("measured"))
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory, store: ResultStore) -> str:
     folder = tmp_path_factory.mktemp("page")
-    board, values = sample(folder / "store")
+    board, values = sample(store.root)
     gpt4 = replace(PUBLISHED, query_set="gpt4", model="rewriter")
     (other,) = build_boards(Sources((), (gpt4,), (), MEMBERS, {}))
-    options = PageOptions("2026-11-22T20:00", {"biology": {"q0": EVIL_NOTE}})
+    texts = {"biology": {"q0": EVIL_NOTE}}
+    pairs = (board_pairs(board, values), BoardPairs())
+    options = PageOptions("2026-11-22T20:00", texts, pairs)
     nothing = QueryValues({}, {})
     text = to_html([board, other], [values, nothing], parse_columns(None), options)
     (folder / "board.html").write_text(text, encoding="utf-8")
@@ -211,14 +236,20 @@ def test_an_entry_has_a_page_with_all_that_is_known(page: Chromium):
 
 
 def test_published_entries_have_pages_too(page: Chromium, address: str):
-    visit(page, f"{address}#/entry/0/0")
+    visit(page, address + entry("published.poster"))
     text = page.run("document.querySelector('article').textContent")
     assert EVIL_NOTE in text
     assert "87.6, as printed by the source" in text
     assert "no values by task" in text
     assert "rank group" not in text
-    visit(page, f"{address}#/entry/99/0")
-    assert page.run(NAMES)[0] == "poster"
+    for nothing in (
+        entry("published.gone"),
+        "#/entry/0/0",
+        "#/pair/bright.original/a",
+        "#/entry/%",
+    ):
+        visit(page, address + nothing)
+        assert page.run(NAMES)[0] == "poster"
 
 
 def test_dark_and_light_follow_the_system_and_the_button(page: Chromium, address: str):
@@ -234,7 +265,70 @@ def test_dark_and_light_follow_the_system_and_the_button(page: Chromium, address
     page.run("localStorage.clear()")
 
 
-@pytest.mark.parametrize("route", ["", "#/entry/0/1", "#/entry/0/0"])
+def test_two_rows_are_picked_and_the_page_of_the_pair_says_what_compare_says(
+    page: Chromium, address: str, store: ResultStore
+):
+    click(page, "input.pick")
+    assert "pick a second row" in page.run("document.getElementById('picked').textContent")
+    page.run("every('input.pick')[1].click()")
+    assert page.run("every('input.pick').length") == 2, "only measured rows are paired"
+    told = rebench.compare(EVIL, "bm25", results=store.root).comparison
+    (over,) = told.overall
+    shown = page.run("document.querySelector('#picked p').textContent")
+    assert signed(over.delta) in shown
+    assert signed_interval(over.interval) in shown
+    assert f"corrected p = {p_value(over.p_corrected)}" in shown
+    page.run("turned(() => document.querySelector('#picked a').click())")
+    assert page.run("location.hash") == pair(f"measured.{EVIL}", "measured.bm25")
+    rows = page.run("every('tbody tr', every('section')[0]).map((e) => texts('th, td', e))")
+    found = [told.overall[0], *(told.by_task[task][0] for task in MEMBERS["bright"])]
+    assert [row[0] for row in rows] == ["all tasks", *MEMBERS["bright"]]
+    for row, each in zip(rows, found, strict=True):
+        assert row[3] == signed(each.delta)
+        assert row[4] == signed_interval(each.interval)
+        assert row[6] == p_value(each.p_corrected)
+        assert row[8] == f"{each.counts.wins} / {each.counts.ties} / {each.counts.losses}"
+    page.run("turned(() => named('a', 'the other way round').click())")
+    assert page.run("document.querySelector('.verdict').textContent").startswith(
+        signed(-over.delta)
+    )
+    assert len(page.run("texts('tbody tr', every('section').at(-1))")) == 6
+    page.run("turned(() => history.go(-2))")
+    assert not page.run("document.getElementById('picked').hidden"), "the pair is still picked"
+    page.run("named('#picked button', 'Clear').click()")
+    assert page.run("every('input.pick').filter((e) => e.checked).length") == 0
+
+
+def test_filters_stand_in_the_address(page: Chromium, address: str):
+    type_into(page, "#search", "bm25", "input")
+    click(page, "[name=kind-published]")
+    kept = page.run("location.hash")
+    assert kept == "#/?find=bm25&rows=measured%2Cimported"
+    before = page.run(NAMES)
+    visit(page, address)
+    assert page.run(NAMES) != before
+    visit(page, address + kept)
+    assert page.run(NAMES) == before
+    assert page.run("document.getElementById('search').value") == "bm25"
+    assert page.run("document.querySelector('[name=kind-published]').checked") is False
+
+
+def test_a_row_is_compared_from_its_own_page(page: Chromium, address: str):
+    visit(page, address + entry("measured.bm25"))
+    assert page.run("texts('#compare-with option')") == ["choose", EVIL]
+    page.run("turned(() => type('#compare-with', '0', 'change'))")
+    assert page.run("location.hash") == pair("measured.bm25", f"measured.{EVIL}")
+
+
+@pytest.mark.parametrize(
+    "route",
+    [
+        "",
+        entry(f"measured.{EVIL}"),
+        entry("published.poster"),
+        pair("measured.bm25", f"measured.{EVIL}"),
+    ],
+)
 def test_a_phone_needs_no_sideways_scrolling(
     page: Chromium, address: str, route: str, tmp_path: Path
 ):

@@ -7,7 +7,7 @@ const KINDS = ['measured', 'published', 'imported'];
 const chosen = {
   text: '', kinds: new Set(KINDS), group: '', querySet: '', heat: true,
   columns: new Set(data.columns.filter((column) => column.shown).map((column) => column.name)),
-  sorts: new Map(), scrolled: 0,
+  sorts: new Map(), scrolled: 0, pair: { board: null, rows: [] },
 };
 const MENU_NAMES = {
   group: 'rank group', ranks: 'rank interval', interval: 'mean interval', covered: 'tasks covered', scores: 'tasks',
@@ -48,12 +48,13 @@ function meanTip(board, row) {
 }
 
 /** Return a row's cells for `sortable`. */
-function cellsOf(board, row, address) {
+function cellsOf(board, row) {
   const cells = {};
+  row.pick = canBePaired(board, row) ? pickBox(board, row) : null;
   for (const [name, [value, text]] of Object.entries(row.cells)) cells[name] = { value, text };
   cells.model = {
     value: row.name,
-    node: make('span', {}, make('a', { href: address, 'data-tip': provenance(row) }, row.name),
+    node: make('span', {}, row.pick, make('a', { href: addressOf('entry', board, row), 'data-tip': provenance(row) }, row.name),
       make('span', { class: `kind ${row.kind} narrow`, 'aria-hidden': 'true' }, row.kind)),
   };
   if (cells.group) cells.group.class = cells.group.value % 2 ? 'odd' : 'even';
@@ -94,11 +95,11 @@ function fits(row) {
 function boardSection(board, place) {
   if (chosen.group && board.group !== chosen.group) return null;
   if (chosen.querySet && board.querySet !== chosen.querySet) return null;
-  const rows = board.rows.map((row, at) => ({ row, at })).filter(({ row }) => fits(row));
+  const rows = board.rows.filter(fits);
   if (!rows.length) return null;
   const table = sortable({
     columns: columnsOf(board),
-    rows: rows.map(({ row, at }) => ({ class: row.kind, cells: cellsOf(board, row, `#/entry/${place}/${at}`) })),
+    rows: rows.map((row) => ({ class: row.kind, cells: cellsOf(board, row) })),
     sort: chosen.sorts.get(place),
     changed: (sort, column) => {
       chosen.sorts.set(place, sort);
@@ -114,8 +115,8 @@ function boardSection(board, place) {
     ...board.notes.map((note) => make('p', { class: 'note' }, note)));
 }
 
-function counted(number, noun) {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+function counted(number, noun, several) {
+  return `${number} ${number === 1 ? noun : several || `${noun}s`}`;
 }
 
 function say(text) {
@@ -130,6 +131,8 @@ function redraw() {
   place.replaceChildren(...(sections.length ? sections : [make('p', { class: 'note' }, 'No row fits these filters.')]));
   document.getElementById('legend').hidden = !chosen.heat;
   say(`${counted(rows, 'row')} on ${counted(sections.length, 'board')}`);
+  keepFilters();
+  showPicked();
 }
 
 /** Return what the colours mean. */
@@ -175,22 +178,23 @@ function tools() {
       box('colours', chosen.heat, (on) => { chosen.heat = on; }, { name: 'heat' }))));
 }
 
-/** Show what the address names: `#/entry/<board>/<row>`, or the boards. */
+/** Show what the address names: a row's page, a pair's, or the boards. */
 function route() {
   tip.hidden = true;
-  const found = /^#\/entry\/(\d+)\/(\d+)$/.exec(window.location.hash);
-  const board = found && data.boards[Number(found[1])];
-  const row = board && board.rows[Number(found[2])];
-  if (row) {
+  const { hash } = window.location;
+  const found = named(hash);
+  if (found) {
     if (document.getElementById('boards')) chosen.scrolled = window.scrollY;
-    document.title = `${row.name} · rebench leaderboard`;
-    main.replaceChildren(entryPage(board, row));
+    document.title = `${found.rows.map((row) => row.name).join(' − ')} · rebench leaderboard`;
+    main.replaceChildren(found.kind === 'pair' ? pairPage(found.board, ...found.rows) : entryPage(found.board, found.rows[0]));
+    showPicked();
     window.scrollTo(0, 0);
     main.querySelector('h2').focus({ preventScroll: true });
     return;
   }
   document.title = 'rebench leaderboard';
-  if (document.getElementById('boards')) return;
+  const given = takeFilters(hash);
+  if (document.getElementById('boards') && !given) return;
   main.replaceChildren(tools(), make('div', { class: 'under' },
     make('p', { id: 'said', role: 'status', class: 'note' }), legend()), make('div', { id: 'boards' }));
   redraw();

@@ -7,6 +7,7 @@ function entryPage(board, row) {
     make('h2', { tabindex: '-1' }, row.name, ' ', make('span', { class: `kind ${row.kind}` }, row.kind)),
     make('p', { class: 'note' }, board.title),
     pairs(summary(row)),
+    comparePicker(board, row),
     section('By task', row.values.some((value) => value !== null) ? tasksTable(board, row)
       : make('p', { class: 'note' }, 'The source prints a mean and no values by task.')),
   ];
@@ -23,7 +24,17 @@ function entryPage(board, row) {
     parts.push(make('details', {}, make('summary', {}, `Measured with${many}`), pairs(flat(machine))));
   });
   if (Object.keys(row.queries).length) parts.push(queriesSection(board, row));
-  return make('article', { class: 'entry' }, ...parts);
+  return make('article', { class: 'entry' }, ...parts.filter(Boolean));
+}
+
+/** Return a list of the rows that this one is paired with, or null. */
+function comparePicker(board, row) {
+  const others = board.rows.filter((each) => each !== row && pairChanges(board, row, each));
+  if (!others.length) return null;
+  const pick = make('select', { id: 'compare-with', onchange: () => {
+    if (pick.value) window.location.hash = addressOf('pair', board, row, others[Number(pick.value)]);
+  } }, make('option', { value: '' }, 'choose'), ...others.map((each, at) => make('option', { value: at }, each.name)));
+  return make('p', {}, make('label', { for: 'compare-with' }, 'Compare with '), pick);
 }
 
 /** Return the commands that made a row: the first in sight, others (the same for more tasks) folded. */
