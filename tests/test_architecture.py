@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.small_task import write_beir
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("harness", "models", "remixer", "redapter", "results")
 MAX_LINES = 400
@@ -237,6 +239,15 @@ def test_help_imports_nothing_heavy_and_no_command():
     modules = imported(run.format("['eval', '--help']"))
     assert "harness.cli.evaluate" in modules
     assert not modules & {*HEAVY, "harness.cli.remix", "harness.evaluate"}
+
+
+def test_what_is_measured_already_is_told_without_numpy(tmp_path: Path):
+    write_beir(tmp_path / "small")
+    asked = ["eval", "--model", "bm25", "--tasks", str(tmp_path / "small")]
+    asked += ["--results", str(tmp_path / "results")]
+    run = f"from harness.cli.app import app\napp({asked}, standalone_mode=False)"
+    assert "numpy" in imported(run)
+    assert not imported(run) & {*HEAVY, "scipy"}
 
 
 def test_the_library_is_imported_when_it_is_used():

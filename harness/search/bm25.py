@@ -14,23 +14,22 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, TypeAlias
-
-import numpy as np
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from harness.core.errors import BadInput
 from harness.core.types import Ranking, RetrievalResult, Run
 from harness.search.lucene.analyzer import VERSION, analyze
-from harness.search.lucene.term_counts import TermCounter
-from harness.search.top_k import TopKRanker
 
 if TYPE_CHECKING:
+    # A system that is measured already is only named: NumPy would be half of that time.
+    import numpy as np
     from numpy.typing import NDArray
 
     from harness.core.protocols import Advance, Reporter
     from harness.core.types import Corpus, FloatMatrix, Json, Task
     from harness.search.lucene.term_counts import TermCounts
 
+    Length = TypeVar("Length", float, NDArray[np.float64])
 
 QueryWeights: TypeAlias = dict[int, float]
 """Term number -> weight."""
@@ -90,7 +89,7 @@ class Bm25Index:
         counts = Counter(number for number in numbers if number is not None)
         if not self.settings.weighted_query:
             return {term: float(count) for term, count in counts.items()}
-        slack = _slack(self.settings, np.float64(counts.total()), self.average_length)
+        slack = _slack(self.settings, float(counts.total()), self.average_length)
         return {
             term: float(self.idf[term] * count / (count + slack)) for term, count in counts.items()
         }
@@ -101,6 +100,7 @@ class Bm25Index:
         Sums run in float64 over a document's terms in ascending order and are rounded once, so a
         score depends neither on the other queries nor on how documents are split into blocks.
         """
+        import numpy as np
         from scipy.sparse import csr_array
 
         asked = sorted({term for query in queries for term in query})
@@ -129,6 +129,10 @@ def build_index(texts: Sequence[str], settings: Bm25Settings, advance: Advance) 
     and the average include empty documents, and `|d|` counts terms with repeats. gensim's
     dictionary drops the rarest terms past two million; this one keeps all.
     """
+    import numpy as np
+
+    from harness.search.lucene.term_counts import TermCounter
+
     counter = TermCounter()
     parts = []
     for first, last in _blocks(len(texts)):
@@ -154,12 +158,10 @@ def build_index(texts: Sequence[str], settings: Bm25Settings, advance: Advance) 
     return Bm25Index(settings, counter.vocabulary, idf, average, starts, terms, weights)
 
 
-def _slack(
-    settings: Bm25Settings, length: NDArray[np.float64] | np.float64, average: float
-) -> NDArray[np.float64]:
+def _slack(settings: Bm25Settings, length: Length, average: float) -> Length:
     """Return the part of BM25's denominator that grows with a text's length, in terms."""
     relative = length / max(average, 1e-9)  # an average of 0 goes with lengths of 0
-    return np.asarray(settings.k1 * (1 - settings.b + settings.b * relative))
+    return settings.k1 * (1 - settings.b + settings.b * relative)
 
 
 def _taken(parts: list[TermCounts]) -> Iterator[TermCounts]:
@@ -247,6 +249,8 @@ def _rank(
     index: Bm25Index, corpus: Corpus, task: Task, k: int, reporter: Reporter
 ) -> dict[str, Ranking]:
     """Return query id -> ranking, some queries at a time so that their scores fit."""
+    from harness.search.top_k import TopKRanker
+
     rows = TopKRanker(corpus.ids)
     at_once = min(max(1, _SCORES_AT_ONCE // len(corpus)), _QUERIES_AT_ONCE)
     rankings = {}

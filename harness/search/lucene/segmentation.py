@@ -27,11 +27,10 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from harness.search.lucene import unicode_12_1 as properties
 
 if TYPE_CHECKING:
+    import numpy as np  # most texts are ASCII, and a measured system needs only its version
     from numpy.typing import NDArray
 
 MAX_TOKEN = 255
@@ -88,6 +87,8 @@ def _cut(token: str) -> list[str]:
 
 def _tokenize_any(text: str) -> list[str]:
     """Tokenize by character classes."""
+    import numpy as np
+
     try:
         points = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
     except UnicodeEncodeError:  # lone surrogates; Java would read two in a row as one character
@@ -181,6 +182,8 @@ def _grammar() -> re.Pattern[bytes]:
 @cache
 def _class_table() -> NDArray[np.uint8]:
     """Return the class letter of every code point: uint8 `[0x110000]`."""
+    import numpy as np
+
     table = np.full(0x110000, ord(" "), dtype=np.uint8)
     letter, mark = _members(properties.A_LETTER), _members(properties.EXTEND_OR_FORMAT)
     pictograph, asian = _members(properties.PICTOGRAPHIC), _members(properties.COMPLEX_CONTEXT)
@@ -210,6 +213,8 @@ def _class_table() -> NDArray[np.uint8]:
 
 def _members(ranges: str) -> NDArray[np.bool_]:
     """Return which code points a list of hexadecimal `first-last` ranges holds: `[0x110000]`."""
+    import numpy as np
+
     members = np.zeros(0x110000, dtype=np.bool_)
     for item in ranges.split():
         first, _, last = item.partition("-")
