@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 UV := UV_FIND_LINKS="$${UV_FIND_LINKS-$${PIP_FIND_LINKS-}}" \
   UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX-$${PIP_INDEX_URL-}}" $(BIN)/uv pip install --quiet
 INSTALL := $(UV) --python $(BIN)/python
+# uv leaves compiling to the first import: if that may not write, every process compiles torch anew.
+unexport PYTHONDONTWRITEBYTECODE
 FAST := tests/core tests/data tests/search tests/metrics tests/results tests/cli
 LOWEST := .venv-lowest
 VLLM := .venv-vllm
