@@ -32,7 +32,7 @@ def compute_dtype(wanted: str, card_dtype: str, device: str) -> str:
     saved in. Raises `BadInput` for an unknown format.
     """
     if wanted not in DTYPES:
-        known = ", ".join(name for name in DTYPES if name)
+        known = ", ".join((*filter(None, DTYPES), "auto"))
         raise BadInput(f"unknown number format {wanted!r}", fix=f"Choose --dtype from {known}.")
     if wanted:
         return wanted
@@ -49,6 +49,18 @@ def usable_cores() -> int:
     except (OSError, ValueError):
         return cores
     return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
+
+
+def limit_threads() -> None:
+    """Keep torch to the cores this process may use, unless OMP_NUM_THREADS says otherwise.
+
+    In a container torch counts the machine's cores, and threads that wait for each other on too
+    few of them cost more than they bring.
+    """
+    import torch
+
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
 
 
 def _has_gpu(environment: Mapping[str, str], devices: Path) -> bool:

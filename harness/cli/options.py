@@ -73,7 +73,7 @@ RevisionOption = Annotated[
     str, typer.Option("--revision", metavar="REV", help="Revision of the weights on the hub.")
 ]
 DtypeOption = Annotated[
-    str, typer.Option("--dtype", metavar="T", help="float32, float16 or bfloat16.")
+    str, typer.Option("--dtype", metavar="T", help="float32, float16, bfloat16 or auto (measured).")
 ]
 MaxLengthOption = Annotated[
     int, typer.Option("--max-length", metavar="N", help="Tokens of queries and documents.")

@@ -123,6 +123,19 @@ class BilledEmbedder(Protocol):
 
 
 @runtime_checkable
+class RunsHere(Protocol):
+    """An embedder that knows what this machine does for it."""
+
+    @property
+    def machine_facts(self) -> Mapping[str, Json]:
+        """Return what was measured of the machine for it, empty before weights are loaded."""
+
+    @property
+    def machine_note(self) -> str:
+        """Return what the user should know of it; empty: nothing."""
+
+
+@runtime_checkable
 class Scoring(Protocol):
     """An embedder that says how a query and a document are scored."""
 

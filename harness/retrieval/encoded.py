@@ -12,7 +12,13 @@ from harness.cache.store import EmbeddingStore
 from harness.cache.workers import Workers
 from harness.core.errors import BadInput
 from harness.core.hashing import space_fields
-from harness.core.protocols import BilledEmbedder, Closing, Reporter, VectorEncoder
+from harness.core.protocols import (
+    BilledEmbedder,
+    Closing,
+    Reporter,
+    RunsHere,
+    VectorEncoder,
+)
 from harness.core.types import (
     ROLES,
     Corpus,
@@ -30,13 +36,18 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class EncodedTask(Generic[V]):
-    """A task, the vectors of its texts, and what a server billed for them (`None`: none did)."""
+    """A task and the vectors of its texts.
+
+    `usage` is what a server billed for them (`None`: none did), `machine` what was measured of
+    this machine for the model.
+    """
 
     task: Task
     corpus: Corpus
     queries: Encoded[V]
     documents: Encoded[V]
     usage: Usage | None
+    machine: Mapping[str, Json]
 
     @property
     def asked(self) -> list[tuple[str, frozenset[str]]]:
@@ -58,7 +69,7 @@ class EncodedTask(Generic[V]):
                 "encode_queries": self.queries.seconds,
                 "search": seconds,
             },
-            facts={**counts, **facts, **billed},
+            facts={**counts, **facts, **billed, **self.machine},
         )
 
 
@@ -78,6 +89,7 @@ class EncodedRetriever(Generic[V]):
         self._encoder = embedder
         self.store = store
         self.workers = workers
+        self._noted = False
         self._inputs: dict[tuple[Role, PromptFields], EncodingInput] = {}
 
     @property
@@ -109,7 +121,17 @@ class EncodedRetriever(Generic[V]):
         documents = self._encode("document", task.corpus.texts, task, reporter)
         after = self._usage()
         spent = after.since(before) if before is not None and after is not None else None
-        return EncodedTask(task, task.corpus, queries, documents, spent)
+        return EncodedTask(task, task.corpus, queries, documents, spent, self._machine(reporter))
+
+    def _machine(self, reporter: Reporter) -> Mapping[str, Json]:
+        """Return what was measured of this machine; say once what speaks against its use."""
+        if not isinstance(self._encoder, RunsHere):
+            return {}
+        note = self._encoder.machine_note
+        if note and not self._noted:
+            reporter.warn(note)
+            self._noted = True
+        return self._encoder.machine_facts
 
     def _usage(self) -> Usage | None:
         """Return what a server was asked and billed so far; `None` for a model that runs here."""

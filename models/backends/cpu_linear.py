@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from typing import TYPE_CHECKING
 
-from models.devices import usable_cores
+from models.backends.cpu_kernels import cpu_speeds, onednn_product
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -21,7 +20,8 @@ def speed_up(model: nn.Module) -> int:
     PyTorch sends float32 products to MKL, which on AMD processors leaves AVX-512 unused
     (measured: benchmarks/cpu_encode.py); oneDNN does not, and both sum in float32. Weights stay
     where they are. Nothing is changed off x86, without the operator, for types other than float32
-    and bfloat16, or where a probe of the first layer comes out different.
+    and bfloat16, where a probe of the first layer comes out different, or for float32 layers where
+    PyTorch's own library is measured to be faster (`cpu_kernels`).
     """
     from torch import bfloat16, float32, nn
 
@@ -30,12 +30,14 @@ def speed_up(model: nn.Module) -> int:
 
         def forward(self, input: Tensor) -> Tensor:
             """Return `input @ weight.T + bias` in the weight's type."""
-            return _product(input.to(self.weight.dtype), self.weight, self.bias)
+            return onednn_product(input.to(self.weight.dtype), self.weight, self.bias)
 
     layers = [layer for layer in model.modules() if type(layer) is nn.Linear]
     usable = [layer for layer in layers if layer.weight.dtype in (float32, bfloat16)]
     if not usable or platform.machine() not in ("x86_64", "AMD64") or not _agrees(usable[0]):
         return 0
+    if cpu_speeds().prefers_torch:
+        usable = [layer for layer in usable if layer.weight.dtype == bfloat16]
     for layer in usable:
         layer.__class__ = OneDnnLinear
     return len(usable)
@@ -55,26 +57,6 @@ def lower_weights(model: nn.Module) -> None:
             layer.to(bfloat16)
 
 
-def limit_threads() -> None:
-    """Keep torch to the cores this process may use, unless OMP_NUM_THREADS says otherwise.
-
-    In a container torch counts the machine's cores, and threads that wait for each other on too
-    few of them cost more than they bring.
-    """
-    import torch
-
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
-
-
-def _product(values: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Return oneDNN's product; the operator is the one torch's own compiler emits on a CPU."""
-    import torch
-
-    product: Tensor = torch.ops.mkldnn._linear_pointwise(values, weight, bias, "none", [], "")
-    return product
-
-
 def _agrees(layer: nn.Linear) -> bool:
     """Tell whether the operator exists and gives what the plain layer gives."""
     import torch
@@ -85,7 +67,7 @@ def _agrees(layer: nn.Linear) -> bool:
     with torch.inference_mode():
         wanted = layer(probe)
         try:
-            found = _product(probe, layer.weight, layer.bias)
+            found = onednn_product(probe, layer.weight, layer.bias)
         except (AttributeError, NotImplementedError, RuntimeError):
             return False
         return bool((found - wanted).abs().max() <= tolerance * wanted.abs().max().clamp(min=1e-6))

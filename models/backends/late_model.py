@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.core.types import Role, TokenVectors
-from models.backends.cpu_linear import limit_threads, speed_up
+from models.backends.cpu_linear import speed_up
 from models.backends.st_loading import Loading, load_folder, memory_errors
-from models.devices import CPU
+from models.devices import CPU, limit_threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,9 +33,10 @@ class LoadedLateModel:
     def __init__(self, how: Loading) -> None:
         self._model = load_folder("MultiVectorEncoder", how)
         self._device = how.device
+        self.onednn_layers = 0
         if how.device == CPU:
             limit_threads()
-            speed_up(self._model)
+            self.onednn_layers = speed_up(self._model)
 
     def forward(
         self, ids: Int64, mask: Int64, role: Role, filling: Filling | None = None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from harness.core.errors import BadInput
 from harness.core.types import Json, PromptFields, Role, VectorSpace
+from models.backends.cpu_kernels import AUTO, auto_dtype, cpu_speeds, slower_note
 from models.card import ModelCard
 from models.devices import CPU, compute_dtype, find_device
 from models.folders import FolderFacts
@@ -65,7 +67,10 @@ class LocalEmbedder(CardEmbedder, ABC):
         super().__init__(spec)
         card, runtime = spec.card, spec.runtime
         self._device = find_device(runtime.device)
-        self._dtype = compute_dtype(runtime.dtype, card.dtype, self._device)
+        wanted = runtime.dtype
+        if wanted == AUTO:
+            wanted = auto_dtype(self._device, card.dtype)
+        self._dtype = compute_dtype(wanted, card.dtype, self._device)
         if card.options.get("remote_code") and not runtime.trust_remote_code:
             raise BadInput(
                 f"the model {card.name!r} runs code from its own repository",
@@ -119,6 +124,28 @@ class LocalEmbedder(CardEmbedder, ABC):
             dimension=self.card.dimension,
             options=self.recipe_options,
         )
+
+    @property
+    def machine_facts(self) -> Mapping[str, Json]:
+        """Return how fast linear layers are on this CPU, and how many run in oneDNN.
+
+        Empty on a GPU, and until the weights are loaded: stored vectors need no measuring.
+        """
+        loaded = self.__dict__.get("_model")
+        if self._device != CPU or loaded is None:
+            return {}
+        speeds: dict[str, Json] = {
+            name: round(speed, 1) for name, speed in asdict(cpu_speeds()).items()
+        }
+        layers = int(getattr(loaded, "onednn_layers", 0))
+        return {"linear_layers": {"in_onednn": layers, "gflops": speeds}}
+
+    @property
+    def machine_note(self) -> str:
+        """Return what speaks against how the model runs on this machine; empty: nothing."""
+        if self._dtype != "bfloat16" or not self.machine_facts:
+            return ""
+        return slower_note(self.name, cpu_speeds())
 
     def close(self) -> None:
         """Let go of the weights and the memory they take; the next `encode` loads them again."""

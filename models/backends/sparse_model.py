@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.core.types import ROLES, Role
-from models.backends.cpu_linear import limit_threads, speed_up
+from models.backends.cpu_linear import speed_up
 from models.backends.st_loading import Loading, load_folder, memory_errors
-from models.devices import CPU
+from models.devices import CPU, limit_threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,9 +27,10 @@ class LoadedSparseModel:
         model = load_folder("SparseEncoder", how)
         self._device = how.device
         self._chains: dict[Role, list[Any]] = {role: _chain(model, role) for role in ROLES}
+        self.onednn_layers = 0
         if how.device == CPU:
             limit_threads()
-            speed_up(model)
+            self.onednn_layers = speed_up(model)
 
     def forward(self, ids: Int64, mask: Int64, role: Role) -> SparseRows:
         """Return CSR float32 `[n, vocabulary]` for ids and mask, int64 `[n, t]`.

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ModelError
-from models.backends.cpu_linear import limit_threads, lower_weights, speed_up
+from models.backends.cpu_linear import lower_weights, speed_up
 from models.backends.pooling import pool
 from models.backends.st_loading import Loading, load_folder, memory_errors
-from models.devices import CPU
+from models.devices import CPU, limit_threads
 from models.folders import CAUSAL_TYPES
 
 if TYPE_CHECKING:
@@ -56,9 +56,10 @@ class LoadedModel:
         self._pads_need_mask = self._both_ways or not _is_plain_decoder(network)
         if recipe.mixed:
             lower_weights(network)
+        self.onednn_layers = 0
         if recipe.loading.device == CPU:
             limit_threads()
-            speed_up(network)
+            self.onednn_layers = speed_up(network)
 
     def forward(self, ids: Int64, mask: Int64, prompt: int) -> FloatMatrix:
         """Return float32 `[n, d]` for ids and mask, int64 `[n, t]`, padded on the right.

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from models.backends.cpu_kernels import CpuSpeeds
+from results.store import ResultStore
+
 
 def evaluated(rebench, beir: Path, *arguments: object) -> dict:
     """Return the one JSON object of an evaluation of wordllama."""
@@ -83,3 +86,26 @@ def test_a_served_model_has_no_devices_of_ours(rebench, beir: Path, tmp_path: Pa
     done = rebench("eval", "-m", "served", "-t", beir, "--device", "cuda:0,cuda:1")
     assert done.code == 2
     assert "'served' cannot follow --device cuda:0: the model runs on a server" in done.err
+
+
+@pytest.mark.torch
+def test_an_entry_says_what_was_measured_and_bfloat16_is_warned_of(
+    rebench, beir: Path, tmp_path: Path, monkeypatch
+):
+    for module in ("cpu_linear", "local"):
+        monkeypatch.setattr(
+            f"models.backends.{module}.cpu_speeds", lambda: CpuSpeeds(60.0, 50.0, 40.0)
+        )
+    asked = ("eval", "--model", "minilm", "--tasks", beir, "--device", "cpu")
+    done = rebench(*asked, "--dtype", "bfloat16")
+    assert done.code == 0, done.err
+    assert "slower on this processor than float32" in done.err
+    assert "40 against 60 GFLOP/s" in done.err
+    (entry,) = ResultStore(tmp_path / "rebench-results").entries().entries
+    told = entry.facts["linear_layers"]
+    assert told["gflops"] == {"torch": 60.0, "onednn": 50.0, "bfloat16": 40.0}
+    assert entry.identity["model"]["dtype"] == "bfloat16"
+    again = rebench(*asked, "--dtype", "auto")
+    assert "slower" not in again.err
+    entries = ResultStore(tmp_path / "rebench-results").entries().entries
+    assert sorted(each.identity["model"]["dtype"] for each in entries) == ["bfloat16", "float32"]
