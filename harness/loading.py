@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import BadInput
+from harness.core.memory import Room
 from harness.core.protocols import BilledEmbedder, Retriever, VectorEncoder
 from harness.core.settings import Settings
 from models.card import ModelCard
@@ -33,7 +34,8 @@ class RunOptions:
     `devices` holds more than one name where encoding is spread over processes; `index` is a
     FAISS factory string (empty: exact search); `cached` keeps vectors in the embedding store.
     `candidates` names the first stage of a late-interaction model, of whose best `depth` documents
-    (0: 100) it scores each (empty: it scores all).
+    (0: 100) it scores each (empty: it scores all). `memory` bytes bound the vectors and scores of
+    dense search (0: what is free).
     """
 
     load: LoadOptions = field(default_factory=LoadOptions)
@@ -42,6 +44,7 @@ class RunOptions:
     cached: bool = True
     candidates: str = ""
     depth: int = 0
+    memory: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,8 @@ def retriever(name: str, settings: Settings, options: RunOptions | None = None) 
             f"model {card.name!r} runs on a server, and --device names {len(how.devices)} here",
             fix="Leave --device out; options.concurrency says how many requests run at once.",
         )
-    return DenseRetriever(embedder, store, workers, how.index)
+    room = Room(how.memory, settings.cache_dir / "mapped")
+    return DenseRetriever(embedder, store, workers, how.index, room)
 
 
 def _check_search(card: ModelCard, how: RunOptions) -> None:
@@ -108,6 +112,11 @@ def _check_search(card: ModelCard, how: RunOptions) -> None:
             fix="Leave --index out; a late-interaction model takes --candidates MODEL."
             if card.backend == LATE
             else "Leave --index out: sparse search is exact.",
+        )
+    if how.memory and card.backend in ("bm25", SPARSE, LATE):
+        raise BadInput(
+            f"--memory bounds dense vectors, and model {card.name!r} has none",
+            fix="Leave --memory out.",
         )
     if how.candidates and card.backend != LATE:
         raise BadInput(

@@ -32,6 +32,7 @@ from harness.core.protocols import Reporter, VectorEncoder
 
 if TYPE_CHECKING:
     from harness.cache.keys import Distinct
+    from harness.core.memory import Room
     from harness.core.types import IntVector
 
 
@@ -71,12 +72,14 @@ def encode_texts(
     store: EmbeddingStore | None,
     reporter: Reporter,
     workers: Workers | None = None,
+    room: Room | None = None,
 ) -> Encoded[V]:
     """Return the vectors of texts; each distinct text that is not stored is encoded once.
 
     `source` says in which role, under which instruction and in which space: `EncodingInput.of`.
 
-    Where all are stored neither model nor tokenizer is touched. With `workers` the encoding is
+    Where all are stored neither model nor tokenizer is touched. `room` says what of dense vectors
+    is mapped from a file. With `workers` the encoding is
     done by one process a device, which needs a store to hand vectors over. Raises `ModelError`
     for unusable vectors and `StoreError` for a store that cannot be read or written; what was
     finished by then is kept. `BadInput` for workers without a store.
@@ -84,7 +87,7 @@ def encode_texts(
     start = time.perf_counter()
     if not texts:
         raise ModelError("there is no text to encode", fix="Check that the task is not empty.")
-    work = _EncodingState(embedder, source, distinct_texts(texts), reporter)
+    work = _EncodingState(embedder, source, distinct_texts(texts), reporter, room)
     if store is None and workers is not None:
         raise BadInput(
             "several devices hand their vectors over through the embedding cache",
@@ -122,13 +125,14 @@ class _EncodingState(Generic[V]):
         source: EncodingInput,
         distinct: Distinct,
         reporter: Reporter,
+        room: Room | None = None,
     ) -> None:
         self.embedder = embedder
         self.source = source
         self.distinct = distinct
         self.reporter = reporter
         self.codec: Codec[V] = CODECS[source.space.kind]
-        self.vectors = self.codec.collector(distinct, embedder.name)
+        self.vectors = self.codec.collector(distinct, embedder.name, room)
         self.counts: IntVector = np.full(len(distinct), -1, dtype=np.int64)
         self.encoded = 0
         self.encoded_tokens = 0

@@ -42,6 +42,12 @@ def run(
         str,
         typer.Option("--index", metavar="FACTORY", help="Search a FAISS index; recall is told."),
     ] = "",
+    memory: Annotated[
+        str,
+        typer.Option(
+            "--memory", metavar="SIZE", help="Bound for dense vectors and scores, such as 4GB."
+        ),
+    ] = "",
     device: opt.DeviceOption = "",
     backend: opt.BackendOption = "",
     weights: opt.WeightsOption = "",
@@ -73,6 +79,7 @@ def run(
             "name either models or a pipeline", fix="Try: rebench eval --model bm25 --tasks stdlib"
         )
     from harness.cli.console import print_outcomes
+    from harness.core.memory import parse_size
     from harness.data.registry import TaskOptions
     from harness.evaluate import EvalConfig
     from harness.loading import RunOptions
@@ -106,6 +113,7 @@ def run(
         cached=not no_cache,
         candidates=candidates,
         depth=depth,
+        memory=parse_size(memory),
     )
     options = TaskOptions(data_dir=settings.data_dir, query_set=queries, with_corpus=True)
     if pipeline:

@@ -160,6 +160,7 @@ NOT_BELIEVED = {
     "harness.cli.remix_replies:requests": "questions for people",
     "harness.core.hub:fetch_snapshot": "the hub client's note of a commit: 40 digits, or refused",
     "harness.core.hub:resolve_commit": "the hub client's note of a commit: 40 digits, or refused",
+    "harness.core.memory:Room.matrix": "vectors in a file without a name, gone with the process",
     "harness.interop.exporting:export_entries": "files in the form of another tool",
     "harness.interop.exporting:export_imported": "files in the form of another tool",
     "harness.interop.parquet:export_parquet": "tables for another tool",

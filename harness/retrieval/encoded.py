@@ -12,6 +12,7 @@ from harness.cache.store import EmbeddingStore
 from harness.cache.workers import Workers
 from harness.core.errors import BadInput
 from harness.core.hashing import space_fields
+from harness.core.memory import Room
 from harness.core.protocols import (
     BilledEmbedder,
     Closing,
@@ -77,7 +78,8 @@ class EncodedRetriever(Generic[V]):
     """Encodes a task's texts with one embedder; how they are searched is each kind's own.
 
     With a `store` each text is encoded once however many tasks hold it, and a task whose texts
-    are all stored loads no model. `workers` spreads encoding over several devices.
+    are all stored loads no model. `workers` spreads encoding over several devices, `room` says
+    which dense vectors are mapped from a file.
     """
 
     def __init__(
@@ -85,7 +87,9 @@ class EncodedRetriever(Generic[V]):
         embedder: VectorEncoder[V],
         store: EmbeddingStore | None = None,
         workers: Workers | None = None,
+        room: Room | None = None,
     ) -> None:
+        self.room = room or Room()
         self._encoder = embedder
         self.store = store
         self.workers = workers
@@ -150,7 +154,9 @@ class EncodedRetriever(Generic[V]):
     ) -> Encoded[V]:
         """Return the vectors of texts of one role under the task's instruction."""
         source = self._input(role, task)
-        encoded = encode_texts(self._encoder, texts, source, self.store, reporter, self.workers)
+        encoded = encode_texts(
+            self._encoder, texts, source, self.store, reporter, self.workers, self.room
+        )
         if self.store is not None:
             folder = self.store.space(source.space)
             folder.record_use(task.name, self._encoder.name, len(texts))

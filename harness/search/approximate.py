@@ -47,14 +47,16 @@ def search_approximate(
     queries: Sequence[Asked],
     k: int,
     factory: str,
+    seed_rows: int = SEED_ROWS,
 ) -> Run:
     """Rank documents with the FAISS index that a factory string describes (inner product).
 
-    Excluded documents are kept out inside the index, before its top k. Raises `MissingExtra`
+    Excluded documents are kept out inside the index, before its top k. It is trained on some
+    `seed_rows` documents, twice as many at most. Raises `MissingExtra`
     without FAISS, `BadInput` for a factory string that FAISS refuses or that cannot exclude.
     """
     check_factory(factory)
-    index = _build(document_vectors, factory)
+    index = _build(document_vectors, factory, min(seed_rows, SEED_ROWS))
     corpus = TopKRanker(document_ids)
     depth = min(k, len(document_ids))
     rankings: dict[str, Ranking] = {}
@@ -82,14 +84,14 @@ def recall_of(approximate: Run, exact: Run) -> dict[int, float]:
     return recall
 
 
-def _build(document_vectors: FloatMatrix, factory: str) -> Any:
+def _build(document_vectors: FloatMatrix, factory: str, seed_rows: int) -> Any:
     """Return a trained index that holds all vectors."""
     faiss = _faiss()
     try:
         index = faiss.index_factory(document_vectors.shape[1], factory, faiss.METRIC_INNER_PRODUCT)
         vectors = np.ascontiguousarray(document_vectors)
         if not index.is_trained:
-            step = max(1, len(vectors) // SEED_ROWS)
+            step = max(1, len(vectors) // seed_rows)
             index.train(vectors[::step])
         index.add(vectors)
     except RuntimeError as error:

@@ -42,12 +42,14 @@ class DenseSearch:
 
     `engine` is one of `ENGINES`; `device` is torch's (`cpu`, `cuda:0`; empty: the first GPU, or
     the CPU). Products are accumulated in float32 whatever the device. With a `distance`, one of
-    `DISTANCES`, the score is its negative, computed in float64.
+    `DISTANCES`, the score is its negative, computed in float64. A block of scores takes
+    `score_bytes`, or those of one query if they are more.
     """
 
     engine: str = "auto"
     device: str = ""
     distance: str = ""
+    score_bytes: int = SCORE_BYTES
 
 
 def search_dense(
@@ -61,8 +63,9 @@ def search_dense(
     """Rank all documents for each query by inner product; keep the best `k`.
 
     `query_vectors` is float32 `[q, d]`, `document_vectors` float32 `[n, d]`. Excluded ids that
-    the corpus lacks are ignored. The score matrix never needs to fit: it is made in blocks of
-    `SCORE_BYTES`. Raises `ModelError` when dimensions differ or a score is not finite.
+    the corpus lacks are ignored. The score matrix never needs to fit: it is made in blocks.
+    `document_vectors` may be mapped from a file. Raises `ModelError` when dimensions differ or a
+    score is not finite.
     """
     if query_vectors.shape[1] != document_vectors.shape[1]:
         raise ModelError(
@@ -77,7 +80,7 @@ def search_dense(
     else:
         multiply = _multiplier(document_vectors, chosen, work)
     corpus = TopKRanker(document_ids)
-    step = max(1, SCORE_BYTES // (4 * max(1, len(document_ids))))
+    step = max(1, chosen.score_bytes // (4 * max(1, len(document_ids))))
     rankings: dict[str, Ranking] = {}
     for start in range(0, len(queries), step):
         block = multiply(query_vectors[start : start + step])

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.cache.keys import Distinct
+    from harness.core.memory import Room
     from harness.core.types import FloatMatrix, IntVector, VectorKind, VectorSpace
 
 NORM_TOLERANCE = {"float32": 1e-3, "float16": 4e-3, "bfloat16": 3.2e-2}
@@ -110,8 +111,8 @@ class Codec(Protocol[V]):
     def unpack(self, body: NDArray[np.uint8], layout: Layout) -> V:
         """Return the vectors in checked bytes; they may share the memory of `body`."""
 
-    def collector(self, distinct: Distinct, model: str) -> Collector[V]:
-        """Return an empty collector for these texts."""
+    def collector(self, distinct: Distinct, model: str, room: Room | None = None) -> Collector[V]:
+        """Return an empty collector for these texts; `room` says what is mapped from a file."""
 
 
 class Gathered:

@@ -23,6 +23,7 @@ from harness.cache.codecs.values import (
     unpack_values,
 )
 from harness.core.errors import ModelError
+from harness.core.memory import Room
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -94,24 +95,24 @@ class DenseCodec:
         """Return float32 `[rows, dimension]`; stored float32 is not copied."""
         return unpack_values(body, layout.storage).reshape(layout.rows, layout.dimension)
 
-    def collector(self, distinct: Distinct, model: str) -> RowMatrix:
+    def collector(self, distinct: Distinct, model: str, room: Room | None = None) -> RowMatrix:
         """Return an empty matrix, allocated when the dimension is known."""
-        return RowMatrix(distinct, model)
+        return RowMatrix(distinct, model, room)
 
 
 class RowMatrix(Gathered):
-    """Float32 `[n, d]` for n texts; allocated when d is known."""
+    """Float32 `[n, d]` for n texts; allocated when d is known, in memory or in a mapped file."""
 
-    def __init__(self, distinct: Distinct, model: str) -> None:
+    def __init__(self, distinct: Distinct, model: str, room: Room | None = None) -> None:
         super().__init__(distinct, model)
+        self._room = room or Room()
         self._values: FloatMatrix = np.empty((0, 0), dtype=np.float32)
 
     def put(self, rows: IntVector, vectors: FloatMatrix) -> None:
         """Store the vectors float32 `[r, d]` of distinct texts `rows`."""
         self.fill(rows, vectors.shape[1])
         if not self._values.size:
-            shape = (len(self._distinct.inverse), vectors.shape[1])
-            self._values = np.empty(shape, dtype=np.float32)
+            self._values = self._room.matrix(len(self._distinct.inverse), vectors.shape[1])
         self._values[self._distinct.first[rows]] = vectors
 
     def finish(self) -> FloatMatrix:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.cache.keys import Distinct
+    from harness.core.memory import Room
     from harness.core.types import IntVector, VectorKind, VectorSpace
 
 ALIGN = 8
@@ -137,8 +138,9 @@ class MultiVectorCodec:
             return TokenVectors(from_int8(scales, numbers), starts)
         return TokenVectors(unpack_values(data, layout.storage).reshape(shape), starts)
 
-    def collector(self, distinct: Distinct, model: str) -> TokenParts:
-        """Return an empty collector."""
+    def collector(self, distinct: Distinct, model: str, room: Room | None = None) -> TokenParts:
+        """Return an empty collector, which is in memory whatever there is of it."""
+        del room
         return TokenParts(distinct, model)
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness.cache.keys import Distinct
+    from harness.core.memory import Room
     from harness.core.types import FloatVector, IntVector, SparseRows, VectorKind, VectorSpace
 
 _SHORT_TERMS = 1 << 16
@@ -105,8 +106,9 @@ class SparseCodec:
         values = unpack_values(weights, layout.storage)
         return canonical_rows(values, numbers, starts, layout.dimension)
 
-    def collector(self, distinct: Distinct, model: str) -> RowParts:
-        """Return an empty collector."""
+    def collector(self, distinct: Distinct, model: str, room: Room | None = None) -> RowParts:
+        """Return an empty collector, which is in memory whatever there is of it."""
+        del room
         return RowParts(distinct, model)
 
 
