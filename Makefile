@@ -11,9 +11,11 @@ unexport PYTHONDONTWRITEBYTECODE
 FAST := tests/core tests/data tests/search tests/metrics tests/results tests/cli
 LOWEST := .venv-lowest
 VLLM := .venv-vllm
+BENCH := .venv-bench
+PYLATE := .venv-pylate
 VLLM_INSTALL := $(UV) --python $(VLLM)/bin/python
 
-.PHONY: eval test test-fast test-faults test-fuzz mutants test-lowest test-vllm vllm-env lint docs fix readme \
+.PHONY: bench bench-quick eval test test-fast test-faults test-fuzz mutants test-lowest test-vllm vllm-env lint docs fix readme \
   remix-demo wheel-check clean
 
 $(BIN)/python:
@@ -102,6 +104,23 @@ test-vllm: $(VLLM)/.rebench   ## vLLM for real on a CPU, in an environment of it
 	$(VLLM)/bin/python -m pytest -n 2 --dist loadfile --disable-warnings -m vllm \
 	  tests/vllm tests/remixer/test_remix_vllm.py
 
+# The peers that are measured beside rebench; pylate asks for older libraries than the others.
+$(BENCH)/.ready: $(BIN)/uv pyproject.toml constraints-bench.txt
+	$(PYTHON) -m venv --clear $(BENCH)
+	$(UV) --python $(BENCH)/bin/python -c constraints-bench.txt -e '.[bench]'
+	$(BENCH)/bin/python -m tests.helpers.splade
+	@touch $@
+
+$(PYLATE)/.ready: $(BIN)/uv constraints-pylate.txt
+	$(PYTHON) -m venv --clear $(PYLATE)
+	$(UV) --python $(PYLATE)/bin/python --no-deps -r constraints-pylate.txt
+	@touch $@
+
+# A pylate that does not install is a row that says so.
+bench bench-quick: $(BENCH)/.ready
+	-$(MAKE) $(PYLATE)/.ready
+	$(BENCH)/bin/python -m benchmarks.peers $(if $(filter bench-quick,$@),--quick)
+
 remix-demo: $(VENV)/.static   ## a training file, its card and its audit, from written replies
 	$(BIN)/rebench remix run --task stdlib-oblique \
 	  --documents remixer/examples/stdlib-documents.txt.gz \
@@ -130,4 +149,4 @@ wheel-check: $(BIN)/uv   ## the wheel, installed into an empty environment elsew
 	PYTHON=$(abspath $(BIN)/python) UV=$(abspath $(BIN)/uv) .ci/wheel-check
 
 clean:
-	rm -rf $(VENV) $(VLLM) $(LOWEST) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VLLM) $(LOWEST) $(BENCH) $(PYLATE) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
