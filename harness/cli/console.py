@@ -116,12 +116,12 @@ def print_outcomes(outcomes: Sequence[Outcome], *, as_json: bool) -> None:
 def print_card(
     card: ModelCard,
     rendered: Sequence[tuple[str, str]],
+    facts: Mapping[str, object],
     *,
-    bytes_a_document: int | None,
     as_json: bool,
 ) -> None:
-    """Print a model card, its vectors' size and its query for each task (task name, text)."""
-    values = {**asdict(card), "bytes_a_document": bytes_a_document}
+    """Print a model card, what else is known, and its query for each task (task name, text)."""
+    values = {**asdict(card), **facts}
     if as_json:
         print_json({**values, "queries": dict(rendered)})
         return

@@ -10,6 +10,7 @@ from harness.cli.options import JsonOption, settings_from
 
 if TYPE_CHECKING:
     from models.card import ModelCard
+    from models.repository import RepositoryCheck
     from models.rerankers.card import RerankerCard
 
 
@@ -31,6 +32,7 @@ def models(
     from harness.cli.console import print_card, print_json, print_table, print_text
     from models.chat.rewriters import find_rewriter, shipped_rewriters
     from models.registry import described_card, resolve_model, shipped_cards
+    from models.repository import check_repository
     from models.rerankers.shipped import reranker_called
     from models.spec import LoadOptions
 
@@ -46,9 +48,13 @@ def models(
         _show({**rewriter.json, "stage": rewriter.example}, as_json=as_json)
         return
     if name is not None:
-        card = described_card(resolve_model(name, LoadOptions(), settings_from().models))
-        size = document_bytes(card)
-        print_card(card, rendered_queries(card), bytes_a_document=size, as_json=as_json)
+        spec = resolve_model(name, LoadOptions(), settings_from().models)
+        card = described_card(spec)
+        facts = {
+            "bytes_a_document": document_bytes(card),
+            "repository": _repository(check_repository(spec, ask_hub="/" in name)),
+        }
+        print_card(card, rendered_queries(card), facts, as_json=as_json)
         return
     rows = [
         {
@@ -73,6 +79,16 @@ def models(
     print_table("rerankers", rerankers, as_json=False, spare=("licence", "parameters"))
     print_text("")
     print_table("rewriters", rewriters, as_json=False, spare=("licence",))
+
+
+def _repository(check: RepositoryCheck | None) -> object:
+    """Return what is shown of a card's repository; `None`: nothing."""
+    if check is None:
+        return None
+    if check.unknown:
+        return f"not compared: {check.unknown}"
+    told = {each.setting: f"{each.repository!r}; the card wins" for each in check.differences}
+    return told or "says what the card says"
 
 
 def document_bytes(card: ModelCard) -> int | None:
