@@ -15,7 +15,7 @@ BENCH := .venv-bench
 PYLATE := .venv-pylate
 VLLM_INSTALL := $(UV) --python $(VLLM)/bin/python
 
-.PHONY: bench bench-quick eval test test-fast test-faults test-fuzz mutants test-lowest test-vllm vllm-env lint docs fix readme \
+.PHONY: bench bench-quick bench-gpu eval test test-fast test-faults test-fuzz mutants test-lowest test-vllm vllm-env lint docs fix readme \
   remix-demo wheel-check clean
 
 $(BIN)/python:
@@ -120,6 +120,9 @@ $(PYLATE)/.ready: $(BIN)/uv constraints-pylate.txt
 bench bench-quick: $(BENCH)/.ready
 	-$(MAKE) $(PYLATE)/.ready
 	$(BENCH)/bin/python -m benchmarks.peers $(if $(filter bench-quick,$@),--quick)
+
+bench-gpu: $(VENV)/.dev   ## ten minutes at most on one GPU; goes on where it stopped
+	$(BIN)/python benchmarks/gpu_bench.py
 
 remix-demo: $(VENV)/.static   ## a training file, its card and its audit, from written replies
 	$(BIN)/rebench remix run --task stdlib-oblique \

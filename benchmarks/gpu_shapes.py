@@ -55,6 +55,7 @@ class Shape:
 
 SHAPES = {
     "qwen3-0.6b": Shape("qwen3-0.6b", 1024, 28, 16, 8, 3072),
+    "qwen3-4b": Shape("qwen3-4b", 2560, 36, 32, 8, 9728),
     "qwen3-8b": Shape("qwen3-8b", 4096, 36, 32, 8, 12_288),
     "tiny": Shape("tiny", 32, 2, 4, 2, 64, head_dim=8, vocabulary=512),
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -88,3 +90,18 @@ def test_a_run_without_a_gpu(
     assert share == pytest.approx(100 * flops / reach, abs=0.6)
     assert per_second == pytest.approx(whole * texts / tokens, rel=0.02, abs=0.1)
     assert cells[9] == "–"
+
+
+def test_the_ten_minutes_go_on_where_they_stopped(tmp_path: Path) -> None:
+    file = tmp_path / "found.json"
+    parts: dict[str, object] = {name: {"seconds": 1.0} for name in ("encode:tiny", "train:tiny")}
+    parts |= {"rerank:tiny": {"seconds": 2.0}, "faiss:flat": {"failed": "stopped"}}
+    file.write_text(json.dumps({"device": "CPU", "parts": parts}), encoding="utf-8")
+    script = ROOT / "benchmarks" / "gpu_bench.py"
+    command = [sys.executable, str(script), "--device", "cpu", "-o", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    found = json.loads(file.read_text(encoding="utf-8"))["parts"]
+    assert done.stdout.splitlines()[0].startswith("faiss:flat ")
+    assert len(done.stdout.splitlines()) == 1
+    assert {name: found[name] for name in list(parts)[:3]} == dict(list(parts.items())[:3])
+    assert found["faiss:flat"]["faiss_s"] > 0
