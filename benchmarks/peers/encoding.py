@@ -71,9 +71,11 @@ def sentence_transformers(size: int, _: Path) -> Work:
 
 
 def mteb(size: int, _: Path) -> Work:
+    from datasets import Dataset
+    from mteb._create_dataloaders import create_dataloader
     from mteb.models import SentenceTransformerEncoderWrapper
+    from mteb.types import PromptType
     from sentence_transformers import SentenceTransformer
-    from torch.utils.data import DataLoader
 
     from benchmarks.peers.searching import mteb_metadata
 
@@ -81,7 +83,11 @@ def mteb(size: int, _: Path) -> Work:
     model = SentenceTransformerEncoderWrapper(SentenceTransformer(weights(), device="cpu"))
 
     def encoded(some: list[str]) -> Any:
-        batches = DataLoader([{"text": text} for text in some], batch_size=32)
+        rows = {"id": [str(row) for row in range(len(some))], "title": [""] * len(some)}
+        batches = create_dataloader(
+            Dataset.from_dict({**rows, "text": some}), task_metadata=mteb_metadata(),
+            prompt_type=PromptType.document, batch_size=32,
+        )  # fmt: skip
         return model.encode(
             batches, task_metadata=mteb_metadata(), hf_split="test", hf_subset="default",
             batch_size=32, show_progress_bar=False,
