@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.api.session import Session, open_session
 from harness.api.tables import TableResult
 from harness.core.distribution import installed_version
+from harness.core.paths import check_folder
 
 if TYPE_CHECKING:
     from harness.ablation.ports import Dependencies
@@ -264,10 +265,12 @@ def ablation_spec(
 
 
 def ablation_folder(spec: AblationSpec, output: str | Path | None) -> Path:
-    """Return the folder that an ablation works in."""
+    """Return the folder that an ablation works in; raises `BadInput` if it is a file."""
     from harness.ablation.run import default_root
 
-    return default_root(spec) if output is None else Path(output)
+    folder = default_root(spec) if output is None else Path(output)
+    check_folder(folder)
+    return folder
 
 
 def dependencies(

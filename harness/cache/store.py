@@ -60,7 +60,13 @@ class EmbeddingStore:
         return folder
 
     def spaces(self) -> tuple[SpaceFolder, ...]:
-        """Return the folders of all spaces that are there, in name order."""
+        """Return the folders of all spaces that are there, in name order.
+
+        A cache that does not exist holds none; raises `StoreError` for one that is a file.
+        """
+        for place in (self.folder.parent, self.folder):
+            if place.exists() and not place.is_dir():
+                raise StoreError(f"{place} is not a folder", fix="Choose another cache folder.")
         if not self.folder.is_dir():
             return ()
         return tuple(

@@ -142,13 +142,15 @@ def _ablate_pipeline(
     from harness.cli.console import print_json, print_text
     from harness.cli.progress import reporter_for_stderr
     from harness.core.files import write_text
+    from harness.core.paths import check_folder
 
     results, cache, data = folders
     reporter = reporter_for_stderr()
     session = open_session(results=results, cache=cache, data=data, progress=reporter)
     found = find_pipeline(name, session.settings)
-    done = ablate_pipeline(found, tasks, results=results, cache=cache, data=data, progress=reporter)
     folder = output or Path("ablations") / f"pipeline-{found.name}"
+    check_folder(folder)
+    done = ablate_pipeline(found, tasks, results=results, cache=cache, data=data, progress=reporter)
     folder.mkdir(parents=True, exist_ok=True)
     text = report_text(done)
     write_text(folder / "report.md", text)
