@@ -23,6 +23,12 @@ ONE_THREAD = dict.fromkeys(
 """Each side computes with one thread: what waits for a shared core would count as work."""
 
 
+ALIKE = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "0", "PYTHONDONTWRITEBYTECODE": ""}
+"""An installer may leave packages uncompiled: without the last each process would compile them."""
+WHOLE = "whole:"
+"""Calls that are a whole process; what its first run leaves compiled is no part of the work."""
+
+
 class SideFailed(Exception):
     """A side that is missing or ended with an error; the text says which."""
 
@@ -43,7 +49,7 @@ def run_side(side: Side, size: int, folder: Path) -> SideRun:
     if not python.exists():
         raise SideFailed(f"not installed: {side.environment} is missing")
     command = [str(python), "-m", "benchmarks.peers.child", side.call, str(size), str(folder)]
-    variables = {**os.environ, **ONE_THREAD, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "0"}
+    variables = {**os.environ, **ONE_THREAD, **ALIKE}
     try:
         done = subprocess.run(
             command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False,
@@ -72,16 +78,19 @@ def compare(comparison: Comparison, size: int, runs: int) -> dict[str, object]:
     }
     sides = (comparison.ours, comparison.theirs)
     found: dict[str, list[SideRun]] = {"ours": [], "theirs": []}
+    whole = comparison.ours.call.startswith(WHOLE)
     with tempfile.TemporaryDirectory() as scratch:
-        for turn in range(runs):
+        for turn in range(-1 if whole else 0, runs):
             # Who goes first changes from run to run.
             for key, side in list(zip(found, sides, strict=True))[:: 1 if turn % 2 == 0 else -1]:
                 folder = Path(scratch) / key
                 folder.mkdir(exist_ok=True)
                 try:
-                    found[key].append(run_side(side, size, folder))
+                    run = run_side(side, size, folder)
                 except SideFailed as error:
                     return {**row, "failed": f"{side.name}: {error}"}
+                if turn >= 0:
+                    found[key].append(run)
     gap = largest_gap(found)
     if not gap <= comparison.tolerance:
         said = "different in number" if math.isinf(gap) else f"apart by up to {gap:.3g}"
