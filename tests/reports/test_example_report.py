@@ -43,6 +43,15 @@ def test_every_number_is_in_the_data_and_nothing_of_a_machine(example: Path) -> 
     assert sorted(figures) == sorted(f"figures/{p.name}" for p in (example / "figures").iterdir())
 
 
+@pytest.mark.parametrize("group", ["stdlib", "scientific"])
+def test_the_readme_shows_the_examples_boards(group: str) -> None:
+    board = (EXAMPLES / f"{group}-levels" / "board.md").read_text(encoding="utf-8")
+    rows = [line for line in board.splitlines() if line.startswith("|") and " 95 % " in line]
+    assert rows, "the head of the board"
+    first = board[board.index(rows[0]) :].partition("\n\n")[0]
+    assert first in (EXAMPLES.parents[1] / "README.md").read_text(encoding="utf-8")
+
+
 def test_only_texts_of_our_own_are_in_the_examples() -> None:
     ours = {text for each in read_situations(STDLIB.collection) for text in each.wordings.values()}
     for example, texts in ((EXAMPLE, {""}), (STDLIB_EXAMPLE, ours)):
