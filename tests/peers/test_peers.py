@@ -33,8 +33,10 @@ def _sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     peers.mkdir(parents=True)
     (peers / "child.py").write_bytes((FOLDER / "child.py").read_bytes())
     (peers / "fake_sides.py").write_text(
-        "def one(size, _): return lambda: range(size)\n"
-        "def near(size, _): return lambda: [x + 0.001 for x in range(size)]\n"
+        # Work that any clock sees: a time of 0 has no ratio.
+        "def worked(numbers): return sum(range(10**6)) and numbers\n"
+        "def one(size, _): return lambda: worked(range(size))\n"
+        "def near(size, _): return lambda: worked([x + 0.001 for x in range(size)])\n"
         "def far(size, _): return lambda: [x + 1 for x in range(size)]\n"
         "def few(size, _): return lambda: [0]\n"
         "def nan(size, _): return lambda: [float('nan')] * size\n"
